@@ -1,0 +1,3 @@
+//! `interpose`: a reverse-proxy sidecar that runs JavaScript handlers on the requests
+//! and responses of a REST API that nobody can change.
+
