@@ -1,3 +1,4 @@
 //! `interpose`: a reverse-proxy sidecar that runs JavaScript handlers on the requests
 //! and responses of a REST API that nobody can change.
 
+pub mod message;

@@ -1,0 +1,296 @@
+//! Who is at the other ends of a request's way: the client, seen through the proxies
+//! that are trusted to tell, and what the upstream is told of the way here.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+use super::framing::Lookup;
+
+/// What we call ourselves in `Via` ([RFC 9110 §7.6.3]).
+const PSEUDONYM: &str = "1.1 interpose";
+
+/// How often a request may have passed through a program of our name. Sidecars may
+/// stand in a row; a request that goes in circles gets here soon.
+const PASSES: usize = 8;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The client of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// Its address: the connection's, or what a trusted proxy says of it.
+    pub address: IpAddr,
+    /// The address that the connection itself comes from.
+    pub peer: IpAddr,
+    /// Whether it came by HTTPS, to us or to a trusted proxy.
+    pub https: bool,
+    /// Whether the connection itself comes from a trusted proxy.
+    pub through_trusted: bool,
+}
+
+/// Finds the client behind a connection from `peer`.
+///
+/// `X-Forwarded-For` is read from its end: each entry that names a trusted proxy
+/// is stepped over, the first other one is the client. From an untrusted peer both
+/// fields are ignored.
+pub fn client(peer: SocketAddr, tls: bool, fields: &impl Lookup, trusted: &[IpNet]) -> Client {
+    let peer = peer.ip().to_canonical();
+    if !is_trusted(peer, trusted) {
+        return Client {
+            address: peer,
+            peer,
+            https: tls,
+            through_trusted: false,
+        };
+    }
+    let mut address = peer;
+    let hops = fields.joined("x-forwarded-for").unwrap_or_default();
+    for hop in hops.rsplit(',') {
+        let Some(told) = parse_hop(hop.trim()) else {
+            break;
+        };
+        address = told;
+        if !is_trusted(told, trusted) {
+            break;
+        }
+    }
+    let https = fields.joined("x-forwarded-proto").map_or(tls, |schemes| {
+        let nearest = schemes.rsplit(',').next().unwrap_or("");
+        nearest.trim().eq_ignore_ascii_case("https")
+    });
+    Client {
+        address,
+        peer,
+        https,
+        through_trusted: true,
+    }
+}
+
+/// What there is to tell of a request's way here.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// The client.
+    pub client: &'a Client,
+    /// `Host` as the client sent it.
+    pub host: &'a str,
+    /// The name of the transaction.
+    pub id: &'a str,
+    /// Whether `Via` is told: some services stop compressing when they see it.
+    pub via: bool,
+}
+
+/// The fields that tell the upstream of a request's way, each to take the place of
+/// those of its name. What `fields` say already is kept only from a trusted proxy,
+/// `Via` from everybody.
+pub fn announce<F: Lookup>(
+    way: &Way<'_>,
+    fields: &F,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<F> {
+    let kept = |name: HeaderName| {
+        way.client
+            .through_trusted
+            .then(|| fields.joined(name.as_str()))
+            .flatten()
+    };
+    let peer = way.client.peer.to_string();
+    let hops = match kept(X_FORWARDED_FOR) {
+        Some(hops) => format!("{hops}, {peer}"),
+        None => peer,
+    };
+    let scheme = if way.client.https { "https" } else { "http" };
+    let proto = kept(X_FORWARDED_PROTO).is_none().then_some(scheme);
+    let host = kept(X_FORWARDED_HOST).is_none().then_some(way.host);
+    let host = host.filter(|host| !host.is_empty());
+    let id = fields.joined("x-request-id").is_none().then_some(way.id);
+    let via = way.via.then(|| match fields.joined("via") {
+        Some(before) => format!("{before}, {PSEUDONYM}"),
+        None => PSEUDONYM.to_owned(),
+    });
+    [
+        (X_FORWARDED_FOR, HeaderValue::try_from(hops).ok()),
+        (X_FORWARDED_PROTO, proto.map(HeaderValue::from_static)),
+        (
+            X_FORWARDED_HOST,
+            host.and_then(|host| HeaderValue::from_str(host).ok()),
+        ),
+        (
+            X_REQUEST_ID,
+            id.and_then(|id| HeaderValue::from_str(id).ok()),
+        ),
+        (
+            http::header::VIA,
+            via.and_then(|via| HeaderValue::try_from(via).ok()),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// Whether a request has been here too often, by what `Via` says.
+pub fn goes_in_circles(fields: &impl Lookup) -> bool {
+    let passes: usize = fields
+        .all("via")
+        .map(|value| {
+            String::from_utf8_lossy(value.as_bytes())
+                .split(',')
+                .filter(|pass| pass.trim() == PSEUDONYM)
+                .count()
+        })
+        .sum();
+    passes >= PASSES
+}
+
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&address))
+}
+
+/// An entry is an address, with or without a port, IPv6 perhaps in brackets.
+fn parse_hop(text: &str) -> Option<IpAddr> {
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => text,
+    };
+    bare.parse::<IpAddr>()
+        .or_else(|_| bare.parse::<SocketAddr>().map(|address| address.ip()))
+        .ok()
+        .map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::message::Fields;
+
+    use super::*;
+
+    fn fields(list: &[(&'static str, &'static str)]) -> Fields {
+        let mut fields = Fields::default();
+        for (name, value) in list {
+            fields.receive(
+                HeaderName::from_static(name),
+                name.as_bytes(),
+                HeaderValue::from_static(value),
+            );
+        }
+        fields
+    }
+
+    fn seen(peer: &str, list: &[(&'static str, &'static str)]) -> (String, bool) {
+        let trusted = [
+            "127.0.0.1/32".parse().expect("a net"),
+            "10.0.0.0/8".parse().expect("a net"),
+        ];
+        let peer = format!("{peer}:4711").parse().expect("an address");
+        let client = client(peer, false, &fields(list), &trusted);
+        (client.address.to_string(), client.https)
+    }
+
+    #[test]
+    fn an_untrusted_peer_is_the_client_whatever_it_says() {
+        let told = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+        ];
+
+        assert_eq!(seen("192.0.2.1", &told), ("192.0.2.1".to_owned(), false));
+    }
+
+    #[test]
+    fn the_last_untrusted_hop_is_the_client() {
+        let told = [
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4"),
+            ("x-forwarded-for", "10.1.1.1"),
+        ];
+
+        assert_eq!(seen("127.0.0.1", &told), ("1.2.3.4".to_owned(), false));
+    }
+
+    #[test]
+    fn nonsense_ends_the_walk_and_the_scheme_is_the_nearest_proxys() {
+        let told = [
+            ("x-forwarded-for", "1.2.3.4, unknown, [10.0.0.2]:99"),
+            ("x-forwarded-proto", "http, https"),
+        ];
+
+        assert_eq!(seen("127.0.0.1", &told), ("10.0.0.2".to_owned(), true));
+    }
+
+    fn told(client: &Client, via: bool, list: &[(&'static str, &'static str)]) -> Vec<String> {
+        let way = Way {
+            client,
+            host: "api.test",
+            id: "id-1",
+            via,
+        };
+        announce(&way, &fields(list))
+            .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))
+            .collect()
+    }
+
+    const UNTRUSTED: Client = Client {
+        address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+        peer: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+        https: false,
+        through_trusted: false,
+    };
+
+    #[test]
+    fn what_an_untrusted_client_says_of_itself_is_replaced() {
+        let list = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "other.test"),
+            ("x-request-id", "theirs"),
+            ("via", "1.0 front"),
+        ];
+
+        let expected = [
+            "x-forwarded-for: 192.0.2.1",
+            "x-forwarded-proto: http",
+            "x-forwarded-host: api.test",
+            "via: 1.0 front, 1.1 interpose",
+        ];
+        assert_eq!(told(&UNTRUSTED, true, &list), expected);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_is_added_to() {
+        let trusted = Client {
+            through_trusted: true,
+            ..UNTRUSTED
+        };
+        let list = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+        ];
+
+        let expected = [
+            "x-forwarded-for: 1.2.3.4, 192.0.2.1",
+            "x-forwarded-host: api.test",
+            "x-request-id: id-1",
+        ];
+        assert_eq!(told(&trusted, false, &list), expected);
+    }
+
+    #[test]
+    fn a_request_that_was_here_too_often_goes_in_circles() {
+        let once = fields(&[("via", "1.1 interpose, 1.0 front")]);
+        let often = fields(&[
+            (
+                "via",
+                "1.1 interpose, 1.1 interpose,1.1 interpose, 1.1 interpose",
+            ),
+            (
+                "via",
+                "1.1 interpose, 1.1 interpose,1.1 interpose, 1.1 interpose",
+            ),
+        ]);
+
+        assert!(!goes_in_circles(&once));
+        assert!(goes_in_circles(&often));
+    }
+}

@@ -1,0 +1,449 @@
+//! The head of a request, checked byte by byte before anything else reads it.
+//!
+//! Whatever two recipients could read in two ways is refused here, so that what is
+//! behind us sees exactly the requests that we saw ([RFC 9112 §11.2]). Knows no
+//! connection: it is given the bytes of one head.
+
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::framing::{self, Length, Unframed};
+
+/// How large a head may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes, request line and fields together.
+    pub bytes: usize,
+    /// The most fields.
+    pub fields: usize,
+}
+
+/// What must be known of a sound head to find the end of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// How long the body is; [`Length::Unsaid`] is none.
+    pub body: Length,
+}
+
+/// Why a head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It is not written as a head has to be.
+    #[error("malformed head: {0}")]
+    Malformed(&'static str),
+    /// It isn't clear where the request ends.
+    #[error("{0}")]
+    Unframed(#[from] Unframed),
+    /// `TRACE` and `CONNECT` are not for a gateway.
+    #[error("a method that is not served")]
+    Method,
+    /// It did not arrive in time.
+    #[error("the head did not arrive in time")]
+    TimedOut,
+    /// It is longer than its limit, or has too many fields.
+    #[error("the head is too large")]
+    TooLarge,
+    /// It is no HTTP/1.0 or HTTP/1.1.
+    #[error("a version that is not spoken here")]
+    Version,
+    /// It has passed through us too often.
+    #[error("the request goes in circles")]
+    Loop,
+}
+
+impl Fault {
+    /// The status it is told with.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::Unframed(_) => StatusCode::BAD_REQUEST,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Loop => StatusCode::LOOP_DETECTED,
+        }
+    }
+}
+
+/// Finds the end of a head: the place behind its empty line, `None` while it isn't
+/// there yet. Nothing before `from` is looked at again.
+///
+/// # Errors
+///
+/// [`Fault::TooLarge`] once it can't fit any more, [`Fault::Malformed`] for a line end
+/// other than CR LF.
+pub fn end(bytes: &[u8], from: usize, limits: &Limits) -> Result<Option<usize>, Fault> {
+    for (at, _) in bytes[from..]
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n')
+    {
+        let at = from + at;
+        if at == 0 || bytes[at - 1] != b'\r' {
+            return Err(Fault::Malformed("a line ends without CR LF"));
+        }
+        if bytes[..=at].ends_with(b"\r\n\r\n") {
+            return if at < limits.bytes {
+                Ok(Some(at + 1))
+            } else {
+                Err(Fault::TooLarge)
+            };
+        }
+    }
+    if bytes.len() >= limits.bytes {
+        return Err(Fault::TooLarge);
+    }
+    Ok(None)
+}
+
+/// Checks one whole head, its empty line included.
+///
+/// # Errors
+///
+/// The first [`Fault`] there is.
+pub fn check(head: &[u8], limits: &Limits) -> Result<Head, Fault> {
+    let text = head
+        .strip_suffix(b"\r\n\r\n")
+        .ok_or(Fault::Malformed("it has no end"))?;
+    let mut lines = split_lines(text);
+    let line = RequestLine::parse(lines.next().unwrap_or_default())?;
+    let fields = parse_fields(lines, limits)?;
+    line.check_host(&fields)?;
+    if matches!(line.method, b"TRACE" | b"CONNECT") {
+        return Err(Fault::Method);
+    }
+    Ok(Head {
+        body: body_length(&fields, line.is_http10)?,
+    })
+}
+
+/// The lines of a head. A CR without its LF stays in its line, where it is refused.
+fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+struct RequestLine<'a> {
+    method: &'a [u8],
+    target: Target<'a>,
+    is_http10: bool,
+}
+
+/// The forms of a request's target ([RFC 9112 §3.2]).
+enum Target<'a> {
+    /// A path, or `*`.
+    Origin,
+    /// A whole address with this authority.
+    Absolute(&'a [u8]),
+    /// Of `CONNECT`: not looked at.
+    Authority,
+}
+
+impl<'a> RequestLine<'a> {
+    fn parse(line: &'a [u8]) -> Result<Self, Fault> {
+        let mut words = line.split(|&byte| byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(Fault::Malformed("the request line has not three words"));
+        };
+        if method.is_empty() || !method.iter().copied().all(is_token) {
+            return Err(Fault::Malformed("the method is no token"));
+        }
+        let is_http10 = match version {
+            b"HTTP/1.1" => false,
+            b"HTTP/1.0" => true,
+            [b'H', b'T', b'T', b'P', b'/', b'2'..=b'9', b'.', b'0'..=b'9'] => {
+                return Err(Fault::Version);
+            }
+            _ => return Err(Fault::Malformed("the version is none")),
+        };
+        let target = Target::parse(method, target)?;
+        Ok(Self {
+            method,
+            target,
+            is_http10,
+        })
+    }
+
+    /// One `Host`, well formed, and the one that the target names ([RFC 9112 §3.2]).
+    fn check_host(&self, fields: &HeaderMap) -> Result<(), Fault> {
+        let mut hosts = fields.get_all("host").iter();
+        let Some(host) = hosts.next() else {
+            return if self.is_http10 {
+                Ok(())
+            } else {
+                Err(Fault::Malformed("Host is missing"))
+            };
+        };
+        if hosts.next().is_some() {
+            return Err(Fault::Malformed("there are two Host fields"));
+        }
+        if !is_host(host.as_bytes()) {
+            return Err(Fault::Malformed("Host names no host"));
+        }
+        match self.target {
+            Target::Absolute(authority) if authority != host.as_bytes() => {
+                Err(Fault::Malformed("Host and target differ"))
+            }
+            Target::Absolute(_) | Target::Origin | Target::Authority => Ok(()),
+        }
+    }
+}
+
+impl<'a> Target<'a> {
+    fn parse(method: &[u8], target: &'a [u8]) -> Result<Self, Fault> {
+        const BAD: Fault = Fault::Malformed("the target is none");
+        if method == b"CONNECT" {
+            return Ok(Self::Authority);
+        }
+        // A fragment is the client's own business; some would cut it off.
+        if target.contains(&b'#') {
+            return Err(BAD);
+        }
+        let (form, path) = match target {
+            b"*" if method == b"OPTIONS" => return Ok(Self::Origin),
+            [b'/', ..] => (Self::Origin, target),
+            _ => {
+                let (authority, path) = absolute(target).ok_or(BAD)?;
+                (Self::Absolute(authority), path)
+            }
+        };
+        // A path that isn't UTF-8 is forwarded as it came all the same.
+        let path = String::from_utf8_lossy(path);
+        if !path.is_empty() && PathAndQuery::try_from(path.as_ref()).is_err() {
+            return Err(BAD);
+        }
+        Ok(form)
+    }
+}
+
+/// Authority and path of an `http` or `https` address.
+fn absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    let scheme = target.iter().position(|&byte| byte == b':')?;
+    let (scheme, rest) = target.split_at(scheme);
+    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+        return None;
+    }
+    let rest = rest.strip_prefix(b"://")?;
+    let end = rest
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'?'))
+        .unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    is_host(authority).then_some((authority, path))
+}
+
+/// A host with or without a port: no user, no list, no path.
+fn is_host(text: &[u8]) -> bool {
+    let Ok(authority) = Authority::try_from(text) else {
+        return false;
+    };
+    let host = authority.host();
+    let port = &authority.as_str()[host.len().min(authority.as_str().len())..];
+    let has_sound_port = match port.strip_prefix(':') {
+        Some(digits) => {
+            digits.is_empty()
+                || digits
+                    .parse::<u16>()
+                    .is_ok_and(|_| !digits.starts_with('+'))
+        }
+        None => port.is_empty(),
+    };
+    !host.is_empty() && !host.contains([',', '@']) && !text.contains(&b'@') && has_sound_port
+}
+
+fn parse_fields<'a>(
+    lines: impl Iterator<Item = &'a [u8]>,
+    limits: &Limits,
+) -> Result<HeaderMap, Fault> {
+    let mut framing = HeaderMap::new();
+    for (count, line) in lines.enumerate() {
+        if count == limits.fields {
+            return Err(Fault::TooLarge);
+        }
+        let (name, value) = parse_field(line)?;
+        // Only those are kept that decide where the request ends and whom it is for.
+        if matches!(
+            name.as_str(),
+            "content-length" | "transfer-encoding" | "host"
+        ) {
+            framing.append(name, value);
+        }
+    }
+    Ok(framing)
+}
+
+fn parse_field(line: &[u8]) -> Result<(HeaderName, HeaderValue), Fault> {
+    let colon = line
+        .iter()
+        .position(|&byte| byte == b':')
+        .ok_or(Fault::Malformed("a field has no colon"))?;
+    let (name, value) = line.split_at(colon);
+    // A blank before the colon and a folded line both end here.
+    if !name.iter().copied().all(is_token) {
+        return Err(Fault::Malformed("a field's name is no token"));
+    }
+    let name =
+        HeaderName::from_bytes(name).map_err(|_| Fault::Malformed("a field's name is none"))?;
+    // What is behind us may read an underscore as a dash.
+    if matches!(name.as_str(), "content_length" | "transfer_encoding") {
+        return Err(Fault::Malformed("a field looks like one that frames"));
+    }
+    let value = HeaderValue::from_bytes(value[1..].trim_ascii())
+        .map_err(|_| Fault::Malformed("a field's value has control characters"))?;
+    Ok((name, value))
+}
+
+/// How long the body is; stricter than what a response is granted.
+fn body_length(fields: &HeaderMap, is_http10: bool) -> Result<Length, Fault> {
+    let length = framing::length(fields)?;
+    if length == Length::Chunked && (is_http10 || fields.contains_key("content-length")) {
+        return Err(Fault::Malformed("the body is framed twice"));
+    }
+    Ok(length)
+}
+
+/// The characters of a token ([RFC 9110 §5.6.2]).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        bytes: 1024,
+        fields: 10,
+    };
+
+    fn checked(head: &str) -> Result<Length, Fault> {
+        check(head.as_bytes(), &LIMITS).map(|head| head.body)
+    }
+
+    #[test]
+    fn sound_heads_pass() {
+        let sound = [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
+            ("GET / HTTP/1.0\r\n\r\n", Length::Unsaid),
+            (
+                "GET /a?b=%20&c HTTP/1.1\r\nhOST: a.b:80\r\n\r\n",
+                Length::Unsaid,
+            ),
+            (
+                "GET /zür/{x}|y HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",
+                Length::Unsaid,
+            ),
+            ("GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
+            ("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
+            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
+            (
+                "M-SEARCH / HTTP/1.1\r\nHost: a\r\nX-Weird_~: \u{e9}\t1\r\nEmpty:\r\n\r\n",
+                Length::Unsaid,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n",
+                Length::Known(3),
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\ncontent-length: 3\r\n\r\n",
+                Length::Known(3),
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+                Length::Chunked,
+            ),
+        ];
+        for (head, body) in sound {
+            assert_eq!(checked(head), Ok(body), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let unsound = [
+            "GET /\r\n\r\n",
+            "GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.2\r\nHost: a\r\n\r\n",
+            "GET / http/1.1\r\nHost: a\r\n\r\n",
+            "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET a HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET http:/a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n",
+            "G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost:\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:port\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:+80\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n X: folded\r\n\r\n",
+            "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +2\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nContent_Length: 2\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{b}chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
+            "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ];
+        for head in unsound {
+            let fault = checked(head).expect_err(head);
+            assert_eq!(fault.status(), StatusCode::BAD_REQUEST, "{head:?}: {fault}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_served_says_so() {
+        let trace = checked("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let connect = checked("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+        let preface = checked("PRI * HTTP/2.0\r\n\r\n");
+
+        assert_eq!(trace, Err(Fault::Method));
+        assert_eq!(connect, Err(Fault::Method));
+        assert_eq!(preface, Err(Fault::Version));
+    }
+
+    #[test]
+    fn a_head_ends_with_its_empty_line_and_not_before() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest";
+
+        for known in 0..head.len() - 4 {
+            let found = end(&head[..known], known.saturating_sub(1), &LIMITS);
+            assert_eq!(found, Ok((known == head.len() - 4).then_some(known)));
+        }
+        assert_eq!(end(head, 0, &LIMITS), Ok(Some(head.len() - 4)));
+    }
+
+    #[test]
+    fn a_bare_line_feed_is_refused_at_once() {
+        let fault = end(b"GET / HTTP/1.1\nHost", 0, &LIMITS).expect_err("no CR");
+
+        assert_eq!(fault.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn a_head_over_its_limits_is_too_large() {
+        let fields = "X: 1\r\n".repeat(LIMITS.fields);
+        let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let long = vec![b'a'; LIMITS.bytes];
+
+        assert_eq!(checked(&many), Err(Fault::TooLarge));
+        assert_eq!(end(&long, 0, &LIMITS), Err(Fault::TooLarge));
+    }
+}

@@ -1,0 +1,22 @@
+//! Words of HTTP: what a request and a response are made of.
+//!
+//! Knows neither handlers nor the network. Nothing here reads or writes a byte; the
+//! framing of a message belongs to whoever sends it.
+
+pub mod body;
+pub mod chunked;
+pub mod fields;
+pub mod forwarded;
+pub mod framing;
+pub mod head;
+pub mod media;
+pub mod query;
+pub mod request;
+pub mod response;
+
+pub use body::Body;
+pub use fields::{Field, Fields};
+pub use media::JsonType;
+pub use query::Query;
+pub use request::Request;
+pub use response::Response;
