@@ -1,4 +1,5 @@
 //! `interpose`: a reverse-proxy sidecar that runs JavaScript handlers on the requests
 //! and responses of a REST API that nobody can change.
 
+pub mod document;
 pub mod message;

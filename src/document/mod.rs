@@ -1,0 +1,211 @@
+//! Documents: JSON texts that are read in place and written back byte for byte.
+//!
+//! A [`Document`] is the text and an index over it (`index`); nothing is decoded before somebody asks. What a program
+//! changes is noted beside it ([`Members`]), and a [`Writer`] puts the new text together from the spans of the old one and
+//! the few values that are new. So numbers keep their digits, strings their escapes, members their order, and blanks
+//! their places.
+//!
+//! Nothing here knows JavaScript. What a reader would get wrong: a document never changes, and a member's *key* is a
+//! [`Node`] as well; the value's node is [`Node::value`] of it.
+
+mod blanks;
+mod edit;
+mod error;
+mod index;
+mod number;
+mod spelling;
+mod string;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+pub use edit::{Members, Slot, State};
+pub use error::{Fault, ParseError};
+pub use string::{Text, quote};
+pub use write::{Layout, Source, Writer};
+
+use index::Token;
+use spelling::Spellings;
+
+/// The most containers that may stand inside each other.
+pub const MAX_DEPTH: usize = 128;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
+
+/// A value or a key of a document, by its place in it.
+///
+/// Nodes are numbered in the order of the text, the root is the first. A node of one document means nothing in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node(u32);
+
+impl Node {
+    /// The value of the member whose key this is.
+    pub fn value(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`; keys are strings too.
+    String,
+    /// A number.
+    Number,
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// `null`
+    Null,
+}
+
+/// A JSON text and its index.
+#[derive(Debug)]
+pub struct Document {
+    text: Bytes,
+    tokens: Vec<Token>,
+    is_compact: bool,
+    spellings: Spellings,
+}
+
+impl Document {
+    /// Indexes a text: one value, [RFC 8259] to the letter, at most [`MAX_DEPTH`] deep. A byte order mark may stand before it.
+    ///
+    /// # Errors
+    ///
+    /// The first place at which the text is not such a value.
+    pub fn parse(text: Bytes) -> Result<Self, ParseError> {
+        let start = if text.starts_with(BYTE_ORDER_MARK) {
+            BYTE_ORDER_MARK.len()
+        } else {
+            0
+        };
+        std::str::from_utf8(&text)
+            .map_err(|error| ParseError::at(&text, error.valid_up_to(), Fault::Encoding))?;
+        let index = index::scan(&text, start)
+            .map_err(|(offset, fault)| ParseError::at(&text, offset, fault))?;
+        Ok(Self {
+            text,
+            tokens: index.tokens,
+            is_compact: index.is_compact,
+            spellings: Spellings::new(index.odd_numbers),
+        })
+    }
+
+    /// The document's one value.
+    pub fn root(&self) -> Node {
+        Node(0)
+    }
+
+    /// The whole text, with all that stands around the root.
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// Whether the text begins with a byte order mark.
+    pub fn has_byte_order_mark(&self) -> bool {
+        self.text.starts_with(BYTE_ORDER_MARK)
+    }
+
+    /// What `node` is.
+    pub fn kind(&self, node: Node) -> Kind {
+        match self.text[self.start(node)] {
+            b'{' => Kind::Object,
+            b'[' => Kind::Array,
+            b'"' => Kind::String,
+            b't' => Kind::True,
+            b'f' => Kind::False,
+            b'n' => Kind::Null,
+            _ => Kind::Number,
+        }
+    }
+
+    /// The bytes of `node`, brackets or quotes included.
+    pub fn spelling(&self, node: Node) -> &[u8] {
+        &self.text[self.span(node)]
+    }
+
+    /// How many members or elements the container `node` has.
+    pub fn count(&self, node: Node) -> usize {
+        self.token(self.closing(node)).extent as usize
+    }
+
+    /// The keys of an object or the elements of an array, in the order of the text, duplicates and all.
+    pub fn children(&self, container: Node) -> impl Iterator<Item = Node> + '_ {
+        let is_object = self.kind(container) == Kind::Object;
+        let end = self.closing(container);
+        let first = Node(container.0 + 1);
+        std::iter::successors((first < end).then_some(first), move |&child| {
+            let next = self.after(if is_object { child.value() } else { child });
+            (next < end).then_some(next)
+        })
+    }
+
+    /// The number `node` as the nearest double; beyond the doubles it is infinite.
+    pub fn number(&self, node: Node) -> f64 {
+        number::read(self.spelling(node))
+    }
+
+    /// What the string or key `node` stands for.
+    pub fn string(&self, node: Node) -> Text<'_> {
+        string::read(self.inner(node))
+    }
+
+    /// What stands between the quotes of the string or key `node`.
+    pub fn inner(&self, node: Node) -> &[u8] {
+        let span = self.span(node);
+        &self.text[span.start + 1..span.end - 1]
+    }
+
+    /// Whether there are numbers that JavaScript might spell in another way.
+    pub fn has_odd_numbers(&self) -> bool {
+        !self.spellings.is_empty()
+    }
+
+    /// How the document spells the number `value`, if it does so in one way only and JavaScript might choose another.
+    pub fn only_spelling(&self, value: f64) -> Option<&[u8]> {
+        self.spellings
+            .only(self, value)
+            .map(|node| self.spelling(node))
+    }
+
+    /// The node behind `node` and all it holds: its sibling, or the closing bracket around them.
+    fn after(&self, node: Node) -> Node {
+        match self.kind(node) {
+            Kind::Object | Kind::Array => Node(self.token(node).extent),
+            Kind::String | Kind::Number | Kind::True | Kind::False | Kind::Null => Node(node.0 + 1),
+        }
+    }
+
+    /// The closing bracket of the container `node`.
+    fn closing(&self, node: Node) -> Node {
+        Node(self.token(node).extent - 1)
+    }
+
+    fn span(&self, node: Node) -> Range<usize> {
+        let start = self.start(node);
+        let end = match self.text[start] {
+            b'{' | b'[' => self.start(self.closing(node)) + 1,
+            _ => start + self.token(node).extent as usize,
+        };
+        start..end
+    }
+
+    fn start(&self, node: Node) -> usize {
+        self.token(node).start as usize
+    }
+
+    fn token(&self, node: Node) -> Token {
+        self.tokens[node.0 as usize]
+    }
+}

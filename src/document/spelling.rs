@@ -1,0 +1,102 @@
+//! How a document spells its numbers.
+//!
+//! A number that a program has moved or copied arrives as a bare double. When every number of the document that reads as
+//! that double is spelled alike, that spelling is still known; two spellings would be a guess, so then there is none.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::{Document, Node, number};
+
+/// A number's one spelling, by an example of it, or `None` where there are several.
+type ByValue = HashMap<u64, Option<Node>>;
+
+/// The numbers of a document that JavaScript might spell in another way, found by their value.
+///
+/// The maps are made when first asked for, one for whole numbers and one for the rest: a program that adds a counter to a
+/// price list never pays for the prices.
+#[derive(Debug)]
+pub(super) struct Spellings {
+    odd: Vec<Node>,
+    whole: OnceCell<ByValue>,
+    fractions: OnceCell<ByValue>,
+}
+
+impl Spellings {
+    /// `odd` are all numbers with a fraction, an exponent or more digits than a double keeps, and every `-0`.
+    pub(super) fn new(odd: Vec<Node>) -> Self {
+        Self {
+            odd,
+            whole: OnceCell::new(),
+            fractions: OnceCell::new(),
+        }
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.odd.is_empty()
+    }
+
+    /// An example of the only spelling of `value` in `document`, if it is one that JavaScript might not choose.
+    pub(super) fn only(&self, document: &Document, value: f64) -> Option<Node> {
+        if self.odd.is_empty() {
+            return None;
+        }
+        let by_value = if is_whole(value) {
+            self.whole.get_or_init(|| self.whole(document))
+        } else {
+            self.fractions.get_or_init(|| {
+                self.collect(document, |spelling| !is_whole(number::read(spelling)))
+            })
+        };
+        by_value.get(&value.to_bits()).copied().flatten()
+    }
+
+    fn whole(&self, document: &Document) -> ByValue {
+        let mut by_value = self.collect(document, number::may_be_whole);
+        if by_value.is_empty() {
+            return by_value;
+        }
+        // `5` beside `5.0`: the plain spelling is in no list, so all numbers are looked at.
+        let plain = (0..document.tokens.len())
+            .filter_map(|at| u32::try_from(at).ok())
+            .map(Node)
+            .filter(|&node| matches!(document.text[document.start(node)], b'-' | b'0'..=b'9'))
+            .filter(|node| self.odd.binary_search(node).is_err());
+        for node in plain {
+            if let Some(spelling) = by_value.get_mut(&document.number(node).to_bits()) {
+                *spelling = None;
+            }
+        }
+        by_value
+    }
+
+    fn collect(&self, document: &Document, is_wanted: impl Fn(&[u8]) -> bool) -> ByValue {
+        let mut by_value = ByValue::new();
+        for &node in self
+            .odd
+            .iter()
+            .filter(|&&node| is_wanted(document.spelling(node)))
+        {
+            match by_value.entry(document.number(node).to_bits()) {
+                Entry::Vacant(place) => {
+                    place.insert(Some(node));
+                }
+                Entry::Occupied(mut known) => {
+                    if known
+                        .get()
+                        .is_some_and(|known| document.spelling(known) != document.spelling(node))
+                    {
+                        known.insert(None);
+                    }
+                }
+            }
+        }
+        by_value
+    }
+}
+
+fn is_whole(value: f64) -> bool {
+    value.fract() == 0.0 || value.is_infinite()
+}
