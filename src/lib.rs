@@ -3,3 +3,5 @@
 
 pub mod document;
 pub mod message;
+pub mod handler;
+pub mod generation;

@@ -1,0 +1,77 @@
+//! Generations: the immutable sets of handlers that transactions run on.
+//!
+//! A reload never edits a generation; it publishes the next one in a single atomic
+//! store. A transaction takes [`Generations::current`] once, when it begins, and keeps
+//! that `Arc` for both phases, so it never sees half of a reload. The last
+//! transaction to finish drops the old generation, and with it its program and every
+//! isolate that program had built.
+
+mod id;
+mod plan;
+mod program;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwapOption;
+
+pub use id::{GenerationId, ParseGenerationIdError};
+pub use plan::{Path, Plan, Planned};
+pub use program::{Compile, Compiled, Facts, Module, Program, Ran, Step};
+
+use crate::handler::{Chains, Declared, Diagnostic};
+
+/// One script set, compiled.
+pub struct Generation {
+    /// Its name: the digest of its files.
+    pub id: GenerationId,
+    /// When it went live.
+    pub since: SystemTime,
+    /// The files of the set, relative, in bytewise order.
+    pub files: Vec<String>,
+    /// The handlers, in the order of their files; a handler's place here is its number.
+    pub handlers: Vec<Handler>,
+    /// What runs when.
+    pub chains: Chains<Handler>,
+    /// What `check` would warn about.
+    pub warnings: Vec<Diagnostic>,
+    /// What runs them.
+    pub program: Box<dyn Program>,
+}
+
+/// One handler of a generation.
+#[derive(Debug, Clone)]
+pub struct Handler {
+    /// Its place among the generation's handlers.
+    pub number: usize,
+    /// What its file declares.
+    pub declared: Arc<Declared>,
+    /// What its code needs.
+    pub facts: Facts,
+}
+
+impl AsRef<Declared> for Handler {
+    fn as_ref(&self) -> &Declared {
+        &self.declared
+    }
+}
+
+/// The generation that new transactions run on: the one atomic pointer.
+#[derive(Default)]
+pub struct Generations {
+    live: ArcSwapOption<Generation>,
+}
+
+impl Generations {
+    /// The live generation, `None` before the first one.
+    pub fn current(&self) -> Option<Arc<Generation>> {
+        self.live.load_full()
+    }
+
+    /// Makes a generation live.
+    pub fn publish(&self, generation: Generation) -> Arc<Generation> {
+        let generation = Arc::new(generation);
+        self.live.store(Some(Arc::clone(&generation)));
+        generation
+    }
+}

@@ -1,0 +1,116 @@
+//! What will happen to one transaction: computed once, when it begins.
+
+use http::StatusCode;
+
+use crate::handler::Target;
+
+use super::{Facts, Generation, Handler, Step};
+
+/// The handlers that apply to one transaction, and what they make of its path.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Those of the request phase, in order.
+    pub request: Vec<Planned>,
+    /// Those of the response phase, of every kind, in order.
+    pub response: Vec<Planned>,
+}
+
+/// One handler of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// What runs.
+    pub step: Step,
+    /// What its code needs.
+    pub facts: Facts,
+}
+
+/// The way a transaction takes through the sidecar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// No handler applies: streamed through untouched.
+    Stream,
+    /// Handlers run on the heads, bodies stream past.
+    Heads,
+    /// A handler sees a body: it is read before the handler runs.
+    Buffered,
+}
+
+impl Plan {
+    /// The way it takes.
+    pub fn path(&self) -> Path {
+        if self.is_empty() {
+            Path::Stream
+        } else if self.sees_request_body() || self.response.iter().any(Planned::sees_body) {
+            Path::Buffered
+        } else {
+            Path::Heads
+        }
+    }
+
+    /// Whether nothing applies.
+    pub fn is_empty(&self) -> bool {
+        self.request.is_empty() && self.response.is_empty()
+    }
+
+    /// Whether the request's body has to be read.
+    pub fn sees_request_body(&self) -> bool {
+        self.request
+            .iter()
+            .chain(&self.response)
+            .any(|planned| planned.facts.sees_request_body)
+    }
+
+    /// Whether a response that begins with this status has to be read, should it have a body.
+    pub fn sees_response_body(&self, status: StatusCode) -> bool {
+        self.response
+            .iter()
+            .any(|planned| planned.sees_body() && planned.runs_on(status))
+    }
+
+    /// Whether any handler could see the response's body, whatever its status.
+    pub fn may_see_response_body(&self) -> bool {
+        self.response.iter().any(Planned::sees_body)
+    }
+}
+
+impl Planned {
+    fn sees_body(&self) -> bool {
+        self.facts.sees_body
+    }
+
+    /// Whether it runs in a response phase that begins with this status.
+    pub fn runs_on(&self, status: StatusCode) -> bool {
+        self.step.kind.runs_on(status)
+    }
+}
+
+impl Generation {
+    /// What applies to a transaction. Handlers that are already `running` further out,
+    /// by number, stay out.
+    pub fn plan(&self, target: &Target<'_>, running: &[usize]) -> Plan {
+        let planned = |handler: &Handler| {
+            let step = Step {
+                handler: handler.number,
+                kind: handler.declared.kind,
+            };
+            (!running.contains(&handler.number)).then_some(Planned {
+                step,
+                facts: handler.facts,
+            })
+        };
+        Plan {
+            request: self
+                .chains
+                .request
+                .select(target)
+                .filter_map(planned)
+                .collect(),
+            response: self
+                .chains
+                .response
+                .select(target)
+                .filter_map(planned)
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What the handlers of one transaction see and change.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::message::forwarded::Client;
+use crate::message::{Request, Response};
+
+use super::Service;
+
+/// The name of one transaction: a UUID version 7 unless the client or a proxy
+/// before us has named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionId(pub Arc<str>);
+
+impl std::fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One phase of one transaction, handed to the engine and back.
+///
+/// Owned, so that it can follow a handler to another thread.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The transaction.
+    pub id: TransactionId,
+    /// In the request phase the request that will be forwarded; in the response
+    /// phase the one that the client sent.
+    pub request: Request,
+    /// The text of the body the client sent, where it was read.
+    pub received: Option<Bytes>,
+    /// In the request phase the answer a handler is writing, else the response.
+    pub response: Response,
+    /// What is known of the request besides its bytes.
+    pub origin: Arc<Origin>,
+    /// What handlers keep for the later ones of the same transaction.
+    pub kept: Kept,
+    /// When the transaction has to be over, host calls included.
+    pub deadline: Instant,
+}
+
+/// Where a request comes from and what it is for.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The client.
+    pub client: Client,
+    /// `Host` as the client sent it.
+    pub host: String,
+    /// The address of ours that it came to.
+    pub local: SocketAddr,
+    /// The service the path belongs to.
+    pub service: Arc<Service>,
+    /// The last segment of the path that doesn't look like an id.
+    pub resource: String,
+    /// The name of the member that holds a row's metadata, `@metadata` by default.
+    pub metadata_name: Arc<str>,
+    /// How deep handlers have called handlers: 0 for a client's own request.
+    pub depth: u8,
+    /// The handlers that run further out, by their place in the generation.
+    pub running: Vec<usize>,
+}
+
+/// Values that handlers set for later handlers, as JSON text: they cross from one
+/// isolate to another.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// `req.userProperties`, one JSON object.
+    pub user_properties: Option<String>,
+}

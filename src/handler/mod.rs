@@ -1,0 +1,49 @@
+//! Handlers: what runs when, and what a handler may do.
+//!
+//! Knows names, kinds, directives, patterns and events, and puts handlers in
+//! order. Does not know where files come from, nor what JavaScript is: of a
+//! file's text it reads the leading comments and nothing else.
+//!
+//! * [`Declared`]: one handler as its file and its `NAME.json` declare it.
+//! * [`Chains`]: all handlers of a generation, ordered, a chain for each moment.
+//! * [`Target`]: what a transaction is about, as patterns and events see it.
+//! * [`Call`]: what the handlers of one transaction see and change.
+//! * [`Verdict`]: what they decide.
+//! * [`host`]: what they may call.
+
+mod call;
+mod chain;
+mod declared;
+mod diagnostic;
+mod directive;
+mod event;
+mod failure;
+mod header;
+pub mod host;
+mod kind;
+mod metadata;
+mod name;
+mod path;
+mod pattern;
+mod service;
+mod target;
+mod text;
+mod verdict;
+
+pub use call::{Call, Kept, Origin, TransactionId};
+pub use chain::{Chain, Chains, Order};
+pub use declared::{Declared, DeclaredFile, declare};
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use directive::{BodyPlan, Directive, DirectiveError, OnError, Word};
+pub use event::{Capture, EventError, EventName, Verb};
+pub use failure::{Cause, Failure, Place};
+pub use header::Header;
+pub use kind::{Kind, Phase};
+pub use metadata::Metadata;
+pub use name::{HandlerName, NameError};
+pub use path::{NormalPath, Segments};
+pub use pattern::{Match, MatchError};
+pub use service::{Service, Services};
+pub use target::Target;
+pub use text::Case;
+pub use verdict::{Answer, Content, Fault, Message, Rejection, Verdict};

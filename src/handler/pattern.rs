@@ -1,0 +1,249 @@
+//! `@match` patterns.
+
+use std::fmt;
+
+use http::Method;
+
+use super::path::{Segments, percent_decoded};
+use super::target::Target;
+use super::text::Case;
+
+/// One `@match` line: `[METHODS] PATTERN`, such as `GET,POST /orders/**`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// As it is written.
+    text: Box<str>,
+    /// Upper-case; empty for every method.
+    methods: Vec<Method>,
+    segments: Vec<Segment>,
+    /// The pattern ends in `**`.
+    takes_rest: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    /// `*` or `{name}`
+    Any,
+    /// Percent-decoded, as paths are before they are compared.
+    Literal(String),
+}
+
+/// Why a text is no `[METHODS] PATTERN`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MatchError {
+    /// No `/` in it.
+    #[error("@match needs a pattern that begins with `/`, such as `GET /orders/**`")]
+    NoPattern,
+    /// Something else than methods before the pattern.
+    #[error(
+        "`{0}` before the pattern is no list of methods, such as `GET,POST` and a blank; \
+         a pattern begins with `/`"
+    )]
+    Methods(String),
+    /// More text behind the pattern.
+    #[error("a pattern holds no blanks: write %20 for one, and remarks on another line")]
+    Blank,
+    /// A query or a fragment.
+    #[error("a pattern is compared with the path alone; it holds no `?` or `#`")]
+    NotAPath,
+    /// `.` or `..` as a segment.
+    #[error("a pattern holds no `.` or `..`: paths have none when they are compared")]
+    DotSegment,
+    /// `**` before the end.
+    #[error("`**` stands for the rest of the path, so nothing can follow it")]
+    RestNotLast,
+    /// Such as `x*` or `{id}.json`.
+    #[error("`{0}`: `*` and `{{name}}` stand for a whole segment, never for a part of one")]
+    PartOfSegment(String),
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Match {
+    /// Parses what follows `@match`.
+    pub fn parse(text: &str) -> Result<Self, MatchError> {
+        let slash = text.find('/').ok_or(MatchError::NoPattern)?;
+        let (methods, pattern) = text.split_at(slash);
+        let methods = parse_methods(methods)?;
+        let pattern = pattern.trim_end();
+        if pattern.contains(char::is_whitespace) {
+            return Err(MatchError::Blank);
+        }
+        if pattern.contains(['?', '#']) {
+            return Err(MatchError::NotAPath);
+        }
+
+        let mut texts: Vec<_> = pattern.split('/').filter(|text| !text.is_empty()).collect();
+        let takes_rest = texts.pop_if(|last| *last == "**").is_some();
+        let segments = texts
+            .into_iter()
+            .map(Segment::parse)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            text: text.trim().into(),
+            methods,
+            segments,
+            takes_rest,
+        })
+    }
+
+    /// Whether the transaction's method and one reading of its path match.
+    pub(super) fn matches(&self, target: &Target<'_>) -> bool {
+        self.matches_method(target.method)
+            && target
+                .readings()
+                .any(|segments| self.matches_path(segments, target.case))
+    }
+
+    fn matches_method(&self, method: &Method) -> bool {
+        self.methods.is_empty()
+            || self.methods.contains(method)
+            || method == Method::HEAD && self.methods.contains(&Method::GET)
+    }
+
+    fn matches_path(&self, mut path: Segments<'_>, case: Case) -> bool {
+        let begins = self.segments.iter().all(|segment| {
+            path.next().is_some_and(|text| match segment {
+                Segment::Any => true,
+                Segment::Literal(literal) => case.same(literal, text),
+            })
+        });
+        begins && (self.takes_rest || path.next().is_none())
+    }
+}
+
+/// The methods in `text`: all that stands before the pattern, the blank between them included.
+fn parse_methods(text: &str) -> Result<Vec<Method>, MatchError> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let refused = || MatchError::Methods(text.trim().to_owned());
+    if !text.ends_with(char::is_whitespace) {
+        return Err(refused());
+    }
+    text.split(',')
+        .map(|method| Method::from_bytes(method.trim().to_ascii_uppercase().as_bytes()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| refused())
+}
+
+impl Segment {
+    fn parse(text: &str) -> Result<Self, MatchError> {
+        let name = text
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        match (text, name) {
+            ("**", _) => Err(MatchError::RestNotLast),
+            ("." | "..", _) => Err(MatchError::DotSegment),
+            ("*", _) => Ok(Self::Any),
+            (_, Some(name)) if !name.is_empty() && !name.contains(['{', '}', '*']) => Ok(Self::Any),
+            _ if text.contains(['{', '}', '*']) => Err(MatchError::PartOfSegment(text.to_owned())),
+            _ => Ok(Self::Literal(percent_decoded(text.as_bytes()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::NormalPath;
+    use super::super::service::Services;
+    use super::*;
+
+    fn matches(pattern: &str, method: &str, path: &str, case: Case) -> bool {
+        let (path, services) = (NormalPath::new(path.as_bytes()), Services::default());
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        Match::parse(pattern)
+            .unwrap()
+            .matches(&Target::new(&method, &path, &services, case))
+    }
+
+    #[test]
+    fn a_pattern_matches_whole_segments_and_two_stars_the_rest() {
+        for (pattern, path, expected) in [
+            ("/orders", "/orders", true),
+            ("/orders", "/orders/", true),
+            ("/orders/", "/orders", true),
+            ("/orders", "/orders/1", false),
+            ("/orders", "/order", false),
+            ("/orders", "/Orders", false),
+            ("/orders/*", "/orders/1", true),
+            ("/orders/*", "/orders", false),
+            ("/orders/{id}/lines", "/orders/1/lines", true),
+            ("/orders/{id}/lines", "/orders/1/2/lines", false),
+            ("/orders/**", "/orders", true),
+            ("/orders/**", "/orders/1/lines", true),
+            ("/orders/**", "/ordersX", false),
+            ("/**", "/", true),
+            ("/", "/", true),
+            ("/", "/orders", false),
+            ("//orders//1", "/orders/1", true),
+            ("/caf%C3%A9", "/café", true),
+            ("/a%20b", "/a%20b", true),
+            ("/a/b", "/a%2Fb", true),
+            ("/{file}", "/a%2Fb", true),
+            ("/admin/**", "/x/..%2fadmin/users", true),
+        ] {
+            assert_eq!(
+                matches(pattern, "GET", path, Case::Counts),
+                expected,
+                "{pattern} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn methods_limit_a_pattern_and_head_counts_as_get() {
+        for (pattern, method, expected) in [
+            ("/x", "PROPFIND", true),
+            ("GET,POST /x", "POST", true),
+            ("GET, POST /x", "POST", true),
+            ("post /x", "POST", true),
+            ("GET,POST /x", "PUT", false),
+            ("GET /x", "HEAD", true),
+            ("POST /x", "HEAD", false),
+            ("HEAD /x", "HEAD", true),
+            ("HEAD /x", "GET", false),
+        ] {
+            assert_eq!(
+                matches(pattern, method, "/x", Case::Counts),
+                expected,
+                "{pattern} {method}"
+            );
+        }
+    }
+
+    #[test]
+    fn case_is_ignored_where_the_configuration_says_so() {
+        assert!(matches("/Orders/{id}", "GET", "/oRDERS/1", Case::Ignored));
+        assert!(!matches("/Orders/{id}", "GET", "/oRDERS/1", Case::Counts));
+    }
+
+    #[test]
+    fn what_cannot_match_is_refused() {
+        let part = |text: &str| MatchError::PartOfSegment(text.to_owned());
+        let methods = |text: &str| MatchError::Methods(text.to_owned());
+        for (text, error) in [
+            ("", MatchError::NoPattern),
+            ("GET", MatchError::NoPattern),
+            ("orders/**", methods("orders")),
+            ("GET POST /x", methods("GET POST")),
+            ("GET,,POST /x", methods("GET,,POST")),
+            (": /x", methods(":")),
+            ("/a/**/b", MatchError::RestNotLast),
+            ("/a/../b", MatchError::DotSegment),
+            ("/a?b=c", MatchError::NotAPath),
+            ("/orders the orders", MatchError::Blank),
+            ("/order-*", part("order-*")),
+            ("/{id}.json", part("{id}.json")),
+            ("/{}", part("{}")),
+            ("/{a}{b}", part("{a}{b}")),
+            ("/***", part("***")),
+        ] {
+            assert_eq!(Match::parse(text), Err(error), "{text}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Services: the names that events begin with, and the paths they stand for.
+
+use std::sync::Arc;
+
+use super::path::{NormalPath, Segments};
+use super::text::Case;
+
+/// One `[[service]]`: a name for what lies below a prefix of paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    name: String,
+    prefix: Vec<String>,
+}
+
+/// All services, the longest prefix first.
+#[derive(Debug, Clone, Default)]
+pub struct Services(Vec<Arc<Service>>);
+
+impl Service {
+    /// A service of this name below `prefix`, a path such as `/api/v2/db`.
+    pub fn new(name: impl Into<String>, prefix: &str) -> Self {
+        let prefix = NormalPath::new(prefix.as_bytes())
+            .readings()
+            .next()
+            .map(|segments| segments.map(str::to_owned).collect())
+            .unwrap_or_default();
+        Self {
+            name: name.into(),
+            prefix,
+        }
+    }
+
+    /// The name that its events begin with.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The path it begins at: `/`, or `/api/v2/db` without a slash at its end.
+    pub fn prefix(&self) -> String {
+        format!("/{}", self.prefix.join("/"))
+    }
+
+    /// The version that the prefix names, such as `v2`; empty where it names none.
+    pub fn api_version(&self) -> &str {
+        let is_version = |part: &&String| {
+            part.strip_prefix('v')
+                .is_some_and(|rest| rest.starts_with(|it: char| it.is_ascii_digit()))
+        };
+        self.prefix
+            .iter()
+            .rev()
+            .find(is_version)
+            .map_or("", String::as_str)
+    }
+
+    /// What of `path` lies below the prefix.
+    fn below<'p>(&self, mut path: Segments<'p>, case: Case) -> Option<Segments<'p>> {
+        self.prefix
+            .iter()
+            .all(|part| path.next().is_some_and(|segment| case.same(part, segment)))
+            .then_some(path)
+    }
+}
+
+impl Services {
+    /// Takes the services as configured; of two with one prefix the first wins.
+    pub fn new(services: impl IntoIterator<Item = Service>) -> Self {
+        let mut services: Vec<_> = services.into_iter().map(Arc::new).collect();
+        services.sort_by_key(|service| std::cmp::Reverse(service.prefix.len()));
+        Self(services)
+    }
+
+    /// Whether a service has this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|service| service.name == name)
+    }
+
+    /// The service that `path` belongs to, and the resource: the segments below its prefix.
+    pub(super) fn locate<'s, 'p>(
+        &'s self,
+        path: &Segments<'p>,
+        case: Case,
+    ) -> Option<(&'s Arc<Service>, Segments<'p>)> {
+        self.0
+            .iter()
+            .find_map(|service| Some((service, service.below(path.clone(), case)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn located(path: &str, case: Case) -> Option<(String, Vec<String>)> {
+        let services = Services::new([
+            Service::new("api", "/api"),
+            Service::new("db", "/api/v2/db/"),
+        ]);
+        let path = NormalPath::new(path.as_bytes());
+        let (service, resource) = services.locate(&path.readings().next()?, case)?;
+        Some((
+            service.name().to_owned(),
+            resource.map(str::to_owned).collect(),
+        ))
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        for (path, service, resource) in [
+            ("/api/v2/db/_table/t", "db", &["_table", "t"][..]),
+            ("/api/v2/db", "db", &[]),
+            ("/api/v2/dbx", "api", &["v2", "dbx"]),
+            ("/api", "api", &[]),
+        ] {
+            let (name, rest) = located(path, Case::Counts).expect(path);
+            assert_eq!(
+                (name.as_str(), rest.as_slice()),
+                (service, &owned(resource)[..])
+            );
+        }
+        assert_eq!(located("/other", Case::Counts), None);
+    }
+
+    #[test]
+    fn case_counts_in_a_prefix_unless_it_is_ignored() {
+        assert_eq!(located("/API/x", Case::Counts), None);
+        assert!(located("/API/x", Case::Ignored).is_some());
+    }
+
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|&text| text.to_owned()).collect()
+    }
+}

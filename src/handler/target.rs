@@ -1,0 +1,99 @@
+//! What a transaction is about.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::event::Verb;
+use super::path::{NormalPath, Segments};
+use super::service::{Service, Services};
+use super::text::Case;
+
+/// What a transaction is about, as patterns and events see it.
+///
+/// Made once per transaction, from the request as the client sent it; both
+/// phases choose their handlers by it.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    pub(super) method: &'a Method,
+    pub(super) verb: Option<Verb>,
+    pub(super) case: Case,
+    path: &'a NormalPath<'a>,
+    /// Where each reading of the path leads.
+    located: [Option<(&'a Arc<Service>, Segments<'a>)>; NormalPath::MAX_READINGS],
+}
+
+impl<'a> Target<'a> {
+    /// Finds the service that each reading of `path` belongs to.
+    pub fn new(
+        method: &'a Method,
+        path: &'a NormalPath<'a>,
+        services: &'a Services,
+        case: Case,
+    ) -> Self {
+        let mut located = [const { None }; NormalPath::MAX_READINGS];
+        for (slot, segments) in located.iter_mut().zip(path.readings()) {
+            *slot = services.locate(&segments, case);
+        }
+        Self {
+            method,
+            verb: Verb::of(method),
+            case,
+            path,
+            located,
+        }
+    }
+
+    /// The service the request goes to, in the first reading of its path that names one.
+    pub fn service(&self) -> Option<&'a Arc<Service>> {
+        self.located().next().map(|(service, _)| service)
+    }
+
+    /// What lies below the service's prefix: its segments joined by `/`.
+    pub fn resource(&self) -> Option<String> {
+        let (_, segments) = self.located().next()?;
+        Some(segments.collect::<Vec<_>>().join("/"))
+    }
+
+    /// The verb of this transaction's events; none where the method has no event.
+    pub fn verb(&self) -> Option<Verb> {
+        self.verb
+    }
+
+    pub(super) fn readings(&self) -> impl Iterator<Item = Segments<'a>> {
+        self.path.readings()
+    }
+
+    /// The service and the resource of each reading that lies below a service's prefix.
+    pub(super) fn located(&self) -> impl Iterator<Item = (&'a Arc<Service>, Segments<'a>)> {
+        self.located.iter().flatten().cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_names_its_service_resource_and_verb() {
+        let services = Services::new([Service::new("db", "/api/v2/db")]);
+        let path = NormalPath::new(b"/api/v2/db/_table/orders/42?limit=1");
+
+        let target = Target::new(&Method::HEAD, &path, &services, Case::Counts);
+
+        assert_eq!(target.service().map(|service| service.name()), Some("db"));
+        assert_eq!(target.resource().as_deref(), Some("_table/orders/42"));
+        assert_eq!(target.verb(), Some(Verb::Get));
+    }
+
+    #[test]
+    fn a_path_outside_every_prefix_has_no_service() {
+        let services = Services::new([Service::new("db", "/api/v2/db")]);
+        let path = NormalPath::new(b"/other");
+
+        let target = Target::new(&Method::GET, &path, &services, Case::Counts);
+
+        assert!(target.service().is_none());
+        assert_eq!(target.resource(), None);
+    }
+}
