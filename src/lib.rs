@@ -5,3 +5,4 @@ pub mod document;
 pub mod message;
 pub mod handler;
 pub mod generation;
+pub mod transaction;

@@ -1,0 +1,163 @@
+//! What a transaction is called, where it comes from and what applies to it: read off its
+//! request's head.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{HeaderValue, Method};
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use crate::generation::{Generation, Plan};
+use crate::handler::{Case, NormalPath, Origin, Service, Services, Target, TransactionId};
+use crate::message::forwarded::{self, Client};
+use crate::message::framing::Lookup;
+
+/// The longest name of a transaction that is taken from outside, in bytes.
+const ID_LIMIT: usize = 128;
+
+/// What requests are named by.
+#[derive(Debug, Clone)]
+pub struct Names {
+    services: Services,
+    /// The service of a path that is none's: one without a name at `/`.
+    nameless: Arc<Service>,
+    case: Case,
+    /// Who may tell the client's address and scheme.
+    trusted: Vec<IpNet>,
+    /// The name of the member that holds a row's metadata.
+    metadata_name: Arc<str>,
+}
+
+/// What applies to a request, and the part of the API it is for.
+#[derive(Debug)]
+pub struct Planned {
+    /// The handlers.
+    pub plan: Plan,
+    /// The service its path belongs to.
+    pub service: Arc<Service>,
+    /// The last segment below the service's prefix that doesn't look like an id.
+    pub resource: String,
+}
+
+impl Names {
+    /// Names for an API of these parts, whose paths are compared by `case`.
+    pub fn new(services: Services, case: Case, trusted: Vec<IpNet>, metadata_name: &str) -> Self {
+        let nameless = Arc::new(Service::new("", "/"));
+        Self {
+            services,
+            nameless,
+            case,
+            trusted,
+            metadata_name: metadata_name.into(),
+        }
+    }
+
+    /// The client behind a connection from `peer`.
+    pub fn client(&self, peer: SocketAddr, tls: bool, fields: &impl Lookup) -> Client {
+        forwarded::client(peer, tls, fields, &self.trusted)
+    }
+
+    /// Finds what applies to a request for `path`, without its query. Handlers that are
+    /// `running` further out stay out. `None` where nothing applies.
+    pub fn plan(
+        &self,
+        generation: &Generation,
+        method: &Method,
+        path: &str,
+        running: &[usize],
+    ) -> Option<Planned> {
+        if generation.chains.is_empty() {
+            return None;
+        }
+        let path = NormalPath::new(path.as_bytes());
+        let target = Target::new(method, &path, &self.services, self.case);
+        let plan = generation.plan(&target, running);
+        if plan.is_empty() {
+            return None;
+        }
+        let service = target.service().unwrap_or(&self.nameless);
+        let resource = target.resource().unwrap_or_else(|| whole_path(&path));
+        Some(Planned {
+            plan,
+            service: Arc::clone(service),
+            resource: resource_name(&resource).to_owned(),
+        })
+    }
+
+    /// Where a client's own request comes from and what it is for.
+    pub fn origin(
+        &self,
+        client: Client,
+        host: &str,
+        local: SocketAddr,
+        planned: &Planned,
+    ) -> Origin {
+        Origin {
+            client,
+            host: host.to_owned(),
+            local,
+            service: Arc::clone(&planned.service),
+            resource: planned.resource.clone(),
+            metadata_name: Arc::clone(&self.metadata_name),
+            depth: 0,
+            running: Vec::new(),
+        }
+    }
+}
+
+/// The name of a transaction: the one it came with where that is fit for a log line,
+/// else a new one.
+pub fn name(told: Option<&HeaderValue>) -> TransactionId {
+    let fit = |name: &&str| !name.is_empty() && name.len() <= ID_LIMIT;
+    let told = told.and_then(|value| value.to_str().ok()).filter(fit);
+    match told {
+        Some(name) => TransactionId(name.into()),
+        None => TransactionId(Uuid::now_v7().to_string().into()),
+    }
+}
+
+fn whole_path(path: &NormalPath<'_>) -> String {
+    path.readings()
+        .next()
+        .map(|segments| segments.collect::<Vec<_>>().join("/"))
+        .unwrap_or_default()
+}
+
+/// The last segment that doesn't look like an id: a number or a UUID.
+fn resource_name(path: &str) -> &str {
+    path.rsplit('/')
+        .find(|segment| !segment.is_empty() && !is_id(segment))
+        .unwrap_or("")
+}
+
+fn is_id(segment: &str) -> bool {
+    segment.bytes().all(|byte| byte.is_ascii_digit()) || Uuid::try_parse(segment).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resource_is_the_last_segment_that_is_no_id() {
+        assert_eq!(resource_name("customers"), "customers");
+        assert_eq!(resource_name("customers/42"), "customers");
+        assert_eq!(resource_name("customers/42/orders"), "orders");
+        assert_eq!(
+            resource_name("jobs/018f2c7e-5b0a-7cc3-98c4-dc0c0c07398f"),
+            "jobs"
+        );
+        assert_eq!(resource_name("42"), "");
+    }
+
+    #[test]
+    fn a_name_from_outside_is_kept_where_it_is_fit() {
+        let told = |text: &'static str| name(Some(&HeaderValue::from_static(text))).to_string();
+
+        assert_eq!(told("abc-1"), "abc-1");
+        assert_eq!(told("").len(), 36);
+        assert_eq!(name(None).to_string().len(), 36);
+        assert_ne!(name(None), name(None));
+    }
+}

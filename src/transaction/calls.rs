@@ -1,0 +1,260 @@
+//! Carries out the calls that handlers make.
+//!
+//! ```text
+//! getResource ──────────▶ upstream                    past the handlers
+//! a path of this API ───▶ the line, one level deeper  through the handlers
+//! http(s)://host ───────▶ that host, where it is listed
+//! ```
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use url::{Host as HostName, Url};
+
+use crate::generation::Generation;
+use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, HostResponse};
+use crate::message::{Body, Fields, Request};
+
+use super::line::Line;
+use super::ports::{BodyError, Exchange, Sending, Upstream, UpstreamError, read_whole};
+
+/// How deep handlers may call handlers below a client's own request.
+pub const DEEPEST: u8 = 4;
+
+/// A host that handlers may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedHost {
+    /// A name in lower case, or an address.
+    pub host: HostName,
+    /// `None` for every port.
+    pub port: Option<u16>,
+}
+
+/// What host calls go through.
+pub struct Calls {
+    upstream: Arc<dyn Upstream>,
+    allowed: Vec<AllowedHost>,
+    /// The longest response a handler gets, in bytes.
+    limit: usize,
+    /// The line that inner requests take. Weak, since the line owns this.
+    line: OnceLock<Weak<Line>>,
+}
+
+impl Calls {
+    /// Calls to `upstream` and to the hosts in `allowed`.
+    pub fn new(upstream: Arc<dyn Upstream>, allowed: Vec<AllowedHost>, limit: usize) -> Self {
+        Self {
+            upstream,
+            allowed,
+            limit,
+            line: OnceLock::new(),
+        }
+    }
+
+    /// What the handlers of a transaction of this generation may call.
+    pub(super) fn of(self: &Arc<Self>, generation: &Arc<Generation>) -> Arc<dyn Host> {
+        Arc::new(CallsIn {
+            calls: Arc::clone(self),
+            generation: Arc::clone(generation),
+        })
+    }
+
+    /// Connects the line that inner requests take. Until then there is none.
+    pub(super) fn connect(&self, line: Weak<Line>) {
+        // Called once, by the line itself when it is built.
+        let _ = self.line.set(line);
+    }
+
+    async fn to_upstream(
+        &self,
+        target: &str,
+        caller: &Caller,
+        call: HostRequest,
+    ) -> Result<HostResponse, HostError> {
+        let request = request(target, caller, &call);
+        let exchange = self
+            .upstream
+            .exchange(&request, Sending::Whole(call.body))
+            .await
+            .map_err(|error| failed(&error))?;
+        self.read(exchange).await
+    }
+
+    async fn through_handlers(
+        &self,
+        generation: &Arc<Generation>,
+        target: &str,
+        caller: &Caller,
+        call: HostRequest,
+    ) -> Result<HostResponse, HostError> {
+        if caller.origin.depth >= DEEPEST {
+            return Err(HostError::TooDeep);
+        }
+        let line = self
+            .line
+            .get()
+            .and_then(Weak::upgrade)
+            .ok_or(HostError::Busy)?;
+        let mut request = request(target, caller, &call);
+        request.body = if call.body.is_empty() {
+            Body::Empty
+        } else {
+            Body::Whole(call.body)
+        };
+        let response = line.inner(Arc::clone(generation), request, caller).await;
+        self.read(response).await
+    }
+
+    async fn to_host(&self, address: &str, call: HostRequest) -> Result<HostResponse, HostError> {
+        let url = Url::parse(address).map_err(|error| HostError::BadAddress {
+            address: address.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let host = url
+            .host()
+            .ok_or_else(|| HostError::NotAllowed {
+                host: address.to_owned(),
+            })?
+            .to_owned();
+        if !self.allows(&host, url.port_or_known_default()) {
+            return Err(HostError::NotAllowed {
+                host: host.to_string(),
+            });
+        }
+        let target = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        let mut request = Request::new(call.method.clone(), &target, fields(&call.fields));
+        let name = url
+            .port()
+            .map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
+        let name =
+            HeaderValue::from_str(&name).map_err(|_| HostError::NotAllowed { host: name })?;
+        request.fields.insert(header::HOST, name);
+        let exchange = self
+            .upstream
+            .exchange_with(&url, &request, call.body)
+            .await
+            .map_err(|error| failed(&error))?;
+        self.read(exchange).await
+    }
+
+    fn allows(&self, host: &HostName, port: Option<u16>) -> bool {
+        self.allowed.iter().any(|allowed| {
+            allowed.host == *host && (allowed.port.is_none() || allowed.port == port)
+        })
+    }
+
+    async fn read(&self, mut exchange: Exchange) -> Result<HostResponse, HostError> {
+        let body = match exchange.head.body {
+            Body::Empty => Bytes::new(),
+            Body::Whole(bytes) | Body::Edited(bytes) => bytes,
+            Body::Streamed => read_whole(exchange.body.as_mut(), self.limit)
+                .await
+                .map_err(unread)?,
+        };
+        let fields = exchange
+            .head
+            .fields
+            .iter()
+            .map(|field| (field.name().clone(), field.value().clone()))
+            .collect();
+        Ok(HostResponse {
+            status: exchange.head.status,
+            fields,
+            body,
+        })
+    }
+}
+
+/// The calls of one transaction: those that go through handlers stay in its generation.
+struct CallsIn {
+    calls: Arc<Calls>,
+    generation: Arc<Generation>,
+}
+
+#[async_trait::async_trait]
+impl Host for CallsIn {
+    async fn call(&self, caller: &Caller, request: HostRequest) -> Result<HostResponse, HostError> {
+        let Self { calls, generation } = self;
+        match request.to.clone() {
+            Destination::Upstream(target) => calls.to_upstream(&target, caller, request).await,
+            Destination::Chains(target) => {
+                calls
+                    .through_handlers(generation, &target, caller, request)
+                    .await
+            }
+            Destination::Host(address) => match own_target(&address, caller) {
+                Some(target) => {
+                    calls
+                        .through_handlers(generation, &target, caller, request)
+                        .await
+                }
+                None => calls.to_host(&address, request).await,
+            },
+        }
+    }
+}
+
+/// A full address of this API, such as `req.baseUrl` makes, as a path of it.
+fn own_target(address: &str, caller: &Caller) -> Option<String> {
+    let (_, rest) = address.split_once("://")?;
+    let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_ours = host == caller.origin.host || host == caller.origin.local.to_string();
+    is_ours.then(|| {
+        if target.is_empty() {
+            "/".to_owned()
+        } else {
+            target.to_owned()
+        }
+    })
+}
+
+/// A request to this API, with the caller's authentication and the client's host.
+fn request(target: &str, caller: &Caller, call: &HostRequest) -> Request {
+    let mut fields = fields(&call.fields);
+    for (name, value) in &caller.authentication {
+        if !fields.contains(name) {
+            fields.insert(name.clone(), value.clone());
+        }
+    }
+    if let Ok(host) = HeaderValue::from_str(&caller.origin.host) {
+        fields.insert(header::HOST, host);
+    }
+    // Handlers see text, so nothing has to be decoded on the way.
+    fields.insert(
+        header::ACCEPT_ENCODING,
+        HeaderValue::from_static("identity"),
+    );
+    Request::new(call.method.clone(), target, fields)
+}
+
+fn fields(pairs: &[(HeaderName, HeaderValue)]) -> Fields {
+    let mut fields = Fields::with_capacity(pairs.len() + 4);
+    for (name, value) in pairs {
+        fields.insert(name.clone(), value.clone());
+    }
+    fields
+}
+
+fn failed(error: &UpstreamError) -> HostError {
+    match error {
+        UpstreamError::TimedOut { .. } => HostError::TimedOut,
+        UpstreamError::Connect { .. } | UpstreamError::Broken { .. } | UpstreamError::Client(_) => {
+            HostError::Failed {
+                reason: error.to_string(),
+            }
+        }
+    }
+}
+
+fn unread(error: BodyError) -> HostError {
+    match error {
+        BodyError::TimedOut => HostError::TimedOut,
+        BodyError::Cut | BodyError::TooLarge { .. } => HostError::Failed {
+            reason: error.to_string(),
+        },
+    }
+}

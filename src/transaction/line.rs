@@ -1,0 +1,133 @@
+//! The line with everything a transaction needs to begin on it, for the proxy and for
+//! the calls that handlers make back into the API.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use crate::generation::{Generation, Generations};
+use crate::handler::host::Caller;
+use crate::handler::{Call, Kept, Origin};
+use crate::message::{Body, Request, Response};
+
+use super::begin::{self, Names, Planned};
+use super::calls::Calls;
+use super::ports::{BodyError, BodySource, Exchange, Sending, Upstream};
+use super::{Pipeline, Reply, Settings, Transaction};
+
+/// Where transactions begin.
+pub struct Line {
+    /// The handlers.
+    pub generations: Arc<Generations>,
+    /// What requests are named by.
+    pub names: Names,
+    /// What happens to those that handlers apply to.
+    pub pipeline: Pipeline,
+    upstream: Arc<dyn Upstream>,
+}
+
+impl Line {
+    /// A line to `upstream`, whose handlers call through `calls`.
+    pub fn new(
+        generations: Arc<Generations>,
+        names: Names,
+        upstream: Arc<dyn Upstream>,
+        calls: &Arc<Calls>,
+        settings: Settings,
+    ) -> Arc<Self> {
+        let pipeline = Pipeline::new(Arc::clone(&upstream), Arc::clone(calls), settings);
+        let line = Arc::new(Self {
+            generations,
+            names,
+            pipeline,
+            upstream,
+        });
+        calls.connect(Arc::downgrade(&line));
+        line
+    }
+
+    /// A request that a handler makes to this API, through the handlers that aren't
+    /// running further out, of the generation that the handler belongs to.
+    pub(super) async fn inner(
+        &self,
+        generation: Arc<Generation>,
+        mut request: Request,
+        caller: &Caller,
+    ) -> Exchange {
+        let planned = self
+            .names
+            .plan(&generation, &request.method, &request.path, &caller.running);
+        let body = std::mem::take(&mut request.body);
+        let Some(planned) = planned else {
+            let bytes = body.bytes().cloned().unwrap_or_default();
+            let exchange = self
+                .upstream
+                .exchange(&request, Sending::Whole(bytes))
+                .await;
+            return exchange.unwrap_or_else(|error| {
+                in_memory(self.pipeline.settings().errors.refusal((&error).into()))
+            });
+        };
+        let origin = inner_origin(caller, &planned);
+        let mut source = Once(body.bytes().cloned());
+        request.body = if source.0.is_some() {
+            Body::Streamed
+        } else {
+            Body::Empty
+        };
+        let call = Call {
+            id: begin::name(None),
+            request,
+            received: None,
+            response: Response::new(StatusCode::OK),
+            origin: Arc::new(origin),
+            kept: Kept::default(),
+            deadline: caller.deadline,
+        };
+        let mut tx = Transaction::new(generation, planned.plan, call, Instant::now());
+        match self.pipeline.exchange(&mut tx, &mut source).await {
+            Reply::Whole(head) => in_memory(head),
+            Reply::Streamed(exchange) => exchange,
+        }
+    }
+
+    /// Finds what applies to a request of a client.
+    pub fn plan(&self, generation: &Generation, method: &Method, path: &str) -> Option<Planned> {
+        self.names.plan(generation, method, path, &[])
+    }
+}
+
+/// The origin of an inner request: the client's, one level deeper.
+fn inner_origin(caller: &Caller, planned: &Planned) -> Origin {
+    let outer = &caller.origin;
+    Origin {
+        client: outer.client,
+        host: outer.host.clone(),
+        local: outer.local,
+        service: Arc::clone(&planned.service),
+        resource: planned.resource.clone(),
+        metadata_name: Arc::clone(&outer.metadata_name),
+        depth: outer.depth + 1,
+        running: caller.running.clone(),
+    }
+}
+
+/// A response in memory as an exchange.
+fn in_memory(head: Response) -> Exchange {
+    Exchange {
+        head,
+        body: Box::new(Once(None)),
+    }
+}
+
+/// A body in memory, as one that arrives.
+struct Once(Option<Bytes>);
+
+#[async_trait::async_trait]
+impl BodySource for Once {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        Ok(self.0.take())
+    }
+}

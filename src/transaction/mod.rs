@@ -1,0 +1,23 @@
+//! One client request and the one response it gets: the line that everything else serves.
+//!
+//! Knows no sockets, no files and no JavaScript; what it needs of them it asks for in
+//! [`ports`]. Read [`pipeline`] first.
+
+pub mod begin;
+mod bodies;
+pub mod calls;
+pub mod line;
+pub mod outcome;
+pub mod pipeline;
+pub mod ports;
+pub mod record;
+pub mod respond;
+mod state;
+
+pub use begin::{Names, Planned};
+pub use calls::{AllowedHost, Calls};
+pub use line::Line;
+pub use outcome::Outcome;
+pub use pipeline::{Next, Pipeline, Reply, Settings};
+pub use record::Record;
+pub use state::Transaction;

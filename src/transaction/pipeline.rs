@@ -1,0 +1,380 @@
+//! The line a transaction takes, with every branch it can take.
+//!
+//! ```text
+//!                    ┌── answer, reject ──────────────┐
+//!  request handlers ─┴─ forward ─▶ upstream ─▶ response handlers ─▶ reply
+//!                                     └── fails ──▶ error handlers ──┘
+//! ```
+//!
+//! [`Pipeline::exchange`] is the whole line, for transactions in which a handler sees a
+//! body. Where none does, the proxy streams and calls [`Pipeline::request_phase`] and
+//! [`Pipeline::response_phase`] on the heads. Nothing here returns an error: whatever
+//! happens, there is a reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+
+use crate::generation::Ran;
+use crate::handler::{Answer, Fault, Rejection, Verdict};
+use crate::message::forwarded::{self, Way};
+use crate::message::{Body, JsonType, Request, Response};
+
+use super::bodies::Resumed;
+use super::calls::Calls;
+use super::ports::{BodySource, Exchange, Sending, Upstream, UpstreamError};
+use super::respond::{ErrorFormat, Refusal};
+use super::{Outcome, Transaction};
+
+/// What the line obeys.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a transaction may take, host calls included.
+    pub transaction_time: Duration,
+    /// The longest request body a handler gets, in bytes.
+    pub request_body: usize,
+    /// The longest response body a handler gets, in bytes.
+    pub response_body: usize,
+    /// How our own errors look.
+    pub errors: ErrorFormat,
+    /// What happens to a body that a handler wants and can't have.
+    pub unavailable: Unavailable,
+    /// The media types that are JSON.
+    pub json_types: Vec<JsonType>,
+    /// Whether the upstream is told `Via`.
+    pub via: bool,
+}
+
+/// What happens to a body that a handler wants and can't have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unavailable {
+    /// The transaction is refused.
+    #[default]
+    Refuse,
+    /// The body passes and the handlers that wanted it don't run.
+    Pass,
+}
+
+/// The line and what it is connected to.
+pub struct Pipeline {
+    upstream: Arc<dyn Upstream>,
+    calls: Arc<Calls>,
+    settings: Settings,
+}
+
+/// What becomes of a transaction after its request phase.
+#[derive(Debug)]
+pub enum Next {
+    /// [`Transaction::request`] goes to the upstream.
+    Forward,
+    /// This goes to the client; the upstream isn't asked.
+    Reply(Response),
+}
+
+/// What the client gets.
+pub enum Reply {
+    /// A response whose body, if any, is in memory.
+    Whole(Response),
+    /// A response whose body is passed on as it comes.
+    Streamed(Exchange),
+}
+
+impl Pipeline {
+    /// A line between handlers, `upstream` and what handlers may call.
+    pub fn new(upstream: Arc<dyn Upstream>, calls: Arc<Calls>, settings: Settings) -> Self {
+        Self {
+            upstream,
+            calls,
+            settings,
+        }
+    }
+
+    /// What it obeys.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The whole line: reads the bodies that handlers see, lets the others stream.
+    pub async fn exchange(&self, tx: &mut Transaction, client: &mut dyn BodySource) -> Reply {
+        let mut client = Resumed::new(client);
+        if tx.plan.sees_request_body()
+            && let Err(refusal) = self.read_request(tx, &mut client).await
+        {
+            tx.outcome = refusal.outcome();
+            return Reply::Whole(self.settings.errors.refusal(refusal));
+        }
+        if let Next::Reply(response) = self.request_phase(tx).await {
+            return Reply::Whole(response);
+        }
+        self.prepare_upstream_request(tx);
+        let sending = match &tx.call.request.body {
+            Body::Whole(bytes) | Body::Edited(bytes) => Sending::Whole(bytes.clone()),
+            Body::Empty => Sending::Whole(Bytes::new()),
+            Body::Streamed => Sending::Stream(&mut client),
+        };
+        match self.upstream.exchange(&tx.call.request, sending).await {
+            Ok(exchange) => self.respond(tx, exchange).await,
+            Err(error) => Reply::Whole(self.upstream_failed(tx, &error).await),
+        }
+    }
+
+    /// Runs the request handlers.
+    pub async fn request_phase(&self, tx: &mut Transaction) -> Next {
+        if tx.plan.request.is_empty() {
+            return Next::Forward;
+        }
+        if !tx.plan.response.is_empty() {
+            tx.sent = Some(tx.call.request.clone());
+        }
+        let steps = tx
+            .plan
+            .request
+            .iter()
+            .map(|planned| planned.step.clone())
+            .collect();
+        match self.run(tx, steps).await {
+            Verdict::Continue => Next::Forward,
+            Verdict::Answer(answer) => {
+                tx.outcome = Outcome::Answered;
+                tx.is_final = answer == Answer::Final;
+                let response =
+                    std::mem::replace(&mut tx.call.response, Response::new(StatusCode::OK));
+                Next::Reply(self.response_phase(tx, response).await)
+            }
+            Verdict::Reject(rejection) => Next::Reply(self.rejected(tx, &rejection).await),
+            Verdict::Unreadable(_) => {
+                unreachable!("a request's body is text, which can always be read")
+            }
+        }
+    }
+
+    /// Runs the response handlers on a response whose body was read or stays unseen.
+    pub async fn response_phase(&self, tx: &mut Transaction, response: Response) -> Response {
+        let has_body = self.body_is_seen(tx, &response);
+        let steps = tx.response_steps(response.status, |planned| {
+            has_body || !planned.facts.sees_body
+        });
+        if steps.is_empty() {
+            return response;
+        }
+        enter_response_phase(tx, response);
+        match self.run(tx, steps).await {
+            Verdict::Continue | Verdict::Answer(_) => take_response(tx),
+            Verdict::Reject(rejection) => self.rejected(tx, &rejection).await,
+            Verdict::Unreadable(reason) => self.unreadable(tx, &reason).await,
+        }
+    }
+
+    /// What becomes of a response that says it is JSON and isn't.
+    async fn unreadable(&self, tx: &mut Transaction, reason: &str) -> Response {
+        if self.settings.unavailable == Unavailable::Refuse {
+            tracing::warn!(transaction = %tx.call.id, reason, "the upstream's body can't be had");
+            return self.refused(tx, Refusal::UpstreamBody).await;
+        }
+        skipped(tx, reason);
+        tx.plan.response.retain(|planned| !planned.facts.sees_body);
+        let response = take_response(tx);
+        // No step that is left sees a body: it can't be unreadable again.
+        Box::pin(self.response_phase(tx, response)).await
+    }
+
+    /// What the client gets where the upstream gave nothing usable.
+    pub async fn upstream_failed(&self, tx: &mut Transaction, error: &UpstreamError) -> Response {
+        tracing::warn!(transaction = %tx.call.id, %error, "upstream failed");
+        self.refused(tx, error.into()).await
+    }
+
+    /// Ends a transaction with an error of ours, once its handlers had a look at it.
+    async fn refused(&self, tx: &mut Transaction, refusal: Refusal) -> Response {
+        tx.outcome = refusal.outcome();
+        let response = self.settings.errors.refusal(refusal);
+        self.begin_anew(tx, response).await
+    }
+
+    /// Ends a transaction with what a handler threw, or with its failure.
+    async fn rejected(&self, tx: &mut Transaction, rejection: &Rejection) -> Response {
+        tx.outcome = match rejection.fault {
+            Fault::Handler => Outcome::Rejected,
+            Fault::Client => Outcome::ClientError,
+            Fault::Script | Fault::Host => Outcome::HandlerFailed,
+            Fault::Sidecar => Outcome::Unavailable,
+        };
+        let response = self.settings.errors.rejection(rejection);
+        self.begin_anew(tx, response).await
+    }
+
+    /// Runs those error and `post_process` handlers that haven't run yet, once. If one
+    /// throws, its rejection is the response and no more run.
+    async fn begin_anew(&self, tx: &mut Transaction, response: Response) -> Response {
+        let has_body = self.is_json(&response);
+        let steps = tx.response_steps(response.status, |planned| {
+            has_body || !planned.facts.sees_body
+        });
+        if steps.is_empty() {
+            return response;
+        }
+        enter_response_phase(tx, response);
+        match self.run(tx, steps).await {
+            // A handler's own body may be no JSON though its type says so: it is sent as it stands.
+            Verdict::Continue | Verdict::Answer(_) | Verdict::Unreadable(_) => take_response(tx),
+            Verdict::Reject(rejection) => self.settings.errors.rejection(&rejection),
+        }
+    }
+
+    /// Reads the body that request handlers see. Where they can't have it, it passes
+    /// without them if that is configured.
+    async fn read_request(
+        &self,
+        tx: &mut Transaction,
+        client: &mut Resumed<&mut dyn BodySource>,
+    ) -> Result<(), Refusal> {
+        let request = &mut tx.call.request;
+        match client
+            .read_for_handlers(&request.fields, self.settings.request_body)
+            .await
+        {
+            Ok(bytes) if bytes.is_empty() => request.body = Body::Empty,
+            Ok(bytes) => {
+                tx.call.received = Some(bytes.clone());
+                request.body = Body::Whole(bytes);
+            }
+            Err(missing)
+                if missing.can_pass() && self.settings.unavailable == Unavailable::Pass =>
+            {
+                skipped(tx, &missing.to_string());
+                tx.plan
+                    .request
+                    .retain(|planned| !planned.facts.sees_request_body);
+                tx.plan
+                    .response
+                    .retain(|planned| !planned.facts.sees_request_body);
+            }
+            Err(missing) => return Err(missing.refusal()),
+        }
+        Ok(())
+    }
+
+    /// Decides what happens to a response's body, reads it where a handler sees it, and
+    /// runs the handlers.
+    async fn respond(&self, tx: &mut Transaction, mut exchange: Exchange) -> Reply {
+        let is_seen = tx.plan.sees_response_body(exchange.head.status);
+        if is_seen && exchange.head.body == Body::Empty && leaves_body_out(tx, &exchange.head) {
+            // It tells the length of a body as it would be without the handlers.
+            exchange.head.fields.remove(header::CONTENT_LENGTH);
+        }
+        if is_seen && exchange.head.body == Body::Streamed && self.is_json(&exchange.head) {
+            let mut body = Resumed::new(exchange.body);
+            let read = body
+                .read_for_handlers(&exchange.head.fields, self.settings.response_body)
+                .await;
+            exchange.body = Box::new(body);
+            match read {
+                Ok(bytes) if bytes.is_empty() => exchange.head.body = Body::Empty,
+                Ok(bytes) => exchange.head.body = Body::Whole(bytes),
+                Err(missing)
+                    if missing.can_pass() && self.settings.unavailable == Unavailable::Pass =>
+                {
+                    skipped(tx, &missing.to_string());
+                }
+                Err(reason) => {
+                    tracing::warn!(transaction = %tx.call.id, %reason, "the upstream's body can't be had");
+                    return Reply::Whole(self.refused(tx, Refusal::UpstreamBody).await);
+                }
+            }
+        }
+        let Exchange { head, body } = exchange;
+        let head = self.response_phase(tx, head).await;
+        match head.body {
+            Body::Streamed => Reply::Streamed(Exchange { head, body }),
+            Body::Empty | Body::Whole(_) | Body::Edited(_) => Reply::Whole(head),
+        }
+    }
+
+    /// Whether handlers of the response phase that see a body have one to see.
+    fn body_is_seen(&self, tx: &Transaction, response: &Response) -> bool {
+        match response.body {
+            Body::Streamed => false,
+            Body::Whole(_) | Body::Edited(_) => self.is_json(response),
+            Body::Empty => !leaves_body_out(tx, response) && self.is_json(response),
+        }
+    }
+
+    /// Whether a response's type says it is JSON.
+    fn is_json(&self, response: &Response) -> bool {
+        let value = response
+            .fields
+            .get(header::CONTENT_TYPE)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        self.settings
+            .json_types
+            .iter()
+            .any(|known| known.matches(value.as_deref()))
+    }
+
+    /// Makes the request the one to be forwarded: says where it comes from, and where a
+    /// handler will see the body of its response, asks for it whole and in no coding.
+    /// The handlers of the response phase see the request without this.
+    pub fn prepare_upstream_request(&self, tx: &mut Transaction) {
+        if tx.sent.is_none() && !tx.plan.response.is_empty() {
+            tx.sent = Some(tx.call.request.clone());
+        }
+        let origin = Arc::clone(&tx.call.origin);
+        let way = Way {
+            client: &origin.client,
+            host: &origin.host,
+            id: &tx.call.id.0,
+            via: self.settings.via,
+        };
+        let fields = &mut tx.call.request.fields;
+        for (name, value) in forwarded::announce(&way, fields) {
+            fields.insert(name, value);
+        }
+        if tx.plan.may_see_response_body() {
+            fields.insert(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("identity"),
+            );
+            fields.remove(header::RANGE);
+            fields.remove(header::IF_RANGE);
+        }
+    }
+
+    async fn run(&self, tx: &mut Transaction, steps: Vec<crate::generation::Step>) -> Verdict {
+        let numbers: Vec<usize> = steps.iter().map(|step| step.handler).collect();
+        let call = tx.call.clone();
+        let host = self.calls.of(&tx.generation);
+        let Ran {
+            call,
+            verdict,
+            begun,
+        } = tx.generation.program.run(call, steps, &host).await;
+        tx.call = call;
+        tx.begun.extend_from_slice(&numbers[..begun]);
+        verdict
+    }
+}
+
+fn take_response(tx: &mut Transaction) -> Response {
+    std::mem::replace(&mut tx.call.response, Response::new(StatusCode::OK))
+}
+
+/// Puts the response, and the request as the client sent it, before the handlers.
+fn enter_response_phase(tx: &mut Transaction, response: Response) {
+    if let Some(sent) = tx.sent.take() {
+        tx.call.request = sent;
+    }
+    tx.call.response = response;
+}
+
+/// Whether a response describes a body that isn't sent: the answer to HEAD, and 304.
+fn leaves_body_out(tx: &Transaction, response: &Response) -> bool {
+    let request: &Request = tx.sent.as_ref().unwrap_or(&tx.call.request);
+    request.method == http::Method::HEAD || response.status == StatusCode::NOT_MODIFIED
+}
+
+/// Handlers don't run since the body they want can't be had: nobody is to wonder why.
+fn skipped(tx: &Transaction, reason: &str) {
+    tracing::info!(transaction = %tx.call.id, reason, "handlers that see the body were left out");
+}

@@ -1,0 +1,78 @@
+//! One transaction while it is under way.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::StatusCode;
+
+use crate::generation::{Generation, Plan, Planned, Step};
+use crate::handler::Call;
+use crate::message::Request;
+
+use super::Outcome;
+
+/// One transaction, from the head of its request to the end of its response.
+///
+/// Keeps the generation it began with for as long as it lives.
+pub struct Transaction {
+    /// The generation it runs on.
+    pub generation: Arc<Generation>,
+    /// What applies to it.
+    pub plan: Plan,
+    /// When it began.
+    pub began: Instant,
+    /// How it ended, as far as is known.
+    pub outcome: Outcome,
+    /// The call, while no handler has it.
+    pub(super) call: Call,
+    /// The request as the client sent it, once handlers may have changed the call's.
+    pub(super) sent: Option<Request>,
+    /// The handlers of the response phase that have begun, by number: none runs twice.
+    pub(super) begun: Vec<usize>,
+    /// An answer that was returned as a value: nothing runs after it.
+    pub(super) is_final: bool,
+}
+
+impl Transaction {
+    /// A transaction that has just begun.
+    pub fn new(generation: Arc<Generation>, plan: Plan, call: Call, began: Instant) -> Self {
+        Self {
+            generation,
+            plan,
+            began,
+            outcome: Outcome::default(),
+            call,
+            sent: None,
+            begun: Vec::new(),
+            is_final: false,
+        }
+    }
+
+    /// The request to be forwarded.
+    pub fn request(&self) -> &Request {
+        &self.call.request
+    }
+
+    /// The call, for those who fill it in before a phase.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// The steps of the response phase that are due when it begins with `status`.
+    pub(super) fn response_steps(
+        &self,
+        status: StatusCode,
+        allows: impl Fn(&Planned) -> bool,
+    ) -> Vec<Step> {
+        if self.is_final {
+            return Vec::new();
+        }
+        self.plan
+            .response
+            .iter()
+            .filter(|planned| planned.runs_on(status) && allows(planned))
+            .filter(|planned| !self.begun.contains(&planned.step.handler))
+            .map(|planned| planned.step.clone())
+            .collect()
+    }
+}
