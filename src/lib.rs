@@ -6,3 +6,8 @@ pub mod message;
 pub mod handler;
 pub mod generation;
 pub mod transaction;
+#[expect(
+    unsafe_code,
+    reason = "the one module that speaks to QuickJS; every block has its argument"
+)]
+pub mod engine;

@@ -1,0 +1,232 @@
+//! Compiles a script set: every file or none.
+
+use std::sync::Arc;
+
+use rquickjs::{Context, Ctx, Runtime};
+
+use crate::generation::{Compile, Compiled, Facts, Module};
+use crate::handler::{BodyPlan, Declared, Diagnostic};
+
+use super::analysis::{Analysis, Note, analyse, analyse_module};
+use super::isolate;
+use super::library::{self, Library, MODULE_HEAD};
+use super::pool::Pool;
+use super::script::{Places, Script};
+use super::{Code, Engine, Entry};
+
+impl Compile for Engine {
+    fn compile(
+        &self,
+        handlers: &[Declared],
+        modules: &[Module],
+    ) -> Result<Compiled, Vec<Diagnostic>> {
+        let library = Library::new(
+            modules
+                .iter()
+                .map(|module| (module.path.to_string(), Arc::clone(&module.text))),
+        );
+        let scratch = Runtime::new()
+            .and_then(|runtime| Context::full(&runtime))
+            .map_err(|error| no_engine(&error))?;
+        let mut compilation = Compilation {
+            library: &library,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+
+        scratch.with(|ctx| {
+            for module in modules {
+                compilation.module(&ctx, module);
+            }
+        });
+        let compiled: Vec<Option<(Analysis, Script)>> = scratch.with(|ctx| {
+            handlers
+                .iter()
+                .map(|handler| compilation.handler(&ctx, handler))
+                .collect()
+        });
+
+        let Compilation {
+            errors, warnings, ..
+        } = compilation;
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let compiled: Vec<(Analysis, Script)> = compiled.into_iter().flatten().collect();
+        let known = handlers
+            .iter()
+            .zip(&compiled)
+            .map(|(handler, (analysis, _))| facts(handler, analysis))
+            .collect();
+        let places = Places::new(
+            compiled
+                .iter()
+                .map(|(_, script)| (Arc::clone(&script.file), script.shift))
+                .chain(
+                    modules
+                        .iter()
+                        .map(|module| (Arc::clone(&module.file), MODULE_HEAD.len())),
+                ),
+        );
+        let scripts = handlers
+            .iter()
+            .zip(compiled)
+            .map(|(handler, (analysis, script))| {
+                entry(handler, script, facts(handler, &analysis).sees_body)
+            })
+            .collect();
+        let code = Code {
+            scripts,
+            library,
+            places,
+            limits: self.limits,
+            host: Arc::clone(&self.host),
+            permits: Arc::clone(&self.permits),
+        };
+        Ok(Compiled {
+            program: Box::new(Pool::new(Arc::new(code))),
+            facts: known,
+            warnings,
+        })
+    }
+}
+
+/// One reading of a script set.
+struct Compilation<'a> {
+    library: &'a Library,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Compilation<'_> {
+    /// Checks a handler and wraps it; `None` where it has an error.
+    fn handler(&mut self, ctx: &Ctx<'_>, handler: &Declared) -> Option<(Analysis, Script)> {
+        let (file, text) = (&*handler.path, &*handler.source);
+        let analysis = match analyse(text, handler.kind.phase()) {
+            Ok(analysis) => analysis,
+            Err(notes) => {
+                self.errors
+                    .extend(notes.into_iter().map(|note| diagnostic(file, text, note)));
+                return None;
+            }
+        };
+        let warnings = analysis.warnings.iter().cloned();
+        self.warnings
+            .extend(warnings.map(|note| diagnostic(file, text, note)));
+        self.check_requires(file, text, &analysis.requires, None);
+        let script = Script::new(file, text, &analysis);
+        if isolate::compile(ctx, file, &script.text).is_err() {
+            self.errors.push(refused_by_engine(ctx, file));
+            return None;
+        }
+        Some((analysis, script))
+    }
+
+    fn module(&mut self, ctx: &Ctx<'_>, module: &Module) {
+        let (file, text) = (&*module.file, &*module.text);
+        if library::is_json(&module.path) {
+            if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+                let offset = offset_of(text, error.line(), error.column());
+                let message = error.to_string();
+                let message = message
+                    .split(" at line")
+                    .next()
+                    .unwrap_or(&message)
+                    .to_owned();
+                self.errors
+                    .push(diagnostic(file, text, Note { offset, message }));
+            }
+            return;
+        }
+        match analyse_module(text) {
+            Ok(requires) => self.check_requires(file, text, &requires, Some(&module.path)),
+            Err(notes) => {
+                self.errors
+                    .extend(notes.into_iter().map(|note| diagnostic(file, text, note)));
+                return;
+            }
+        }
+        if library::compile(ctx, file, text).is_err() {
+            self.errors.push(refused_by_engine(ctx, file));
+        }
+    }
+
+    /// A literal name that isn't there is a load error; any other is found out at run time.
+    fn check_requires(&mut self, file: &str, text: &str, requires: &[Note], from: Option<&str>) {
+        for Note {
+            offset,
+            message: name,
+        } in requires
+        {
+            if self.library.resolve(name, from).is_none() {
+                let message = format!("there is no module `{name}` in lib/");
+                self.errors.push(diagnostic(
+                    file,
+                    text,
+                    Note {
+                        offset: *offset,
+                        message,
+                    },
+                ));
+            }
+        }
+    }
+}
+
+fn facts(handler: &Declared, analysis: &Analysis) -> Facts {
+    match handler.body {
+        Some(BodyPlan::Full) => Facts {
+            sees_body: true,
+            sees_request_body: true,
+        },
+        Some(BodyPlan::None) => Facts {
+            sees_body: false,
+            sees_request_body: false,
+        },
+        None => Facts {
+            sees_body: analysis.sees_body,
+            sees_request_body: analysis.sees_request_body,
+        },
+    }
+}
+
+fn entry(handler: &Declared, script: Script, sees_body: bool) -> Entry {
+    Entry {
+        name: handler.name.clone(),
+        script,
+        timeout: handler.timeout,
+        on_error: handler.on_error,
+        sees_body,
+    }
+}
+
+fn diagnostic(file: &str, text: &str, note: Note) -> Diagnostic {
+    Diagnostic::at(file, text, note.offset, note.message)
+}
+
+/// What the parser let pass and the engine doesn't: told in the engine's words.
+fn refused_by_engine(ctx: &Ctx<'_>, file: &str) -> Diagnostic {
+    let thrown = ctx.catch();
+    let message = thrown.as_exception().and_then(rquickjs::Exception::message);
+    Diagnostic::of_file(
+        file,
+        message.unwrap_or_else(|| "the engine refuses it".to_owned()),
+    )
+}
+
+fn no_engine(error: &rquickjs::Error) -> Vec<Diagnostic> {
+    vec![Diagnostic::of_file(
+        "",
+        format!("no engine could be started: {error}"),
+    )]
+}
+
+/// The byte at a line and column, both from 1, as `serde_json` counts them.
+fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    (start + column.saturating_sub(1)).min(text.len())
+}

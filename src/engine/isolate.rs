@@ -1,0 +1,504 @@
+//! One JavaScript heap: its realm, the functions of its handlers, and one phase at a time.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderValue, header};
+use rquickjs::context::EvalOptions;
+use rquickjs::function::Args;
+use rquickjs::{Context, Ctx, Function, Persistent, Runtime, Value};
+
+use crate::generation::Step;
+use crate::handler::host::Host;
+use crate::handler::{Answer, Call, Kind, OnError, Phase, Verdict};
+use crate::message;
+
+use super::limits::{Clock, STACK};
+use super::realm::{self, Realm};
+use super::scope::{Body, BodyEdit, Scope, State, written};
+use super::thrown::{self, Thrown};
+use super::{Code, value};
+
+/// One heap with everything that runs on it.
+///
+/// Only ever used by whoever has checked it out. The persistent values stand before the
+/// context and the runtime, since they have to be dropped before them.
+pub(super) struct Isolate {
+    handlers: Vec<Option<Persistent<Function<'static>>>>,
+    realm: Realm,
+    scope: Rc<Scope>,
+    code: Arc<Code>,
+    clock: Clock,
+    context: Context,
+    runtime: Runtime,
+}
+
+// SAFETY: everything in here that isn't `Send` — the persistent values, the `Rc` that the
+// runtime's own closures share — is reached only through this isolate, which has one owner at a
+// time and moves as a whole. rquickjs' `parallel` feature tells QuickJS about the new thread's
+// stack each time `context.with` takes the runtime's lock.
+unsafe impl Send for Isolate {}
+
+/// The scope, where QuickJS calls us with nothing but a context.
+struct Shared(Rc<Scope>);
+
+// SAFETY: it holds nothing with the lifetime of a context.
+unsafe impl<'js> rquickjs::JsLifetime<'js> for Shared {
+    type Changed<'to> = Shared;
+}
+
+/// How the steps of a phase went on one isolate.
+pub(super) struct Run {
+    pub call: Call,
+    /// How many steps were begun.
+    pub begun: usize,
+    pub end: End,
+}
+
+/// Why a run ended.
+pub(super) enum End {
+    /// It is decided.
+    Decided(Verdict),
+    /// The response's body is no JSON; nothing was run.
+    Unreadable(String),
+    /// A handler that may fail did; the steps behind it are to go on, on this isolate or,
+    /// where it is spoiled, on another.
+    Skipped,
+}
+
+impl Isolate {
+    /// Builds an isolate for a program.
+    pub(super) fn new(code: Arc<Code>) -> rquickjs::Result<Self> {
+        let clock = Clock::new();
+        let runtime = Runtime::new()?;
+        runtime.set_memory_limit(code.limits.memory);
+        runtime.set_max_stack_size(STACK);
+        let asked = clock.clone();
+        runtime.set_interrupt_handler(Some(Box::new(move || asked.is_over())));
+        let context = Context::full(&runtime)?;
+        let scope = Scope::new(code.host_calls(clock.clone()), code.library.clone());
+        let realm = context.with(|ctx| {
+            value::install(&ctx, code.limits.text)?;
+            // Nothing borrows the userdata yet, so it takes one more.
+            let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
+            let natives = scope.natives(&ctx)?;
+            realm::build(&ctx, natives)
+        })?;
+        runtime.set_host_promise_rejection_tracker(Some(Box::new(
+            |ctx, promise, reason, is_handled| {
+                if let Some(scope) = ctx.userdata::<Shared>() {
+                    scope.0.track(&ctx, promise, reason, is_handled);
+                }
+            },
+        )));
+        let handlers = code.scripts.iter().map(|_| None).collect();
+        Ok(Self {
+            handlers,
+            realm,
+            scope,
+            code,
+            clock,
+            context,
+            runtime,
+        })
+    }
+
+    /// Runs steps until one decides. Tells whether the isolate may be used again.
+    pub(super) fn run(&mut self, call: Call, steps: &[Step], host: &Arc<dyn Host>) -> (Run, bool) {
+        let first = steps.first().expect("a run has steps");
+        let phase = first.kind.phase();
+        let body = match phase {
+            Phase::Request => Body::of(&call.request.body),
+            Phase::Response => Body::of(&call.response.body),
+        };
+        let name = self.code.name(first.handler);
+        let handler = first.handler;
+        self.scope.enter(State {
+            call,
+            phase,
+            handler,
+            name,
+            body,
+            host: Arc::clone(host),
+            is_answered: false,
+            read_json: None,
+            rejected: Vec::new(),
+        });
+        let context = self.context.clone();
+        let ((end, begun, is_spoiled), mut call, edit) = context.with(|ctx| {
+            let ran = self.run_steps(&ctx, steps);
+            // Values are freed while their runtime is locked.
+            let State { call, body, .. } = self.scope.leave();
+            value::forget(&ctx);
+            (ran, call, body.edit())
+        });
+        apply(&mut call, phase, edit);
+        (Run { call, begun, end }, !is_spoiled && self.is_well())
+    }
+
+    /// How the steps ended, how many were begun, and whether the isolate is spoiled.
+    fn run_steps<'js>(&mut self, ctx: &Ctx<'js>, steps: &[Step]) -> (End, usize, bool) {
+        if let Err(reason) = self.open_body(ctx, steps) {
+            return (End::Unreadable(reason), 0, false);
+        }
+        for (at, step) in steps.iter().enumerate() {
+            let checkpoint = self.checkpoint(ctx, step);
+            let thrown = match self.run_step(ctx, step) {
+                Ok(None) => continue,
+                Ok(Some(verdict)) => {
+                    let end = self.finish(ctx).map_or_else(
+                        |thrown| End::Decided(reject(*thrown)),
+                        |()| End::Decided(verdict),
+                    );
+                    return (end, at + 1, false);
+                }
+                Err(thrown) => thrown,
+            };
+            report(&thrown, &self.scope, &self.code);
+            let is_spoiled = thrown.spoils_isolate;
+            let Some(before) = checkpoint else {
+                return (
+                    End::Decided(Verdict::Reject(thrown.rejection)),
+                    at + 1,
+                    is_spoiled,
+                );
+            };
+            self.restore(ctx, before);
+            return (End::Skipped, at + 1, is_spoiled);
+        }
+        match self.finish(ctx) {
+            Ok(()) => (End::Decided(Verdict::Continue), steps.len(), false),
+            Err(thrown) => (End::Decided(reject(*thrown)), steps.len(), true),
+        }
+    }
+
+    /// Opens the body of a response that a handler will see, so that none runs where it
+    /// can't be read.
+    fn open_body(&self, ctx: &Ctx<'_>, steps: &[Step]) -> Result<(), String> {
+        let is_seen = steps
+            .iter()
+            .any(|step| self.code.scripts[step.handler].sees_body);
+        if !is_seen || self.scope.with(|state| state.phase) == Phase::Request {
+            return Ok(());
+        }
+        self.scope.open(ctx)
+    }
+
+    /// Runs one handler to its end, promises included.
+    fn run_step<'js>(
+        &mut self,
+        ctx: &Ctx<'js>,
+        step: &Step,
+    ) -> Result<Option<Verdict>, Box<Thrown>> {
+        self.begin(step);
+        self.handle(ctx, step).map_err(|_| {
+            let describe = self
+                .realm
+                .describe
+                .clone()
+                .restore(ctx)
+                .expect("the function is of this runtime");
+            Box::new(thrown::explain(
+                ctx,
+                &self.scope,
+                &self.clock,
+                &describe,
+                &self.code.places,
+            ))
+        })
+    }
+
+    fn begin(&self, step: &Step) {
+        let name = self.code.name(step.handler);
+        let deadline = self.scope.with(|state| {
+            state.handler = step.handler;
+            state.name = name;
+            state.call.deadline
+        });
+        let limit = self.code.scripts[step.handler]
+            .timeout
+            .unwrap_or(self.code.limits.handler_time);
+        self.clock.arm(limit, deadline);
+    }
+
+    fn handle<'js>(&mut self, ctx: &Ctx<'js>, step: &Step) -> rquickjs::Result<Option<Verdict>> {
+        let function = self.function(ctx, step.handler)?;
+        let script = &self.code.scripts[step.handler].script;
+        let (names_json, writes_json) = (script.names_json, script.writes_json);
+
+        let json = if names_json {
+            self.scope.json(ctx)?
+        } else {
+            Value::new_undefined(ctx.clone())
+        };
+        let status_before = self.error_status(ctx, step, &json)?;
+        let mut args = Args::new(ctx.clone(), 2);
+        args.this(ctx.globals())?;
+        args.push_arg(json.clone())?;
+        if writes_json {
+            args.push_arg(self.realm.capture.clone().restore(ctx)?)?;
+        }
+        let returned: Value<'js> = function.call_arg(args)?;
+        let returned = self.settle_promises(ctx, returned)?;
+
+        let after = match self.scope.with(|state| state.read_json.take()) {
+            Some(read) => Some(read.restore(ctx)?.call::<_, Value<'js>>(())?),
+            None => None,
+        };
+        self.scope.settle(ctx, after.map(|after| (json, after)))?;
+        self.take_over_status(ctx, step, status_before.as_ref())?;
+        self.verdict(ctx, &returned)
+    }
+
+    /// What a handler that came to its end decides.
+    fn verdict<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        returned: &Value<'js>,
+    ) -> rquickjs::Result<Option<Verdict>> {
+        if !returned.is_null() && !returned.is_undefined() {
+            self.answer_with(ctx, returned)?;
+            return Ok(Some(Verdict::Answer(Answer::Final)));
+        }
+        let is_open_answer = self
+            .scope
+            .with(|state| state.phase == Phase::Request && state.is_answered);
+        if !is_open_answer {
+            return Ok(None);
+        }
+        if let Some(body) = self.scope.with(|state| state.body.take_answer()) {
+            let body = body.restore(ctx)?;
+            self.answer_with(ctx, &body)?;
+        }
+        Ok(Some(Verdict::Answer(Answer::Open)))
+    }
+
+    /// Makes `body` the response's. An answer without a content type gets the usual one.
+    fn answer_with<'js>(&self, ctx: &Ctx<'js>, body: &Value<'js>) -> rquickjs::Result<()> {
+        let written = written(ctx, body, self.scope.says_json())?;
+        self.scope.with(|state| {
+            // What stands in the response phase's body slot is overtaken by the answer.
+            if state.phase == Phase::Response {
+                state.body = Body::of(&message::Body::Empty);
+            }
+            let response = &mut state.call.response;
+            let Some(written) = written else {
+                response.body = message::Body::Empty;
+                return;
+            };
+            if !response.fields.contains(header::CONTENT_TYPE) {
+                let usual = if written.is_text {
+                    "text/plain; charset=utf-8"
+                } else {
+                    "application/json"
+                };
+                response
+                    .fields
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static(usual));
+            }
+            response.body = message::Body::Edited(written.bytes);
+        });
+        Ok(())
+    }
+
+    /// Drives promises to their end and gives the value of an async body.
+    fn settle_promises<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        returned: Value<'js>,
+    ) -> rquickjs::Result<Value<'js>> {
+        while ctx.execute_pending_job() {
+            // The interrupt handler sees the time within a job; a loop of short jobs it never sees.
+            if self.clock.is_over() {
+                return Err(rquickjs::Exception::throw_internal(ctx, "interrupted"));
+            }
+        }
+        if self.clock.has_stopped() {
+            return Err(rquickjs::Exception::throw_internal(ctx, "interrupted"));
+        }
+        if let Some((promise, reason)) = self.scope.with(|state| state.rejected.pop()) {
+            drop(promise);
+            return Err(ctx.throw(reason.restore(ctx)?));
+        }
+        let Some(promise) = returned.as_promise() else {
+            return Ok(returned);
+        };
+        match promise.result::<Value<'js>>() {
+            Some(result) => result,
+            None => Err(rquickjs::Exception::throw_type(
+                ctx,
+                "it waits for a promise that nothing will settle",
+            )),
+        }
+    }
+
+    /// The compiled function of a handler, compiled at its first use in this isolate.
+    fn function<'js>(&mut self, ctx: &Ctx<'js>, handler: usize) -> rquickjs::Result<Function<'js>> {
+        if let Some(known) = &self.handlers[handler] {
+            return known.clone().restore(ctx);
+        }
+        let script = &self.code.scripts[handler].script;
+        let compiled = compile(ctx, &script.file, &script.text)?;
+        self.handlers[handler] = Some(Persistent::save(ctx, compiled.clone()));
+        Ok(compiled)
+    }
+
+    /// Ends the phase: what handlers kept, and the body where it was changed.
+    fn finish(&self, ctx: &Ctx<'_>) -> Result<(), Box<Thrown>> {
+        let leave = || -> rquickjs::Result<()> {
+            self.realm.leave.clone().restore(ctx)?.call::<_, ()>(())?;
+            match self.scope.with(|state| state.phase) {
+                Phase::Request => Ok(()),
+                Phase::Response => self.scope.flush(ctx, self.scope.says_json()),
+            }
+        };
+        leave().map_err(|_| {
+            let describe = self
+                .realm
+                .describe
+                .clone()
+                .restore(ctx)
+                .expect("the function is of this runtime");
+            let mut thrown =
+                thrown::explain(ctx, &self.scope, &self.clock, &describe, &self.code.places);
+            thrown.spoils_isolate = true;
+            report(&thrown, &self.scope, &self.code);
+            Box::new(thrown)
+        })
+    }
+
+    /// An error handler that writes `json.statusCode` sets the status (CONTRACT §5).
+    fn error_status<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        step: &Step,
+        json: &Value<'js>,
+    ) -> rquickjs::Result<Option<Value<'js>>> {
+        if step.kind != Kind::Error || !json.is_object() {
+            return Ok(None);
+        }
+        self.realm
+            .status_code
+            .clone()
+            .restore(ctx)?
+            .call((json.clone(),))
+            .map(Some)
+    }
+
+    fn take_over_status<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        step: &Step,
+        before: Option<&Value<'js>>,
+    ) -> rquickjs::Result<()> {
+        if step.kind != Kind::Error || !self.code.scripts[step.handler].script.names_json {
+            return Ok(());
+        }
+        let body = self.scope.value(ctx)?;
+        let after: Value<'js> = self.realm.status_code.clone().restore(ctx)?.call((body,))?;
+        let status = after.as_number().filter(|_| before != Some(&after));
+        if let Some(status) = status.filter(|it| it.fract() == 0.0 && (200.0..600.0).contains(it)) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a whole number from 200 to 599"
+            )]
+            let status =
+                http::StatusCode::from_u16(status as u16).expect("200 to 599 are statuses");
+            self.scope.with(|state| state.call.response.status = status);
+        }
+        Ok(())
+    }
+
+    /// What a handler that may fail must leave behind as it found it.
+    fn checkpoint(&self, ctx: &Ctx<'_>, step: &Step) -> Option<Call> {
+        if self.code.scripts[step.handler].on_error != OnError::Skip {
+            return None;
+        }
+        // What can't be written fails the phase's end, not this handler.
+        let kept = self.realm.leave.clone().restore(ctx);
+        if kept.and_then(|leave| leave.call::<_, ()>(())).is_err() {
+            drop(ctx.catch());
+        }
+        if self.scope.with(|state| state.phase) == Phase::Response
+            && self.scope.flush(ctx, self.scope.says_json()).is_err()
+        {
+            drop(ctx.catch());
+        }
+        self.scope.with(|state| {
+            let mut call = state.call.clone();
+            apply(&mut call, state.phase, state.body.edit());
+            Some(call)
+        })
+    }
+
+    fn restore(&self, ctx: &Ctx<'_>, before: Call) {
+        let forget = self.realm.forget.clone().restore(ctx);
+        if forget.and_then(|forget| forget.call::<_, ()>(())).is_err() {
+            drop(ctx.catch());
+        }
+        self.scope.with(|state| {
+            let body = match state.phase {
+                Phase::Request => &before.request.body,
+                Phase::Response => &before.response.body,
+            };
+            state.body = Body::of(body);
+            state.is_answered = false;
+            state.call = before;
+        });
+    }
+
+    /// Whether nothing is left over that could reach into the next transaction.
+    fn is_well(&self) -> bool {
+        !self.runtime.is_job_pending() && !self.clock.has_stopped()
+    }
+}
+
+fn reject(thrown: Thrown) -> Verdict {
+    Verdict::Reject(thrown.rejection)
+}
+
+/// Puts the body a phase left into its message.
+fn apply(call: &mut Call, phase: Phase, edit: BodyEdit) {
+    let body = match phase {
+        Phase::Request => &mut call.request.body,
+        Phase::Response => &mut call.response.body,
+    };
+    match edit {
+        BodyEdit::None => {}
+        BodyEdit::Removed => *body = message::Body::Edited(bytes::Bytes::new()),
+        BodyEdit::Written(bytes) => *body = message::Body::Edited(bytes),
+    }
+}
+
+/// Tells the log of a failure, with everything its author needs.
+fn report(thrown: &Thrown, scope: &Scope, code: &Code) {
+    let Some(failure) = &thrown.failure else {
+        return;
+    };
+    scope.with(|state| {
+        let file = &*code.scripts[state.handler].script.file;
+        let transaction = &state.call.id;
+        // Where no frame of the script is left, its file at least.
+        let place = failure.place.as_ref();
+        let (file, line, column) = place.map_or((file, 1, 1), |place| {
+            (place.file.as_str(), place.line, place.column)
+        });
+        tracing::error!(
+            %transaction, handler = %failure.handler, cause = %failure.cause, file, line, column,
+            error = %failure.message, stack = %failure.stack, "handler failed"
+        );
+    });
+}
+
+/// Compiles a wrapped text to its function, without running any of it.
+pub(super) fn compile<'js>(
+    ctx: &Ctx<'js>,
+    file: &str,
+    text: &str,
+) -> rquickjs::Result<Function<'js>> {
+    let mut options = EvalOptions::default();
+    options.strict = false;
+    options.filename = Some(file.to_owned());
+    ctx.eval_with_options(text, options)
+}

@@ -1,0 +1,91 @@
+//! JavaScript: the only user of QuickJS, and the only place with `unsafe`.
+//!
+//! ```text
+//! Engine ──compile──▶ Code (texts, checked)      one a generation
+//!                       │
+//!                     Pool ── check out ──▶ Isolate ── enter ──▶ Scope (the call)
+//!                       ▲                      │  handlers run, one after the other
+//!                       └──── check in ────────┘  or dropped, where it can't be trusted
+//! ```
+//!
+//! Nothing of a script is executed when it is loaded; library modules run at their first
+//! `require` in each isolate. An isolate is frozen once and reused for any number of
+//! transactions, one phase at a time.
+
+mod analysis;
+mod compile;
+mod host;
+mod isolate;
+mod library;
+mod limits;
+mod old_spellings;
+mod pool;
+mod realm;
+mod scope;
+mod script;
+#[cfg(test)]
+mod tests;
+mod thrown;
+mod value;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::handler::{HandlerName, OnError};
+
+pub use host::HostSettings;
+pub use limits::Limits;
+
+use host::HostCalls;
+use library::Library;
+use limits::Clock;
+use script::{Places, Script};
+
+/// Compiles script sets.
+pub struct Engine {
+    limits: Limits,
+    host: Arc<HostSettings>,
+    permits: Arc<Semaphore>,
+}
+
+impl Engine {
+    /// An engine whose handlers obey `limits` and address their calls by `host`.
+    pub fn new(limits: Limits, host: HostSettings) -> Self {
+        Self {
+            limits,
+            host: Arc::new(host),
+            permits: HostCalls::permits(),
+        }
+    }
+}
+
+/// A script set, checked and ready to be compiled in any number of isolates.
+struct Code {
+    scripts: Vec<Entry>,
+    library: Library,
+    places: Places,
+    limits: Limits,
+    host: Arc<HostSettings>,
+    permits: Arc<Semaphore>,
+}
+
+/// One handler of a script set.
+struct Entry {
+    name: HandlerName,
+    script: Script,
+    timeout: Option<Duration>,
+    on_error: OnError,
+    sees_body: bool,
+}
+
+impl Code {
+    fn name(&self, handler: usize) -> HandlerName {
+        self.scripts[handler].name.clone()
+    }
+
+    fn host_calls(&self, clock: Clock) -> HostCalls {
+        HostCalls::new(Arc::clone(&self.host), Arc::clone(&self.permits), clock)
+    }
+}

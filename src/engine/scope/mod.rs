@@ -1,0 +1,296 @@
+//! The names a handler sees, as views of its transaction (CONTRACT §3).
+//!
+//! [`Scope`] is the one place where script and transaction meet: it holds the call while
+//! a phase runs. The names themselves are built by `realm/prelude.js` from the natives
+//! that [`natives`] offers.
+
+mod body;
+mod natives;
+mod view;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use rquickjs::{Ctx, Function, Object, Persistent, Value};
+
+use crate::handler::host::Host;
+use crate::handler::{Call, HandlerName, Phase};
+use crate::message::{Fields, framing};
+
+pub(super) use body::{Body, BodyEdit, written};
+use view::{Class, Shown, Shows};
+
+use super::host::HostCalls;
+use super::library::Library;
+
+/// The transaction an isolate is in, if any.
+pub(super) struct Scope {
+    state: RefCell<Option<State>>,
+    /// How handlers reach the world.
+    pub(super) host: HostCalls,
+    /// What handlers may require.
+    library: Library,
+}
+
+/// One phase of one transaction.
+pub(super) struct State {
+    /// The call, as the handlers so far have left it.
+    pub call: Call,
+    /// The phase.
+    pub phase: Phase,
+    /// The running handler: its number, and its name for the log.
+    pub handler: usize,
+    /// Its name.
+    pub name: HandlerName,
+    /// The body as the scope's names show it.
+    pub body: Body,
+    /// What carries out host calls.
+    pub host: Arc<dyn Host>,
+    /// Whether a request handler has written a response.
+    pub is_answered: bool,
+    /// Tells what the variable `json` is, for a handler that may write it.
+    pub read_json: Option<Persistent<Function<'static>>>,
+    /// Promises that were rejected and that nobody has handled yet.
+    pub rejected: Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>,
+}
+
+/// Told to a handler that reaches a body it was planned without.
+const UNREAD: &str = "the body was not read for this handler; say `// @body full` in its header";
+
+/// Used outside a transaction, which no handler can be.
+const OUTSIDE: &str = "handlers run within a transaction";
+
+impl Scope {
+    pub(super) fn new(host: HostCalls, library: Library) -> Rc<Self> {
+        Rc::new(Self {
+            state: RefCell::new(None),
+            host,
+            library,
+        })
+    }
+
+    /// Offers the natives, from which the prelude builds the names.
+    pub(super) fn natives<'js>(self: &Rc<Self>, ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
+        let natives = natives::build(ctx, self)?;
+        let class = Class::register(ctx)?;
+        for (name, shows) in [
+            ("requestHeaders", Shows::RequestFields),
+            ("httpHeaders", Shows::RequestFieldsWithoutAuthentication),
+            ("responseHeaders", Shows::ResponseFields),
+            ("parameters", Shows::Parameters),
+        ] {
+            natives.set(name, class.object(ctx, self, shows)?)?;
+        }
+        Ok(natives)
+    }
+
+    /// Begins a phase.
+    pub(super) fn enter(&self, state: State) {
+        *self.state.borrow_mut() = Some(state);
+    }
+
+    /// Ends it and gives the call back.
+    pub(super) fn leave(&self) -> State {
+        self.state.borrow_mut().take().expect(OUTSIDE)
+    }
+
+    /// Reads or changes the phase's state. Must not call back into the script.
+    pub(super) fn with<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
+        look(self.state.borrow_mut().as_mut().expect(OUTSIDE))
+    }
+
+    /// Whether the response's type says JSON.
+    pub(super) fn says_json(&self) -> bool {
+        self.with(|state| {
+            let essence = state
+                .call
+                .response
+                .fields
+                .get_str(http::header::CONTENT_TYPE);
+            essence.is_some_and(|value| {
+                value
+                    .split(';')
+                    .next()
+                    .unwrap_or("")
+                    .trim_end()
+                    .ends_with("json")
+            })
+        })
+    }
+
+    /// Keeps track of promises that were rejected and that nobody handles.
+    pub(super) fn track<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        promise: Value<'js>,
+        reason: Value<'js>,
+        is_handled: bool,
+    ) {
+        let Ok(mut state) = self.state.try_borrow_mut() else {
+            return;
+        };
+        let Some(state) = state.as_mut() else { return };
+        let promise = Persistent::save(ctx, promise);
+        if is_handled {
+            state.rejected.retain(|(known, _)| *known != promise);
+        } else {
+            state
+                .rejected
+                .push((promise, Persistent::save(ctx, reason)));
+        }
+    }
+
+    /// What a view shows under `name`.
+    fn shown(&self, shows: Shows, name: &str) -> Option<Shown> {
+        self.with(|state| match shows {
+            Shows::Parameters => {
+                let values: Vec<String> = state
+                    .call
+                    .request
+                    .query()
+                    .get_all(name)
+                    .map(str::to_owned)
+                    .collect();
+                several(values, false)
+            }
+            Shows::RequestFieldsWithoutAuthentication
+                if name.eq_ignore_ascii_case("authorization") =>
+            {
+                None
+            }
+            Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication => {
+                field(&state.call.request.fields, name)
+            }
+            Shows::ResponseFields => field(&state.call.response.fields, name),
+        })
+    }
+
+    /// The names a view shows, in order.
+    fn names(&self, shows: Shows) -> Vec<String> {
+        self.with(|state| match shows {
+            Shows::Parameters => state
+                .call
+                .request
+                .query()
+                .names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            Shows::RequestFields => field_names(&state.call.request.fields, ""),
+            Shows::RequestFieldsWithoutAuthentication => {
+                field_names(&state.call.request.fields, "authorization")
+            }
+            Shows::ResponseFields => field_names(&state.call.response.fields, ""),
+        })
+    }
+
+    /// Gives a name of a view these values; none remove it.
+    ///
+    /// A field that frames the message is left as it is, with a warning in the log.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the name or a value.
+    fn write(&self, shows: Shows, name: &str, values: &[String]) -> Result<(), String> {
+        self.with(|state| {
+            let fields = match shows {
+                Shows::Parameters => {
+                    state.call.request.query().set(name, values);
+                    return Ok(());
+                }
+                // In the response phase the request is what the client sent; writing it has no effect.
+                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication if state.phase == Phase::Response => {
+                    return Ok(());
+                }
+                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication => &mut state.call.request.fields,
+                Shows::ResponseFields => &mut state.call.response.fields,
+            };
+            if framing::is_ours(name) {
+                tracing::warn!(transaction = %state.call.id, handler = %state.name, field = name, "a field that frames the message was left as it is");
+                return Ok(());
+            }
+            write_field(fields, name, values)
+        })
+    }
+
+    /// The status handlers see: `None` in the request phase until one is written.
+    fn status(&self) -> Option<u16> {
+        self.with(|state| {
+            let shown = state.phase == Phase::Response || state.is_answered;
+            shown.then(|| state.call.response.status.as_u16())
+        })
+    }
+
+    fn set_status(&self, status: u16) -> Result<(), String> {
+        let status = StatusCode::from_u16(status)
+            .ok()
+            .filter(|status| (200..600).contains(&status.as_u16()))
+            .ok_or_else(|| {
+                format!("{status} is no status a response can end with; use 200 to 599")
+            })?;
+        self.with(|state| {
+            state.is_answered |= state.phase == Phase::Request;
+            state.call.response.status = status;
+        });
+        Ok(())
+    }
+}
+
+fn field(fields: &Fields, name: &str) -> Option<Shown> {
+    let values: Vec<String> = fields
+        .get_all(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .collect();
+    several(values, name.eq_ignore_ascii_case("set-cookie"))
+}
+
+fn several(mut values: Vec<String>, always_a_list: bool) -> Option<Shown> {
+    match values.len() {
+        0 => None,
+        1 if !always_a_list => Some(Shown::One(values.remove(0))),
+        _ => Some(Shown::Several(values)),
+    }
+}
+
+fn field_names(fields: &Fields, without: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for field in fields.iter() {
+        let name = field.name().as_str();
+        if name != without && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+/// Writes one field. Its value must not be able to begin another one (RFC 9110 §5.5).
+pub(super) fn write_field(
+    fields: &mut Fields,
+    name: &str,
+    values: &[String],
+) -> Result<(), String> {
+    let parsed: HeaderName = name
+        .parse()
+        .map_err(|_| format!("{name:?} is no name of a header field"))?;
+    let values = values
+        .iter()
+        .map(|value| header_value(name, value))
+        .collect::<Result<Vec<_>, _>>()?;
+    if values.is_empty() {
+        fields.remove(&parsed);
+    } else {
+        fields.set(&parsed, name.as_bytes(), values);
+    }
+    Ok(())
+}
+
+/// A field's value as bytes: anything but control characters, UTF-8 as it is.
+pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, String> {
+    HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+        format!(
+            "the value of header field {name:?} has a line break, NUL or another control character"
+        )
+    })
+}

@@ -1,0 +1,302 @@
+//! Fields and parameters as objects of the script: `req.headers`, `res.headers`, …
+//!
+//! Each is an exotic object of QuickJS whose own properties are the fields or pairs of
+//! the message itself, so that nothing is copied in or out. This is one of the two
+//! places that speak to QuickJS without rquickjs, which has no hook for defining a
+//! property.
+
+use std::ffi::c_int;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use rquickjs::{Ctx, FromJs, IntoJs, Object, Value, qjs};
+
+use super::Scope;
+
+/// What a view shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// The request's fields, all of them.
+    RequestFields,
+    /// The request's fields without the authentication.
+    RequestFieldsWithoutAuthentication,
+    /// The response's fields.
+    ResponseFields,
+    /// The query's parameters.
+    Parameters,
+}
+
+/// A property's value: one text, or several where a name repeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Of a name that stands once.
+    One(String),
+    /// Of a name that repeats, or of `Set-Cookie`, which is never joined.
+    Several(Vec<String>),
+}
+
+/// What stands behind one exotic object.
+struct View {
+    scope: Rc<Scope>,
+    shows: Shows,
+}
+
+/// The class of all views of one runtime.
+pub(super) struct Class {
+    id: qjs::JSClassID,
+}
+
+impl Class {
+    /// Registers the class with the context's runtime.
+    pub(super) fn register(ctx: &Ctx<'_>) -> rquickjs::Result<Self> {
+        let mut id: qjs::JSClassID = 0;
+        let definition = qjs::JSClassDef {
+            class_name: c"View".as_ptr(),
+            finalizer: Some(finalize),
+            gc_mark: None,
+            call: None,
+            exotic: std::ptr::from_ref(&EXOTIC).cast_mut(),
+        };
+        // SAFETY: the context is alive, so its runtime is. QuickJS copies the definition, all
+        // but the exotic methods, which are a constant and which it only reads.
+        let status = unsafe {
+            let runtime = qjs::JS_GetRuntime(ctx.as_raw().as_ptr());
+            qjs::JS_NewClassID(runtime, &raw mut id);
+            qjs::JS_NewClass(runtime, id, &raw const definition)
+        };
+        if status < 0 {
+            Err(rquickjs::Error::Exception)
+        } else {
+            Ok(Self { id })
+        }
+    }
+
+    /// A new object that shows `shows` of whatever transaction `scope` is in.
+    pub(super) fn object<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        scope: &Rc<Scope>,
+        shows: Shows,
+    ) -> rquickjs::Result<Object<'js>> {
+        let view = Box::new(View {
+            scope: Rc::clone(scope),
+            shows,
+        });
+        // SAFETY: the class is registered with this context's runtime. The new object owns the
+        // box from here on; `finalize` takes it back exactly once.
+        let value = unsafe {
+            let prototype = qjs::JS_GetClassProto(ctx.as_raw().as_ptr(), OBJECT_CLASS);
+            let value = qjs::JS_NewObjectProtoClass(ctx.as_raw().as_ptr(), prototype, self.id);
+            qjs::JS_FreeValue(ctx.as_raw().as_ptr(), prototype);
+            if qjs::JS_IsException(value) {
+                return Err(rquickjs::Error::Exception);
+            }
+            qjs::JS_SetOpaque(value, Box::into_raw(view).cast());
+            Value::from_raw(ctx.clone(), value)
+        };
+        Object::from_value(value)
+    }
+}
+
+/// `JS_CLASS_OBJECT`: the first class id QuickJS hands out, to plain objects.
+const OBJECT_CLASS: qjs::JSClassID = 1;
+
+const OWN: c_int =
+    (qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_WRITABLE | qjs::JS_PROP_ENUMERABLE).cast_signed();
+
+static EXOTIC: qjs::JSClassExoticMethods = qjs::JSClassExoticMethods {
+    get_own_property: Some(get_own_property),
+    get_own_property_names: Some(get_own_property_names),
+    delete_property: Some(delete_property),
+    define_own_property: Some(define_own_property),
+    has_property: None,
+    get_property: None,
+    set_property: None,
+};
+
+unsafe extern "C" fn finalize(_runtime: *mut qjs::JSRuntime, value: qjs::JSValue) {
+    let mut id = 0;
+    // SAFETY: only objects made by `Class::object` have this finalizer, and QuickJS runs it once.
+    unsafe {
+        let view = qjs::JS_GetAnyOpaque(value, &raw mut id).cast::<View>();
+        if !view.is_null() {
+            drop(Box::from_raw(view));
+        }
+    }
+}
+
+/// Enters Rust from a hook: finds the view and the property's name.
+///
+/// A symbol names nothing here: `None`.
+///
+/// # Safety
+///
+/// `context`, `object` and `atom` are the ones QuickJS called a hook of this class with.
+unsafe fn enter<'a, 'js>(
+    context: *mut qjs::JSContext,
+    object: qjs::JSValue,
+    atom: qjs::JSAtom,
+) -> Option<(Ctx<'js>, &'a View, String)> {
+    // SAFETY: QuickJS calls a hook with a live context and an object of this class, whose
+    // opaque `Class::object` has set before anybody could reach the object. The view lives
+    // as long as the object, which the caller of the hook holds.
+    unsafe {
+        let ctx = Ctx::from_raw(NonNull::new(context)?);
+        let view = view_of(object)?;
+        let name = Value::from_raw(ctx.clone(), qjs::JS_AtomToValue(context, atom));
+        let name = name.as_string()?.to_string().ok()?;
+        Some((ctx, view, name))
+    }
+}
+
+/// # Safety
+///
+/// `object` is one of this class and stays alive for `'a`.
+unsafe fn view_of<'a>(object: qjs::JSValue) -> Option<&'a View> {
+    let mut id = 0;
+    // SAFETY: the opaque of an object of this class is a `View` or not yet set.
+    unsafe {
+        qjs::JS_GetAnyOpaque(object, &raw mut id)
+            .cast::<View>()
+            .as_ref()
+    }
+}
+
+/// Hands a failure to QuickJS as its pending exception.
+fn raise(ctx: &Ctx<'_>, error: &rquickjs::Error) -> c_int {
+    if !error.is_exception() {
+        rquickjs::Exception::throw_type(ctx, &error.to_string());
+    }
+    -1
+}
+
+unsafe extern "C" fn get_own_property(
+    context: *mut qjs::JSContext,
+    descriptor: *mut qjs::JSPropertyDescriptor,
+    object: qjs::JSValue,
+    atom: qjs::JSAtom,
+) -> c_int {
+    // SAFETY: QuickJS's own arguments, see `enter`.
+    let Some((ctx, view, name)) = (unsafe { enter(context, object, atom) }) else {
+        return 0;
+    };
+    let Some(shown) = view.scope.shown(view.shows, &name) else {
+        return 0;
+    };
+    // SAFETY: QuickJS passes null or a descriptor to be filled in; it frees what stands in it.
+    let Some(descriptor) = (unsafe { descriptor.as_mut() }) else {
+        return 1;
+    };
+    match shown.into_js(&ctx) {
+        Ok(value) => {
+            descriptor.flags = OWN;
+            descriptor.getter = qjs::JS_UNDEFINED;
+            descriptor.setter = qjs::JS_UNDEFINED;
+            // SAFETY: the raw value is duplicated, since `value` gives up its own count when dropped.
+            descriptor.value = unsafe { qjs::JS_DupValue(context, value.as_raw()) };
+            1
+        }
+        Err(error) => raise(&ctx, &error),
+    }
+}
+
+unsafe extern "C" fn get_own_property_names(
+    context: *mut qjs::JSContext,
+    table: *mut *mut qjs::JSPropertyEnum,
+    length: *mut u32,
+    object: qjs::JSValue,
+) -> c_int {
+    // SAFETY: as in `enter`.
+    let Some(view) = (unsafe { view_of(object) }) else {
+        return -1;
+    };
+    let names = view.scope.names(view.shows);
+    // SAFETY: the table is allocated by QuickJS's own allocator, as it frees it; it holds
+    // exactly `names.len()` entries, each with an atom whose count passes to QuickJS.
+    unsafe {
+        let entries = qjs::js_malloc(
+            context,
+            (names.len().max(1) * size_of::<qjs::JSPropertyEnum>()) as _,
+        )
+        .cast::<qjs::JSPropertyEnum>();
+        if entries.is_null() {
+            return -1;
+        }
+        for (at, name) in names.iter().enumerate() {
+            let atom = qjs::JS_NewAtomLen(context, name.as_ptr().cast(), name.len() as _);
+            entries.add(at).write(qjs::JSPropertyEnum {
+                is_enumerable: true,
+                atom,
+            });
+        }
+        *table = entries;
+        *length = u32::try_from(names.len()).expect("heads are far shorter than 2^32 fields");
+    }
+    0
+}
+
+unsafe extern "C" fn delete_property(
+    context: *mut qjs::JSContext,
+    object: qjs::JSValue,
+    atom: qjs::JSAtom,
+) -> c_int {
+    // SAFETY: QuickJS's own arguments, see `enter`.
+    let Some((_, view, name)) = (unsafe { enter(context, object, atom) }) else {
+        return 1;
+    };
+    view.scope.write(view.shows, &name, &[]).map_or(0, |()| 1)
+}
+
+unsafe extern "C" fn define_own_property(
+    context: *mut qjs::JSContext,
+    object: qjs::JSValue,
+    atom: qjs::JSAtom,
+    value: qjs::JSValue,
+    _getter: qjs::JSValue,
+    _setter: qjs::JSValue,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: QuickJS's own arguments, see `enter`.
+    let Some((ctx, view, name)) = (unsafe { enter(context, object, atom) }) else {
+        return 0;
+    };
+    if flags & qjs::JS_PROP_HAS_VALUE.cast_signed() == 0 {
+        let refused =
+            rquickjs::Exception::throw_type(&ctx, &format!("`{name}` can only be given a value"));
+        return raise(&ctx, &refused);
+    }
+    // SAFETY: QuickJS lends the value for the call; the duplicate is ours to drop.
+    let value = unsafe { Value::from_raw(ctx.clone(), qjs::JS_DupValue(context, value)) };
+    let written = texts(&ctx, value).and_then(|values| {
+        view.scope
+            .write(view.shows, &name, &values)
+            .map_err(|message| rquickjs::Exception::throw_type(&ctx, &message))
+    });
+    match written {
+        Ok(()) => 1,
+        Err(error) => raise(&ctx, &error),
+    }
+}
+
+/// The texts a script assigned: none for `null` and `undefined`, several for an array.
+fn texts<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Vec<String>> {
+    if value.is_null() || value.is_undefined() {
+        return Ok(Vec::new());
+    }
+    match value.as_array() {
+        Some(array) => array
+            .iter::<rquickjs::Coerced<String>>()
+            .map(|item| item.map(|text| text.0))
+            .collect(),
+        None => Ok(vec![rquickjs::Coerced::<String>::from_js(ctx, value)?.0]),
+    }
+}
+
+impl<'js> IntoJs<'js> for Shown {
+    fn into_js(self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
+        match self {
+            Self::One(text) => text.into_js(ctx),
+            Self::Several(texts) => texts.into_js(ctx),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Lazy objects: objects of a document that come into being for a script as it touches them.
+//!
+//! A lazy object is a node and nothing more until a script asks for one of its members; then it has the members' keys, and
+//! each value once that is read. Arrays are QuickJS's own arrays, so that everything treats them as such; they bear a lazy
+//! object under a private name, which says what node they were.
+//!
+//! ```text
+//! untouched ──a member is asked for──▶ keys ──one is read──▶ value kept, so that `o.a === o.a`
+//! ```
+//!
+//! No borrow of the members may be held while QuickJS creates an object: that may start its garbage collector, which looks
+//! at them ([`Lazy::values`]).
+
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+
+use rquickjs::qjs;
+
+use super::class;
+use super::keys::{Key, Keys, Rank};
+use super::property::Property;
+use super::raw::{Constant, Cx, Descriptor, Owned, Ref, Thrown};
+use super::realm::Realm;
+use crate::document::{Document, Kind, Members, Node, Slot, Source, State, Text};
+
+/// A document on behalf of the values that came from it.
+pub(super) struct Origin {
+    pub(super) document: Rc<Document>,
+    realm: Rc<Realm>,
+    keys: RefCell<Keys>,
+    runtime: *mut qjs::JSRuntime,
+}
+
+impl Origin {
+    pub(super) fn new(cx: Cx<'_>, realm: Rc<Realm>, document: Rc<Document>) -> Rc<Self> {
+        Rc::new(Self {
+            document,
+            realm,
+            keys: RefCell::default(),
+            runtime: cx.runtime(),
+        })
+    }
+
+    /// Makes the value of a node; an object or array is a new one each time.
+    pub(super) fn value<'c>(self: &Rc<Self>, cx: Cx<'c>, node: Node) -> Result<Owned<'c>, Thrown> {
+        match self.document.kind(node) {
+            Kind::Object => self.lazy(cx, node),
+            Kind::Array => self.array(cx, node),
+            Kind::String => match self.document.string(node) {
+                Text::Plain(utf8) => cx.string(utf8),
+                Text::Decoded(text) => cx.string(text.as_bytes()),
+                Text::Unpaired(units) => cx.string_utf16(&units),
+            },
+            Kind::Number => Ok(cx.constant(Constant::Number(self.document.number(node)))),
+            Kind::True => Ok(cx.constant(Constant::True)),
+            Kind::False => Ok(cx.constant(Constant::False)),
+            Kind::Null => Ok(cx.constant(Constant::Null)),
+        }
+    }
+
+    /// An array has all its elements at once. Objects among them are lazy; arrays are not, but those end at the depth limit.
+    fn array<'c>(self: &Rc<Self>, cx: Cx<'c>, node: Node) -> Result<Owned<'c>, Thrown> {
+        let mut elements = Vec::with_capacity(self.document.count(node));
+        for element in self.document.children(node) {
+            elements.push(self.value(cx, element)?);
+        }
+        let array = cx.array(elements)?;
+        array
+            .get()
+            .define(cx, self.realm.names.origin, self.lazy(cx, node)?.get())?;
+        Ok(array)
+    }
+
+    fn lazy<'c>(self: &Rc<Self>, cx: Cx<'c>, node: Node) -> Result<Owned<'c>, Thrown> {
+        let lazy = Lazy {
+            origin: Rc::clone(self),
+            node,
+            members: RefCell::default(),
+        };
+        class::wrap(cx, self.realm.classes.lazy, lazy)
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        // SAFETY: the keys were found in a context of this runtime, which outlives every value in it.
+        unsafe { self.keys.get_mut().release(self.runtime) }
+    }
+}
+
+/// What is behind a lazy object.
+pub(super) struct Lazy {
+    pub(super) origin: Rc<Origin>,
+    pub(super) node: Node,
+    /// `None` until a script has asked for a member. A slot owns its key and what it reads as.
+    members: RefCell<Option<Members<Key, Property>>>,
+}
+
+impl Lazy {
+    /// Whether no script has asked for a member yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.members.borrow().is_none()
+    }
+
+    /// What the object was in its document.
+    pub(super) fn source(&self) -> Source {
+        Source {
+            document: Rc::clone(&self.origin.document),
+            node: self.node,
+        }
+    }
+
+    /// Whether the object was the value `source`.
+    pub(super) fn is(&self, source: &Source) -> bool {
+        self.node == source.node && Rc::ptr_eq(&self.origin.document, &source.document)
+    }
+
+    fn members(&self, cx: Cx<'_>) -> Result<RefMut<'_, Members<Key, Property>>, Thrown> {
+        let mut members = self.members.borrow_mut();
+        if members.is_none() {
+            *members = Some(self.find_members(cx)?);
+        }
+        Ok(RefMut::map(members, |members| {
+            members
+                .as_mut()
+                .expect("they were found just now, or before")
+        }))
+    }
+
+    /// Interns the keys; that creates no object.
+    fn find_members(&self, cx: Cx<'_>) -> Result<Members<Key, Property>, Thrown> {
+        let document = &self.origin.document;
+        let mut keys = self.origin.keys.borrow_mut();
+        let mut next = 0;
+        let mut members = Members::with_capacity(document.count(self.node));
+        for node in document.children(self.node) {
+            match keys.find(cx, document, node, &mut next) {
+                Ok(key) => members.push(key, node),
+                Err(thrown) => {
+                    for slot in members.slots() {
+                        // SAFETY: the key was found for this slot.
+                        unsafe { slot.key.release(cx.runtime()) }
+                    }
+                    return Err(thrown);
+                }
+            }
+        }
+        members.complete();
+        Ok(members)
+    }
+
+    /// Whether there is a member `key`.
+    pub(super) fn has(&self, cx: Cx<'_>, key: Key) -> Result<bool, Thrown> {
+        Ok(self.members(cx)?.find(key).is_some())
+    }
+
+    /// The member `key`, its value read. It is good until the members change.
+    pub(super) fn property(&self, cx: Cx<'_>, key: Key) -> Result<Option<Property>, Thrown> {
+        let slot = self.members(cx)?.find(key);
+        slot.map(|slot| self.slot_property(cx, slot)).transpose()
+    }
+
+    /// The member in a slot, its value read. It is good until the members change.
+    pub(super) fn slot_property(&self, cx: Cx<'_>, number: usize) -> Result<Property, Thrown> {
+        let Slot { node, value, .. } = self.slot(cx, number)?;
+        if let Some(property) = value {
+            return Ok(property);
+        }
+        let node = node.expect("a member that no text has was given its value when it was added");
+        let property = Property::plain(cx, self.origin.value(cx, node.value())?.get());
+        let unread = self.members(cx)?.read(number, property);
+        debug_assert!(
+            unread.is_none(),
+            "making a value runs no script that could read the member"
+        );
+        Ok(property)
+    }
+
+    /// The keys in the order in which scripts list them. They are good until the members change.
+    pub(super) fn keys(&self, cx: Cx<'_>) -> Result<Vec<Key>, Thrown> {
+        let mut keys = Vec::new();
+        let mut ranks = Vec::new();
+        let members = self.members(cx)?;
+        for slot in members.keys() {
+            let rank = match slot.node {
+                Some(node) if !may_be_index(self.origin.document.inner(node)) => Rank::String,
+                Some(_) | None => slot.key.rank(cx)?,
+            };
+            ranks.push((rank, keys.len()));
+            keys.push(slot.key);
+        }
+        if ranks.iter().all(|&(rank, _)| rank == Rank::String) {
+            return Ok(keys);
+        }
+        ranks.sort_unstable();
+        Ok(ranks.into_iter().map(|(_, at)| keys[at]).collect())
+    }
+
+    /// Deletes the member `key`; false where that is not allowed.
+    pub(super) fn delete(&self, cx: Cx<'_>, key: Key) -> Result<bool, Thrown> {
+        let mut members = self.members(cx)?;
+        let Some(slot) = members.find(key) else {
+            return Ok(true);
+        };
+        if members.slots()[slot]
+            .value
+            .is_some_and(|property| !property.is_configurable())
+        {
+            return Ok(false);
+        }
+        // SAFETY: each slot owns its key.
+        let removed = members.remove(slot, |key| unsafe { key.release(cx.runtime()) });
+        drop(members);
+        release(cx, removed);
+        Ok(true)
+    }
+
+    /// Defines the member `key`; false where that is not allowed.
+    pub(super) fn define(
+        &self,
+        cx: Cx<'_>,
+        this: Ref<'_>,
+        key: Key,
+        wanted: &Descriptor<'_>,
+    ) -> Result<bool, Thrown> {
+        let slot = self.members(cx)?.find(key);
+        let Some(slot) = slot else {
+            if !this.is_extensible(cx) {
+                return Ok(false);
+            }
+            let property = Property::created(cx, wanted)?;
+            self.members(cx)?.add(key.retain(cx), property);
+            return Ok(true);
+        };
+        let is_plain = self
+            .slot(cx, slot)?
+            .value
+            .is_none_or(|property| property.is_plain());
+        let replaced = if is_plain && wanted.keeps_plain() {
+            let property = Property::plain(cx, wanted.value);
+            self.members(cx)?.write(slot, property)
+        } else {
+            let property = self.slot_property(cx, slot)?;
+            // SAFETY: the slot holds the property until it is replaced below.
+            let Some(redefined) = property.redefined(cx, unsafe { property.value() }, wanted)?
+            else {
+                return Ok(false);
+            };
+            let mut members = self.members(cx)?;
+            if wanted.is_accessor() || wanted.is_data() {
+                members.write(slot, redefined)
+            } else {
+                members.read(slot, redefined)
+            }
+        };
+        release(cx, replaced);
+        Ok(true)
+    }
+
+    /// The key in the document of the member `key`, if it has one.
+    pub(super) fn source_of_member(&self, cx: Cx<'_>, key: Key) -> Result<Option<Source>, Thrown> {
+        let members = self.members(cx)?;
+        let node = members
+            .find(key)
+            .and_then(|slot| members.slots()[slot].node);
+        Ok(node.map(|node| Source {
+            document: Rc::clone(&self.origin.document),
+            node,
+        }))
+    }
+
+    /// How many slots there are; they keep their numbers until [`Self::end_walk`].
+    pub(super) fn begin_walk(&self, cx: Cx<'_>) -> Result<usize, Thrown> {
+        let mut members = self.members(cx)?;
+        members.begin_walk();
+        Ok(members.slots().len())
+    }
+
+    /// Ends what [`Self::begin_walk`] began.
+    pub(super) fn end_walk(&self) {
+        if let Some(members) = self.members.borrow_mut().as_mut() {
+            members.end_walk();
+        }
+    }
+
+    /// What is in a slot.
+    pub(super) fn slot(&self, cx: Cx<'_>, number: usize) -> Result<Slot<Key, Property>, Thrown> {
+        Ok(self.members(cx)?.slots()[number])
+    }
+
+    /// The values that the object holds, for the garbage collector.
+    pub(super) fn values(&self, visit: impl FnMut(qjs::JSValue)) {
+        if let Some(members) = self.members.borrow().as_ref() {
+            members
+                .slots()
+                .iter()
+                .filter_map(|slot| slot.value)
+                .map(Property::into_raw)
+                .for_each(visit);
+        }
+    }
+
+    /// Gives back what the object holds.
+    ///
+    /// # Safety
+    ///
+    /// `runtime` must be the object's own.
+    pub(super) unsafe fn release(self, runtime: *mut qjs::JSRuntime) {
+        let Some(members) = self.members.into_inner() else {
+            return;
+        };
+        for slot in members
+            .slots()
+            .iter()
+            .filter(|slot| slot.state != State::Gone)
+        {
+            // SAFETY: a slot owns its key and its value.
+            unsafe {
+                slot.key.release(runtime);
+                if let Some(property) = slot.value {
+                    qjs::JS_FreeValueRT(runtime, property.into_raw());
+                }
+            }
+        }
+    }
+}
+
+/// Gives a property back that no slot holds any longer.
+fn release(cx: Cx<'_>, property: Option<Property>) {
+    if let Some(property) = property {
+        // SAFETY: the slot owned the reference.
+        unsafe { qjs::JS_FreeValue(cx.as_ptr(), property.into_raw()) }
+    }
+}
+
+/// Whether a key, by what stands between its quotes, could be an array index.
+fn may_be_index(inner: &[u8]) -> bool {
+    matches!(inner.first(), Some(b'0'..=b'9' | b'\\'))
+}

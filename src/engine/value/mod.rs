@@ -1,0 +1,165 @@
+//! Values: JSON documents as a script sees them.
+//!
+//! [`open`] makes a document's root a JavaScript value; members come into being as the script touches them, and [`write`]
+//! copies what it did not touch. `JSON.parse` and `JSON.stringify` work in the same way once [`install`] has replaced them.
+//! For a script the values are plain objects and arrays.
+//!
+//! ```text
+//! json, raw       the two functions; the C interface
+//! stringify       value → text: the walk
+//! lazy, property  what is behind an object; what a member has become
+//! keys, realm     interned keys; what a runtime must remember
+//! class           QuickJS's hooks
+//! ```
+//!
+//! The one thing to know: an isolate's memory limit does not count documents. Text, index and the members of touched objects
+//! are Rust's memory, about nine times the text at worst; bound the text.
+
+mod class;
+mod json;
+mod keys;
+mod lazy;
+mod property;
+mod raw;
+mod realm;
+mod stringify;
+
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use rquickjs::{Ctx, Error, Result, Value};
+
+use crate::document::{Layout, ParseError};
+use lazy::Origin;
+use raw::{Cx, Thrown};
+use realm::{Realm, borrowed, handed_over};
+use stringify::{Replacer, source_of, stringify};
+
+/// Why a text could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::engine) enum OpenError {
+    /// It is no JSON, or nested too deeply.
+    #[error("not a JSON document: {0}")]
+    Parse(#[from] ParseError),
+    /// JavaScript has no memory left, or [`install`] was not called.
+    #[error("no value for the document")]
+    Engine(#[source] Error),
+}
+
+/// Makes a context ready for lazy values and replaces its `JSON.parse` and `JSON.stringify`.
+///
+/// To be called once for a runtime, on its only context, before scripts run or built-ins are frozen. `longest_text` is the
+/// most bytes that a value may be written as; it bounds what a script can make the process allocate.
+///
+/// # Errors
+///
+/// When there is no memory for it.
+pub(in crate::engine) fn install(ctx: &Ctx<'_>, longest_text: usize) -> Result<()> {
+    let cx = entered(ctx);
+    let prototype: Value<'_> = ctx.eval("Object.prototype")?;
+    let class = class::register(cx, borrowed(&prototype)).map_err(thrown)?;
+    Realm::install(cx, ctx, class, longest_text)?;
+    let json: Value<'_> = ctx.globals().get("JSON")?;
+    json::replace(cx, borrowed(&json)).map_err(thrown)
+}
+
+/// Opens a JSON text: the value of its root, lazy if it is an object. A byte order mark is skipped.
+///
+/// # Errors
+///
+/// [`OpenError::Parse`] says where the text is no JSON.
+pub(in crate::engine) fn open<'js>(
+    ctx: &Ctx<'js>,
+    text: Bytes,
+) -> std::result::Result<Value<'js>, OpenError> {
+    let realm = realm_of(ctx).map_err(OpenError::Engine)?;
+    let document = realm.document(text)?;
+    let root = document.root();
+    let cx = entered(ctx);
+    let value = Origin::new(cx, realm, document)
+        .value(cx, root)
+        .map_err(|error| OpenError::Engine(thrown(error)))?;
+    Ok(handed_over(ctx, value))
+}
+
+/// Whether a value is the root of an opened document, and would be written as the document's own text, byte for byte.
+///
+/// A scalar is no part of a document: for one the answer is no.
+///
+/// # Errors
+///
+/// What a getter or `toJSON` of the value throws.
+pub(super) fn is_untouched(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<bool> {
+    let realm = realm_of(ctx)?;
+    let cx = entered(ctx);
+    let source = source_of(cx, &realm, borrowed(value)).map_err(thrown)?;
+    let Some(source) = source.filter(|source| source.node == source.document.root()) else {
+        return Ok(false);
+    };
+    Ok(write(ctx, value)?.is_some_and(|text| text == *source.document.text()))
+}
+
+/// The text of a value, lossless: what a document still has is copied from it, blanks included. `None` for what JSON has no
+/// text for.
+///
+/// # Errors
+///
+/// The exceptions of `JSON.stringify`: cycles, `BigInt`, what a getter or `toJSON` throws; a `RangeError` for a text that is
+/// too long.
+pub(in crate::engine) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>> {
+    let realm = realm_of(ctx)?;
+    stringify(
+        entered(ctx),
+        &realm,
+        borrowed(value),
+        Layout::Source,
+        Replacer::None,
+    )
+    .map_err(thrown)
+}
+
+/// A string of a text, which must be UTF-8. `JSON.parse` of that very string reads the text instead, until [`forget`] or the
+/// next call. A byte order mark is no part of the string.
+///
+/// # Errors
+///
+/// When there is no memory for it.
+pub(in crate::engine) fn text<'js>(ctx: &Ctx<'js>, text: Bytes) -> Result<Value<'js>> {
+    let realm = realm_of(ctx)?;
+    let cx = entered(ctx);
+    let text = match text.strip_prefix("\u{FEFF}".as_bytes()) {
+        Some(rest) => text.slice_ref(rest),
+        None => text,
+    };
+    let string = cx.string(&text).map_err(thrown)?;
+    realm.remember_given(string.get(), text, cx);
+    Ok(handed_over(ctx, string))
+}
+
+/// The text of a string that came from [`text`] or was the last that `JSON.stringify` made, without a copy.
+pub(in crate::engine) fn take_text(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<Bytes> {
+    Realm::of(ctx)?.text_of(borrowed(value))
+}
+
+/// Forgets texts and documents; to be called when a call is over. Values that a script has kept stay good.
+pub(in crate::engine) fn forget(ctx: &Ctx<'_>) {
+    if let Some(realm) = Realm::of(ctx) {
+        realm.forget();
+    }
+}
+
+fn realm_of(ctx: &Ctx<'_>) -> Result<Rc<Realm>> {
+    Realm::of(ctx).ok_or(Error::Unknown)
+}
+
+fn entered<'c>(ctx: &'c Ctx<'_>) -> Cx<'c> {
+    // SAFETY: a `Ctx` exists only where its context is alive and locked by this thread.
+    unsafe { Cx::new(ctx.as_raw()) }
+}
+
+fn thrown(Thrown: Thrown) -> Error {
+    Error::Exception
+}

@@ -1,0 +1,260 @@
+//! What lazy values need to know of the runtime they live in.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use rquickjs::{Ctx, JsLifetime, qjs};
+
+use super::keys::Key;
+use super::raw::{Cx, KeyList, Owned, Ref, Thrown};
+use crate::document::{Document, ParseError};
+
+/// How many documents are asked how they spell a number that was moved out of one. A call seldom has more than two bodies.
+const RECENT: usize = 8;
+
+/// An object of each class that JSON treats in a way of its own, the prototypes, and an object that bears a private name.
+const SAMPLES: &str = "[[], new Proxy({}, {}), Object(0), Object(''), Object(false), Object(0n), JSON.rawJSON('0'), \
+    Object.prototype, Array.prototype, new (class extends (function (object) { return object }) { #origin })({})]";
+
+/// The classes of objects that JSON treats in a way of their own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Classes {
+    /// Ours.
+    pub(super) lazy: qjs::JSClassID,
+    pub(super) array: qjs::JSClassID,
+    pub(super) proxy: qjs::JSClassID,
+    pub(super) number: qjs::JSClassID,
+    pub(super) string: qjs::JSClassID,
+    pub(super) boolean: qjs::JSClassID,
+    pub(super) big_int: qjs::JSClassID,
+    pub(super) raw_json: qjs::JSClassID,
+}
+
+/// Keys that the walk over values looks up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names {
+    /// The private name by which an array knows the node it came from; no script can list or read it.
+    pub(super) origin: Key,
+    pub(super) to_json: Key,
+    pub(super) raw_json: Key,
+    pub(super) empty: Key,
+}
+
+/// A string and the text it was made from.
+struct Remembered {
+    string: qjs::JSValue,
+    text: Bytes,
+    document: Option<Rc<Document>>,
+}
+
+/// The state of one runtime.
+pub(super) struct Realm {
+    runtime: *mut qjs::JSRuntime,
+    pub(super) classes: Classes,
+    pub(super) names: Names,
+    /// The most bytes that a value may be written as.
+    pub(super) longest_text: usize,
+    /// `Object.prototype`, which lives as long as the context; only ever compared.
+    pub(super) object_prototype: *const (),
+    /// Documents with numbers that JavaScript might spell in another way, the newest first.
+    recent: RefCell<VecDeque<Rc<Document>>>,
+    /// The string a handler was given, and the one that it made last.
+    given: RefCell<Option<Remembered>>,
+    made: RefCell<Option<Remembered>>,
+}
+
+/// The realm in its place among the runtime's user data.
+struct Stored(Rc<Realm>);
+
+// SAFETY: there is no JavaScript lifetime in it.
+unsafe impl JsLifetime<'_> for Stored {
+    type Changed<'to> = Stored;
+}
+
+impl Realm {
+    /// Learns the classes and names of a context, whose built-ins must be as they came, and keeps them with its runtime.
+    pub(super) fn install(
+        cx: Cx<'_>,
+        ctx: &Ctx<'_>,
+        lazy: qjs::JSClassID,
+        longest_text: usize,
+    ) -> rquickjs::Result<()> {
+        let samples: rquickjs::Array<'_> = ctx.eval(SAMPLES)?;
+        let sample = |index| samples.get::<rquickjs::Value<'_>>(index);
+        let class = |index| sample(index).map(|value| borrowed(&value).class());
+        let classes = Classes {
+            lazy,
+            array: class(0)?,
+            proxy: class(1)?,
+            number: class(2)?,
+            string: class(3)?,
+            boolean: class(4)?,
+            big_int: class(5)?,
+            raw_json: class(6)?,
+        };
+        let object_prototype = borrowed(&sample(7)?).address();
+        let names =
+            Names::new(cx, borrowed(&sample(9)?)).map_err(|Thrown| rquickjs::Error::Exception)?;
+        let realm = Rc::new(Self {
+            runtime: cx.runtime(),
+            classes,
+            names,
+            longest_text,
+            object_prototype,
+            recent: RefCell::default(),
+            given: RefCell::default(),
+            made: RefCell::default(),
+        });
+        ctx.store_userdata(Stored(realm))
+            .map_err(|_| rquickjs::Error::Unknown)?;
+        Ok(())
+    }
+
+    /// The realm of a context's runtime, once installed.
+    pub(super) fn of(ctx: &Ctx<'_>) -> Option<Rc<Self>> {
+        ctx.userdata::<Stored>().map(|stored| Rc::clone(&stored.0))
+    }
+
+    /// The realm of the runtime that a function is called in.
+    pub(super) fn within(cx: Cx<'_>) -> Option<Rc<Self>> {
+        let context = NonNull::new(cx.as_ptr())?;
+        // SAFETY: the context is alive; it is counted once more and given back when `ctx` goes.
+        let ctx = unsafe { Ctx::from_raw(context) };
+        Self::of(&ctx)
+    }
+
+    /// Indexes a text and remembers how it spells numbers.
+    pub(super) fn document(&self, text: Bytes) -> Result<Rc<Document>, ParseError> {
+        let document = Rc::new(Document::parse(text)?);
+        if document.has_odd_numbers() {
+            let mut recent = self.recent.borrow_mut();
+            recent.truncate(RECENT - 1);
+            recent.push_front(Rc::clone(&document));
+        }
+        Ok(document)
+    }
+
+    /// How the recent documents spell a number: in one way, or in none that is sure.
+    pub(super) fn spelling(&self, number: f64) -> Option<Vec<u8>> {
+        let recent = self.recent.borrow();
+        let mut spellings = recent
+            .iter()
+            .filter_map(|document| document.only_spelling(number));
+        let spelling = spellings.next()?;
+        spellings
+            .all(|other| other == spelling)
+            .then(|| spelling.to_vec())
+    }
+
+    /// Remembers the text of a string that a handler is given.
+    pub(super) fn remember_given(&self, string: Ref<'_>, text: Bytes, cx: Cx<'_>) {
+        let remembered = Remembered {
+            string: string.own(cx).into_raw(),
+            text,
+            document: None,
+        };
+        self.release(self.given.replace(Some(remembered)));
+    }
+
+    /// Remembers the text of a string that a script has made.
+    pub(super) fn remember_made(&self, string: Ref<'_>, text: Bytes, cx: Cx<'_>) {
+        let remembered = Remembered {
+            string: string.own(cx).into_raw(),
+            text,
+            document: None,
+        };
+        self.release(self.made.replace(Some(remembered)));
+    }
+
+    /// The text of a string, if that is remembered.
+    pub(super) fn text_of(&self, string: Ref<'_>) -> Option<Bytes> {
+        [&self.given, &self.made].into_iter().find_map(|place| {
+            let place = place.borrow();
+            place
+                .as_ref()
+                .filter(|remembered| remembered.is(string))
+                .map(|remembered| remembered.text.clone())
+        })
+    }
+
+    /// The document that a remembered string is the text of; indexed once, however often it is parsed.
+    pub(super) fn document_of(&self, string: Ref<'_>) -> Option<Rc<Document>> {
+        [&self.given, &self.made].into_iter().find_map(|place| {
+            let mut place = place.borrow_mut();
+            let remembered = place.as_mut().filter(|remembered| remembered.is(string))?;
+            if remembered.document.is_none() {
+                remembered.document = self.document(remembered.text.clone()).ok();
+            }
+            remembered.document.clone()
+        })
+    }
+
+    /// Forgets strings and documents.
+    pub(super) fn forget(&self) {
+        self.recent.borrow_mut().clear();
+        self.release(self.given.take());
+        self.release(self.made.take());
+    }
+
+    fn release(&self, remembered: Option<Remembered>) {
+        if let Some(Remembered { string, .. }) = remembered {
+            // SAFETY: the reference was taken when the string was remembered, and the runtime outlives its user data.
+            unsafe { qjs::JS_FreeValueRT(self.runtime, string) }
+        }
+    }
+}
+
+impl Drop for Realm {
+    fn drop(&mut self) {
+        self.forget();
+        let Names {
+            origin,
+            to_json,
+            raw_json,
+            empty,
+        } = self.names;
+        for name in [origin, to_json, raw_json, empty] {
+            // SAFETY: the names were retained for the realm, which goes before its runtime does.
+            unsafe { name.release(self.runtime) }
+        }
+    }
+}
+
+impl Remembered {
+    fn is(&self, string: Ref<'_>) -> bool {
+        // SAFETY: we hold a reference to the string.
+        unsafe { Ref::new(self.string) }.is_same_reference(string)
+    }
+}
+
+impl Names {
+    /// `stamped` is an object with one private name.
+    fn new(cx: Cx<'_>, stamped: Ref<'_>) -> Result<Self, Thrown> {
+        let private = KeyList::of(cx, stamped, qjs::JS_GPN_PRIVATE_MASK)?;
+        let origin = private
+            .iter()
+            .next()
+            .ok_or_else(|| cx.type_error(c"the engine hides private names"))?;
+        Ok(Self {
+            origin: origin.retain(cx),
+            to_json: Key::named(cx, "toJSON")?,
+            raw_json: Key::named(cx, "rawJSON")?,
+            empty: Key::named(cx, "")?,
+        })
+    }
+}
+
+/// A value of the binding as one of ours.
+pub(super) fn borrowed<'v>(value: &'v rquickjs::Value<'_>) -> Ref<'v> {
+    // SAFETY: the value is alive while it is borrowed.
+    unsafe { Ref::new(value.as_raw()) }
+}
+
+/// Gives a value to the binding.
+pub(super) fn handed_over<'js>(ctx: &Ctx<'js>, value: Owned<'_>) -> rquickjs::Value<'js> {
+    // SAFETY: the reference changes hands, and it belongs to this context's runtime.
+    unsafe { rquickjs::Value::from_raw(ctx.clone(), value.into_raw()) }
+}

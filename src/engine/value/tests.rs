@@ -1,0 +1,52 @@
+use bytes::Bytes;
+use rquickjs::context::EvalOptions;
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Runtime, Value};
+
+use super::{install, open, write};
+
+mod differential;
+mod semantics;
+mod writing;
+
+/// The most that a test writes.
+const LONGEST_TEXT: usize = 16 << 20;
+
+/// Runs a closure in a fresh context with lazy values.
+fn lazily<R>(body: impl FnOnce(&Ctx<'_>) -> R) -> R {
+    let runtime = Runtime::new().expect("memory for a runtime");
+    let context = Context::full(&runtime).expect("memory for a context");
+    context.with(|ctx| {
+        ctx.eval::<(), _>("globalThis.native = { parse: JSON.parse, stringify: JSON.stringify }")
+            .expect("JSON is there");
+        install(&ctx, LONGEST_TEXT).expect("memory for a class");
+        body(&ctx)
+    })
+}
+
+/// Calls a function, given as its body, with `json`.
+fn call<'js>(ctx: &Ctx<'js>, body: &str, json: Value<'js>) -> Value<'js> {
+    let mut sloppy = EvalOptions::default();
+    sloppy.strict = false;
+    let source = format!("(function (json) {{ {body}\n}})");
+    let function: Function<'js> = ctx
+        .eval_with_options(source, sloppy)
+        .catch(ctx)
+        .unwrap_or_else(|error| panic!("{body}: {error}"));
+    function
+        .call((json,))
+        .catch(ctx)
+        .unwrap_or_else(|error| panic!("{body}: {error}"))
+}
+
+/// The text of a body after a handler changed it.
+fn edited(text: &str, body: &str) -> String {
+    lazily(|ctx| {
+        let json = open(ctx, Bytes::copy_from_slice(text.as_bytes()))
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
+        call(ctx, body, json.clone());
+        let text = write(ctx, &json)
+            .catch(ctx)
+            .unwrap_or_else(|error| panic!("{body}: {error}"));
+        String::from_utf8(text.expect("an object has a text")).expect("a text is UTF-8")
+    })
+}
