@@ -11,3 +11,4 @@ pub mod transaction;
     reason = "the one module that speaks to QuickJS; every block has its argument"
 )]
 pub mod engine;
+pub mod scripts;

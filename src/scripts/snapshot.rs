@@ -1,0 +1,355 @@
+//! A snapshot: the text of all files of a set, as they were at one moment.
+//!
+//! A copy or a symlink swap may be under way while files are read one by one. So
+//! the set is listed before and after, and each file must be, once open, the one
+//! that was listed; else what was read is thrown away.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::layout;
+use super::listing::{ListedFile, Listing, Stamp, Unlistable, directory_problem};
+use crate::generation::GenerationId;
+use crate::handler::Diagnostic;
+
+/// How often a set that keeps changing is read anew before that is an error.
+const ATTEMPTS: usize = 10;
+
+/// The files of a set at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    files: Vec<SnapshotFile>,
+    id: GenerationId,
+}
+
+/// One file of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// Relative to the set's root, with `/`.
+    pub path: Arc<str>,
+    /// As it is on disk, a BOM included.
+    content: String,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// The directory is not there.
+    #[error("{0}")]
+    Missing(Diagnostic),
+    /// The directory is there, but can't be read.
+    #[error("{0}")]
+    Directory(Diagnostic),
+    /// Files can't be read, or are no text; each is named.
+    #[error("{} files of the set cannot be used", .0.len())]
+    Files(Vec<Diagnostic>),
+    /// The set changed while it was read.
+    #[error("{0}")]
+    Torn(Diagnostic),
+}
+
+impl SnapshotError {
+    /// What is wrong, file by file.
+    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+        match self {
+            Self::Missing(one) | Self::Directory(one) | Self::Torn(one) => vec![one],
+            Self::Files(all) => all,
+        }
+    }
+}
+
+impl From<Unlistable> for SnapshotError {
+    fn from(
+        Unlistable {
+            is_missing,
+            problem,
+        }: Unlistable,
+    ) -> Self {
+        if is_missing {
+            Self::Missing(problem)
+        } else {
+            Self::Directory(problem)
+        }
+    }
+}
+
+impl SnapshotFile {
+    /// The file's text, without a BOM.
+    pub fn text(&self) -> &str {
+        self.content
+            .strip_prefix('\u{feff}')
+            .unwrap_or(&self.content)
+    }
+}
+
+impl Snapshot {
+    /// Reads the set below `directory` as it is now; anew where it changes meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError::Torn`] only where it changes again and again.
+    pub fn take(directory: &Path) -> Result<Self, SnapshotError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match Self::of(directory, &Listing::of(directory)?) {
+                Err(SnapshotError::Torn(_)) if attempts < ATTEMPTS => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// A set without files.
+    pub fn empty() -> Self {
+        Self::new(Vec::new())
+    }
+
+    /// Reads the set below `directory` if it is as it was `listed`.
+    pub(super) fn of(directory: &Path, listed: &Listing) -> Result<Self, SnapshotError> {
+        let torn = || {
+            let problem = directory_problem(directory, "its files change while they are read");
+            SnapshotError::Torn(problem)
+        };
+        let mut files = Vec::with_capacity(listed.files.len());
+        let mut problems = listed.problems.clone();
+        for file in &listed.files {
+            match read(file) {
+                Ok(content) => files.push(SnapshotFile {
+                    path: file.path.as_str().into(),
+                    content,
+                }),
+                Err(ReadError::Changed) => return Err(torn()),
+                Err(error) => problems.push(Diagnostic::of_file(&file.path, error)),
+            }
+        }
+        if Listing::of(directory).as_ref() != Ok(listed) {
+            return Err(torn());
+        }
+        if problems.is_empty() {
+            Ok(Self::new(files))
+        } else {
+            Err(SnapshotError::Files(problems))
+        }
+    }
+
+    fn new(files: Vec<SnapshotFile>) -> Self {
+        let id = digest(&files);
+        Self { files, id }
+    }
+
+    /// The files in bytewise order of their paths.
+    pub fn files(&self) -> &[SnapshotFile] {
+        &self.files
+    }
+
+    /// The name of the generation that these files make.
+    pub fn id(&self) -> GenerationId {
+        self.id
+    }
+
+    /// Whether a handler is among the files, be it off.
+    pub fn has_handlers(&self) -> bool {
+        self.files
+            .iter()
+            .any(|file| layout::Role::of(&file.path).is_handler())
+    }
+}
+
+/// The first six bytes of the SHA-256 over, file by file: path, NUL, length as
+/// 8 bytes big-endian, content.
+fn digest(files: &[SnapshotFile]) -> GenerationId {
+    let mut hash = Sha256::new();
+    for SnapshotFile { path, content } in files {
+        let length = u64::try_from(content.len()).expect("a length fits 64 bits");
+        hash.update(path.as_bytes());
+        hash.update([0]);
+        hash.update(length.to_be_bytes());
+        hash.update(content.as_bytes());
+    }
+    let hash = hash.finalize();
+    GenerationId(*hash.first_chunk().expect("a SHA-256 has 32 bytes"))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    /// It is not the file that was listed.
+    #[error("changes while it is read")]
+    Changed,
+    #[error("cannot be read: {}", .0.kind())]
+    Io(#[source] io::Error),
+    #[error("is not UTF-8 from byte {0} on")]
+    NotUtf8(usize),
+}
+
+fn read(listed: &ListedFile) -> Result<String, ReadError> {
+    let opened = File::open(&listed.target);
+    let file = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ReadError::Changed,
+        _ => ReadError::Io(error),
+    })?;
+    let metadata = file.metadata().map_err(ReadError::Io)?;
+    if Stamp::of(&metadata) != listed.stamp {
+        return Err(ReadError::Changed);
+    }
+
+    let mut content = Vec::new();
+    // One byte more than was listed tells of growth without reading on for ever.
+    let mut limited = file.take(listed.stamp.size + 1);
+    limited.read_to_end(&mut content).map_err(ReadError::Io)?;
+    if u64::try_from(content.len()) != Ok(listed.stamp.size) {
+        return Err(ReadError::Changed);
+    }
+    String::from_utf8(content).map_err(|error| ReadError::NotUtf8(error.utf8_error().valid_up_to()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn directory(files: &[(&str, &[u8])]) -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (path, content) in files {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        directory
+    }
+
+    #[test]
+    fn the_id_is_the_sha_256_over_path_nul_length_and_content_of_each_file() {
+        let directory = directory(&[
+            ("request/10-b.js", b"throw 'no';\n"),
+            ("lib/x.js", "\u{feff}é".as_bytes()),
+            ("README.md", b"not of the set"),
+        ]);
+
+        let snapshot = Snapshot::take(directory.path()).unwrap();
+
+        // printf 'lib/x.js\0\0\0\0\0\0\0\0\5\xef\xbb\xbf\xc3\xa9request/10-b.js\0\0\0\0\0\0\0\0\x0cthrow '"'no'"';\n' | sha256sum
+        assert_eq!(snapshot.id().to_string(), "bb224bdf22f4");
+    }
+
+    #[test]
+    fn names_and_contents_that_run_together_alike_make_different_ids() {
+        let id = |files: &[(&str, &[u8])]| Snapshot::take(directory(files).path()).unwrap().id();
+
+        assert_ne!(
+            id(&[("a.request.js", b"xy"), ("b.request.js", b"")]),
+            id(&[("a.request.js", b"x"), ("b.request.js", b"y")])
+        );
+        assert_ne!(
+            id(&[("a.request.js", b"x")]),
+            id(&[("a.request.js.off", b"x")])
+        );
+    }
+
+    #[test]
+    fn a_bom_is_skipped_for_reading() {
+        let directory = directory(&[("a.request.js", "\u{feff}json".as_bytes())]);
+
+        let snapshot = Snapshot::take(directory.path()).unwrap();
+
+        assert_eq!(snapshot.files()[0].text(), "json");
+    }
+
+    #[test]
+    fn every_file_that_cannot_be_used_is_named() {
+        let directory = directory(&[
+            ("a.request.js", b"ok \xff"),
+            ("b.request.js", b""),
+            ("c.request.js", b"// fine"),
+            ("d.request.js/x", b""),
+        ]);
+
+        let error = Snapshot::take(directory.path()).unwrap_err();
+
+        let texts: Vec<_> = error
+            .into_diagnostics()
+            .iter()
+            .map(Diagnostic::to_string)
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "d.request.js:1:1: is a directory, not a file",
+                "a.request.js:1:1: is not UTF-8 from byte 3 on",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_set_that_is_not_as_it_was_listed_is_torn() {
+        let directory = directory(&[("a.request.js", b"1"), ("b.request.js", b"1")]);
+        let path = |name: &str| directory.path().join(name);
+        let is_torn = |listed: &Listing| {
+            matches!(
+                Snapshot::of(directory.path(), listed),
+                Err(SnapshotError::Torn(_))
+            )
+        };
+        let list = || Listing::of(directory.path()).unwrap();
+
+        let listed = list();
+        assert!(!is_torn(&listed));
+
+        fs::write(path("c.request.js"), "2").unwrap();
+        assert!(is_torn(&listed), "a file was added");
+
+        let listed = list();
+        fs::remove_file(path("a.request.js")).unwrap();
+        assert!(is_torn(&listed), "a file was removed");
+
+        let listed = list();
+        fs::write(path("new"), "1").unwrap();
+        fs::rename(path("new"), path("b.request.js")).unwrap();
+        assert!(
+            is_torn(&listed),
+            "a file was replaced by one with the same text"
+        );
+    }
+
+    /// So that a swap to and fro between two listings can't mix two sets.
+    #[test]
+    fn a_file_is_read_only_if_it_is_the_one_that_was_listed() {
+        let directory = directory(&[("a.request.js", b"1"), ("new", b"1")]);
+        let listed = Listing::of(directory.path()).unwrap();
+        assert_eq!(read(&listed.files[0]).unwrap(), "1");
+
+        let file = directory.path().join("a.request.js");
+        fs::rename(directory.path().join("new"), &file).unwrap();
+        assert!(matches!(read(&listed.files[0]), Err(ReadError::Changed)));
+
+        fs::remove_file(file).unwrap();
+        assert!(matches!(read(&listed.files[0]), Err(ReadError::Changed)));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_missing() {
+        let directory = directory(&[]);
+
+        let error = Snapshot::take(&directory.path().join("none")).unwrap_err();
+
+        assert!(matches!(error, SnapshotError::Missing(_)), "{error}");
+    }
+
+    #[test]
+    fn handlers_that_are_off_make_a_set_that_is_not_empty() {
+        let has = |name| {
+            let directory = directory(&[(name, b"")]);
+            Snapshot::take(directory.path()).unwrap().has_handlers()
+        };
+
+        assert!(has("a.request.js") && has("a.request.js.off") && has("request/a.js"));
+        assert!(!has("lib/a.js") && !has("a.lib.js") && !has("README.md"));
+        assert!(!Snapshot::empty().has_handlers());
+    }
+}
