@@ -12,3 +12,6 @@ pub mod transaction;
 )]
 pub mod engine;
 pub mod scripts;
+pub mod upstream;
+pub mod proxy;
+pub mod telemetry;

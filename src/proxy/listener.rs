@@ -1,0 +1,277 @@
+//! Accepts connections, serves the requests on each in turn, and ends well.
+//!
+//! ```text
+//! Listener ──start──▶ Server ──drain──▶ no connection is accepted, idle ones close,
+//!                                       those with a request finish it, then close
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pingora_core::apps::HttpServerApp;
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::HttpProxy;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::message::head::Fault;
+use crate::transaction::ports::Observer;
+use crate::transaction::respond::{ErrorFormat, Refusal};
+use crate::transaction::{Outcome, Record};
+use crate::upstream;
+
+use super::connection::{Connection, Turn};
+use super::guard::Guard;
+use super::{Service, Settings, outbound};
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 4096;
+
+/// How long nothing is accepted after the system could not give us a connection.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// A bound address that nobody is served at yet.
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// Why an address can't be listened at.
+#[derive(Debug, thiserror::Error)]
+#[error("could not listen at {address}")]
+pub struct BindError {
+    address: SocketAddr,
+    #[source]
+    source: io::Error,
+}
+
+impl BindError {
+    /// What the system said.
+    pub fn into_source(self) -> io::Error {
+        self.source
+    }
+}
+
+/// A listener whose connections are served.
+pub struct Server {
+    address: SocketAddr,
+    site: Arc<Site>,
+    accepting: JoinHandle<()>,
+    /// Becomes true when no more requests are taken.
+    closing: watch::Sender<bool>,
+    /// Becomes true when connections are cut.
+    cut: watch::Sender<bool>,
+}
+
+/// What all connections of a server share.
+struct Site {
+    address: SocketAddr,
+    proxy: Arc<HttpProxy<Service>>,
+    rules: Arc<Rules>,
+    /// One for each connection there may be.
+    places: Arc<Semaphore>,
+}
+
+/// What the byte streams of connections obey.
+pub(super) struct Rules {
+    pub(super) settings: Settings,
+    pub(super) errors: ErrorFormat,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+}
+
+impl Rules {
+    /// The answer to an unsound head, as it goes over the wire.
+    pub(super) fn refusal(&self, fault: Fault) -> Bytes {
+        tracing::debug!(%fault, "request refused");
+        if let Some(observer) = &self.observer {
+            observer.finished(&Record {
+                id: None,
+                method: "",
+                path: "",
+                status: fault.status().as_u16(),
+                duration: Duration::ZERO,
+                outcome: Outcome::ClientError,
+                generation: None,
+            });
+        }
+        outbound::last_words(&self.errors.refusal(Refusal::Head(fault)))
+    }
+}
+
+impl Listener {
+    /// Binds an address; port 0 is any that is free. Must be called within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// The address is taken or not ours.
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let bind = || {
+            let socket = if address.is_ipv4() {
+                TcpSocket::new_v4()?
+            } else {
+                TcpSocket::new_v6()?
+            };
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            let socket = socket.listen(BACKLOG)?;
+            let address = socket.local_addr()?;
+            Ok(Self { socket, address })
+        };
+        bind().map_err(|source| BindError { address, source })
+    }
+
+    /// Where it listens: with the port that was free.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves connections on the present runtime until the server is drained or dropped.
+    pub fn start(self, service: Service) -> Server {
+        let rules = service.rules();
+        let (closing, _) = watch::channel(false);
+        let (cut, _) = watch::channel(false);
+        let conf = client_conf(service.upstream().settings());
+        let mut proxy = HttpProxy::new(service, Arc::new(conf));
+        proxy.handle_init_modules();
+        let site = Arc::new(Site {
+            address: self.address,
+            proxy: Arc::new(proxy),
+            places: Arc::new(Semaphore::new(rules.settings.connections as usize)),
+            rules,
+        });
+        let accepting = accept(self.socket, Arc::clone(&site), closing.clone(), cut.clone());
+        Server {
+            address: self.address,
+            site,
+            accepting: tokio::spawn(accepting),
+            closing,
+            cut,
+        }
+    }
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.limit() as usize - self.site.places.available_permits()
+    }
+
+    /// Accepts no more connections, lets those with a request finish it and closes the
+    /// others. Returns as soon as there is none left; those that still are after `limit`
+    /// are cut. Gives their number.
+    pub async fn drain(self, limit: Duration) -> usize {
+        self.accepting.abort();
+        self.closing.send_replace(true);
+        self.site.proxy.http_cleanup().await;
+        let everyone = self.site.places.acquire_many(self.limit());
+        if timeout(limit, everyone).await.is_ok() {
+            return 0;
+        }
+        let left = self.connections();
+        self.cut.send_replace(true);
+        left
+    }
+
+    fn limit(&self) -> u32 {
+        self.site.rules.settings.connections
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut.send_replace(true);
+    }
+}
+
+/// How pingora's own client behaves; the rest is said with each peer.
+fn client_conf(upstream: &upstream::Settings) -> ServerConf {
+    ServerConf {
+        ca_file: upstream
+            .ca_file
+            .as_ref()
+            .map(|path| path.to_string_lossy().into_owned()),
+        upstream_keepalive_pool_size: upstream.pool,
+        ..ServerConf::default()
+    }
+}
+
+async fn accept(
+    socket: TcpListener,
+    site: Arc<Site>,
+    closing: watch::Sender<bool>,
+    cut: watch::Sender<bool>,
+) {
+    loop {
+        let places = Arc::clone(&site.places);
+        let Ok(place) = places.acquire_owned().await else {
+            return;
+        };
+        match socket.accept().await {
+            Ok((stream, peer)) => {
+                let serving = serve(stream, peer, Arc::clone(&site), closing.subscribe());
+                tokio::spawn(until_cut(serving, cut.subscribe(), place));
+            }
+            // The client was gone before we came.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // No file descriptor or no memory: those who have a connection may give
+            // theirs back meanwhile.
+            Err(error) => {
+                tracing::warn!(%error, "no connection accepted");
+                tokio::time::sleep(BREATHER).await;
+            }
+        }
+    }
+}
+
+async fn until_cut(
+    serving: impl Future<Output = ()>,
+    mut cut: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+) {
+    tokio::select! {
+        () = serving => {}
+        _ = cut.wait_for(|cut| *cut) => {}
+    }
+}
+
+/// Serves the requests on one connection, one after the other.
+async fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    site: Arc<Site>,
+    closing: watch::Receiver<bool>,
+) {
+    // A small answer that follows another is not to wait for its acknowledgement.
+    let _ = socket.set_nodelay(true);
+    let connection = Arc::new(Connection::new(peer, site.address));
+    let guard = Guard::new(socket, Arc::clone(&connection), Arc::clone(&site.rules));
+    let mut session = ServerSession::new_http1(Box::new(guard) as Stream);
+    session.set_keepalive_reuses_remaining(Some(site.rules.settings.requests.saturating_sub(1)));
+    loop {
+        // How long it may wait is the guard's to decide.
+        session.set_keepalive(Some(0));
+        session.set_connection_user_context(Some(Box::new(Arc::clone(&connection))));
+        connection.set_turn(Turn::Client);
+        let Some(reusable) = site.proxy.process_new_http(session, &closing).await else {
+            return;
+        };
+        let (stream, kept) = reusable.consume();
+        session = ServerSession::new_http1(stream);
+        if let Some(kept) = kept {
+            kept.apply_to_session(&mut session);
+        }
+    }
+}

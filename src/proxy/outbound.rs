@@ -1,0 +1,177 @@
+//! What goes to the client where pingora doesn't stream it.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderName, Method, StatusCode, header};
+use pingora_core::protocols::http::HttpTask;
+use pingora_core::{BError, Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use crate::message::framing::{self, Length};
+use crate::message::{Body, Response};
+use crate::transaction::Reply;
+use crate::transaction::ports::Exchange;
+
+use super::connection::Connection;
+use super::head::{self, Framing};
+use super::inbound;
+
+/// How much of a request's body is read for nothing, to keep a connection.
+const DRAIN_LIMIT: u64 = 1024 * 1024;
+
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// Fields that are true of a body as the upstream sent it, and of no other.
+const VALIDATORS: [HeaderName; 7] = [
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::ACCEPT_RANGES,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// Sends what a transaction came to.
+pub(super) async fn send(
+    session: &mut Session,
+    connection: &Connection,
+    reply: Reply,
+) -> Result<()> {
+    match reply {
+        Reply::Whole(response) => whole(session, connection, &response).await,
+        Reply::Streamed(exchange) => streamed(session, connection, exchange).await,
+    }
+}
+
+/// Sends a response whose body is in memory, head and body in one.
+pub(super) async fn whole(
+    session: &mut Session,
+    connection: &Connection,
+    response: &Response,
+) -> Result<()> {
+    let method = session.req_header().method.clone();
+    let body = response.body.bytes().filter(|body| !body.is_empty());
+    let body = body.filter(|_| framing::has_body(&method, response.status));
+    let head = head::whole_response(response, framing(&method, response), |name| {
+        is_still_true(response, name)
+    })?;
+    before_head(session, connection, &head);
+    let mut tasks = vec![HttpTask::Header(Box::new(head), body.is_none())];
+    if let Some(body) = body {
+        tasks.push(HttpTask::Body(Some(body.clone()), true));
+    }
+    session.write_response_tasks(tasks).await?;
+    Ok(())
+}
+
+/// Sends a response whose body is passed on as it comes.
+async fn streamed(
+    session: &mut Session,
+    connection: &Connection,
+    mut exchange: Exchange,
+) -> Result<()> {
+    let framing = match framing::length(&exchange.head.fields) {
+        Ok(Length::Known(_)) => Framing::Kept,
+        Ok(Length::Chunked | Length::Unsaid) | Err(_)
+            if head::reads_chunks(session.req_header().version) =>
+        {
+            Framing::Chunked
+        }
+        Ok(Length::Chunked | Length::Unsaid) | Err(_) => Framing::Unsaid,
+    };
+    let head = head::whole_response(&exchange.head, framing, |_| true)?;
+    before_head(session, connection, &head);
+    if framing == Framing::Unsaid {
+        session.set_keepalive(None);
+    }
+    session.write_response_header(Box::new(head), false).await?;
+    while let Some(piece) = exchange.body.next().await.map_err(cut_short)? {
+        session.write_response_body(Some(piece), false).await?;
+    }
+    session.write_response_body(None, true).await
+}
+
+fn cut_short(error: crate::transaction::ports::BodyError) -> BError {
+    Error::because(ErrorType::ReadError, "passing on a body", error).into_up()
+}
+
+/// Decides what becomes of the connection and of the upstream's `Date`.
+fn before_head(session: &mut Session, connection: &Connection, head: &ResponseHeader) {
+    if let Some(date) = head::date(head) {
+        connection.keep_date(date);
+    }
+    // Without this pingora closes wherever an answer precedes the end of a request.
+    session.set_close_on_response_before_downstream_finish(false);
+    session.set_total_drain_timeout(Some(DRAIN_TIME));
+    if session.is_process_shutting_down() || !can_drain(session) {
+        session.set_keepalive(None);
+    }
+}
+
+/// Whether the rest of the request's body is worth reading for nothing. A client that
+/// was never told to go on may or may not send it: nobody knows what comes next.
+fn can_drain(session: &mut Session) -> bool {
+    if session.is_body_done() {
+        return true;
+    }
+    let read = session.body_bytes_read() as u64;
+    let rest = match framing::length(&session.req_header().headers) {
+        Ok(Length::Known(length)) => length.saturating_sub(read),
+        Ok(Length::Chunked | Length::Unsaid) | Err(_) => 0,
+    };
+    rest <= DRAIN_LIMIT && !inbound::expects_continue(session)
+}
+
+/// How a response with its body in memory is framed.
+fn framing(method: &Method, response: &Response) -> Framing {
+    match &response.body {
+        Body::Whole(bytes) | Body::Edited(bytes) if has_length(response.status) => {
+            Framing::Exact(bytes.len())
+        }
+        Body::Empty if framing::has_body(method, response.status) => Framing::Exact(0),
+        // The answer to HEAD and 304 tell the length of a body that isn't sent.
+        Body::Empty | Body::Streamed if has_length(response.status) => Framing::Kept,
+        Body::Empty | Body::Streamed | Body::Whole(_) | Body::Edited(_) => Framing::Unsaid,
+    }
+}
+
+/// Whether a response with this status may say a length ([RFC 9110 §8.6]).
+fn has_length(status: StatusCode) -> bool {
+    !status.is_informational() && status != StatusCode::NO_CONTENT
+}
+
+/// Whether a field is still true of a body that handlers have written: one that
+/// describes the upstream's body isn't, unless a handler wrote it too.
+fn is_still_true(response: &Response, name: &HeaderName) -> bool {
+    !response.body.is_edited()
+        || !VALIDATORS.contains(name)
+        || response.fields.edits().contains(name)
+}
+
+/// A response of ours as it goes over the wire, on a connection that ends with it.
+pub(super) fn last_words(response: &Response) -> Bytes {
+    let body = response.body.bytes().cloned().unwrap_or_default();
+    let mut out = BytesMut::with_capacity(512 + body.len());
+    out.put_slice(b"HTTP/1.1 ");
+    out.put_slice(response.status.as_str().as_bytes());
+    out.put_u8(b' ');
+    out.put_slice(response.reason());
+    out.put_slice(b"\r\n");
+    for field in response.fields.iter() {
+        field.put_name(&mut out);
+        out.put_slice(b": ");
+        out.put_slice(field.value().as_bytes());
+        out.put_slice(b"\r\n");
+    }
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let length = body.len();
+    out.put_slice(
+        format!("Content-Length: {length}\r\nDate: {date}\r\nConnection: close\r\n\r\n").as_bytes(),
+    );
+    out.put_slice(&body);
+    out.freeze()
+}

@@ -1,0 +1,452 @@
+//! One request, from its head to the record of how it ended.
+//!
+//! The order of the methods is the order in which pingora calls them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use http::{HeaderMap, StatusCode, Version, header};
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+
+use crate::generation::Path;
+use crate::handler::TransactionId;
+use crate::message::Response;
+use crate::message::forwarded::{self, Way};
+use crate::message::framing::{self, Length};
+use crate::message::head::Fault;
+use crate::transaction::ports::Observer;
+use crate::transaction::respond::Refusal;
+use crate::transaction::{Line, Next, Outcome, Record, Transaction, begin};
+use crate::upstream::Peer;
+
+use super::connection::{Connection, Turn};
+use super::error::{Trouble, trouble};
+use super::inbound::{self, Arrival, ClientBody};
+use super::listener::Rules;
+use super::{Settings, head, outbound};
+
+/// What requests are served with.
+pub struct Service {
+    parts: Parts,
+}
+
+/// What a service is made of.
+pub struct Parts {
+    /// The line that transactions take.
+    pub line: Arc<Line>,
+    /// The upstream, for those that are streamed.
+    pub upstream: Arc<Peer>,
+    /// Who is told of finished transactions.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// What the client side obeys.
+    pub settings: Settings,
+}
+
+/// One request under way.
+pub struct Context {
+    began: Instant,
+    connection: Option<Arc<Connection>>,
+    id: Option<TransactionId>,
+    /// Where a handler applies.
+    transaction: Option<Transaction>,
+    outcome: Outcome,
+    /// How many of the upstream's addresses are left to be tried.
+    tries: Option<usize>,
+}
+
+impl Service {
+    /// A service made of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// The upstream of what is streamed.
+    pub(super) fn upstream(&self) -> &Peer {
+        &self.parts.upstream
+    }
+
+    /// What the byte streams of its connections obey.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        Arc::new(Rules {
+            settings: self.parts.settings.clone(),
+            errors: self.parts.line.pipeline.settings().errors.clone(),
+            observer: self.parts.observer.clone(),
+        })
+    }
+
+    /// Answers with an error of ours that no handler sees.
+    async fn refuse(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+        refusal: Refusal,
+    ) -> Result<()> {
+        ctx.outcome = refusal.outcome();
+        let response = self.parts.line.pipeline.settings().errors.refusal(refusal);
+        outbound::whole(session, ctx.connection(), &response).await
+    }
+
+    /// Tells the upstream of the way of a request that no handler applies to.
+    fn announce(
+        &self,
+        session: &Session,
+        ctx: &Context,
+        request: &mut RequestHeader,
+    ) -> Result<()> {
+        let connection = ctx.connection();
+        let received: &HeaderMap = &session.req_header().headers;
+        let client = self
+            .parts
+            .line
+            .names
+            .client(connection.peer, connection.tls, received);
+        let host = received
+            .get(header::HOST)
+            .map(|host| String::from_utf8_lossy(host.as_bytes()))
+            .unwrap_or_default();
+        let way = Way {
+            client: &client,
+            host: &host,
+            id: ctx.id.as_ref().map_or("", |id| &id.0),
+            via: self.parts.line.pipeline.settings().via,
+        };
+        for (name, value) in forwarded::announce(&way, &request.headers) {
+            request.insert_header(name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the handlers see the head of a response that streams past. What they change
+    /// of it is written back; an answer of theirs takes its place.
+    async fn run_on_head(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+        received: &mut ResponseHeader,
+    ) -> Result<()> {
+        let Some(tx) = ctx
+            .transaction
+            .as_mut()
+            .filter(|tx| !tx.plan.response.is_empty())
+        else {
+            return Ok(());
+        };
+        let sent = head::response(received, &session.req_header().method);
+        let body = sent.body.clone();
+        let response = self.parts.line.pipeline.response_phase(tx, sent).await;
+        ctx.outcome = tx.outcome;
+        if response.body == body {
+            let version = received.version;
+            *received = head::whole_response(&response, head::Framing::Kept, |_| true)?;
+            received.set_version(version);
+            return Ok(());
+        }
+        answer_instead(session, ctx.connection(), &response).await
+    }
+}
+
+/// Sends a response in place of the upstream's, whose head has arrived. Pingora offers
+/// no way to drop the rest of that one and go on: the connection ends.
+async fn answer_instead(
+    session: &mut Session,
+    connection: &Connection,
+    response: &Response,
+) -> Result<()> {
+    session.set_keepalive(None);
+    outbound::whole(session, connection, response).await?;
+    Err(Error::new_in(ErrorType::Custom(
+        "answered instead of the upstream",
+    )))
+}
+
+impl Context {
+    fn connection(&self) -> &Connection {
+        self.connection
+            .as_ref()
+            .expect("every session is given its connection before it is served")
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Service {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context {
+            began: Instant::now(),
+            connection: None,
+            id: None,
+            transaction: None,
+            outcome: Outcome::default(),
+            tries: None,
+        }
+    }
+
+    fn init_downstream_modules(&self, _: &mut HttpModules) {
+        // None: what is streamed is not touched.
+    }
+
+    fn on_connection_reuse(
+        &self,
+        _: &mut Session,
+        ctx: &mut Context,
+        kept: Box<dyn std::any::Any + Send + Sync>,
+    ) {
+        ctx.connection = kept.downcast::<Arc<Connection>>().ok().map(|kept| *kept);
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        let time = Some(self.parts.settings.body_time);
+        session.set_read_timeout(time);
+        session.set_write_timeout(time);
+        let received = session.req_header();
+        let id = begin::name(received.headers.get("x-request-id"));
+        ctx.id = Some(id.clone());
+        if forwarded::goes_in_circles(&received.headers) {
+            self.refuse(session, ctx, Refusal::Head(Fault::Loop))
+                .await?;
+            return Ok(true);
+        }
+        let Some(generation) = self.parts.line.generations.current() else {
+            self.refuse(session, ctx, Refusal::NotReady).await?;
+            return Ok(true);
+        };
+        let Some(planned) =
+            self.parts
+                .line
+                .plan(&generation, &received.method, received.uri.path())
+        else {
+            return Ok(false);
+        };
+        let way = match planned.plan.path() {
+            Path::Stream => return Ok(false),
+            // There is no body to be seen on the way out of HTTP.
+            Path::Buffered if framing::is_websocket_upgrade(&received.headers) => Path::Heads,
+            way @ (Path::Heads | Path::Buffered) => way,
+        };
+        let arrival = Arrival {
+            id,
+            generation,
+            planned,
+            began: ctx.began,
+            time: self.parts.line.pipeline.settings().transaction_time,
+        };
+        let mut tx = inbound::begin(session, ctx.connection(), &self.parts.line.names, arrival);
+        let is_answered = match way {
+            Path::Stream | Path::Heads => {
+                match self.parts.line.pipeline.request_phase(&mut tx).await {
+                    Next::Forward => {
+                        self.parts.line.pipeline.prepare_upstream_request(&mut tx);
+                        false
+                    }
+                    Next::Reply(response) => {
+                        ctx.outcome = tx.outcome;
+                        outbound::whole(session, ctx.connection(), &response).await?;
+                        true
+                    }
+                }
+            }
+            Path::Buffered => {
+                // The answer that it may go on must not count as one before its end.
+                session.set_close_on_response_before_downstream_finish(false);
+                let mut body = ClientBody::new(session);
+                let reply = self.parts.line.pipeline.exchange(&mut tx, &mut body).await;
+                ctx.outcome = tx.outcome;
+                outbound::send(session, ctx.connection(), reply).await?;
+                true
+            }
+        };
+        ctx.transaction = Some(tx);
+        Ok(is_answered)
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        let no_address = |error: std::io::Error| {
+            Error::because(ErrorType::ConnectError, "looking up the upstream", error).into_up()
+        };
+        if ctx.tries.is_none() {
+            ctx.tries = Some(self.parts.upstream.count().await.map_err(no_address)?);
+        }
+        let peer = self.parts.upstream.address().await.map_err(no_address)?;
+        Ok(Box::new(peer))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        ctx: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        self.parts.upstream.pass_over();
+        let left = ctx.tries.unwrap_or(1).saturating_sub(1);
+        ctx.tries = Some(left);
+        error.set_retry(left > 0);
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        if let Some(tx) = &ctx.transaction {
+            *request = head::changed_request(session.req_header(), tx.request())?;
+        } else {
+            head::strip_request(request)?;
+            self.announce(session, ctx, request)?;
+        }
+        request.set_version(Version::HTTP_11);
+        // Clients of HTTP/1.0 may leave it out, we may not.
+        if !request.headers.contains_key(header::HOST) {
+            request.insert_header(header::HOST, self.parts.upstream.authority())?;
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _: &mut Context,
+    ) -> Result<()> {
+        let unusable = |why| Error::explain(ErrorType::InvalidHTTPHeader, why).into_up();
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !session.is_upgrade_req() {
+            return Err(unusable("it switches to a protocol nobody asked for"));
+        }
+        if framing::length(&response.headers).is_err() {
+            return Err(unusable("it isn't clear where it ends"));
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        head::strip_response(response)?;
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            ctx.connection().set_turn(Turn::Tunnel);
+            return Ok(());
+        }
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        self.run_on_head(session, ctx, response).await?;
+        let is_chunked = framing::length(&response.headers) == Ok(Length::Chunked);
+        if is_chunked && !head::reads_chunks(session.req_header().version) {
+            head::remove(response, &header::TRANSFER_ENCODING)?;
+            session.set_keepalive(None);
+        }
+        if session.is_process_shutting_down() {
+            session.set_keepalive(None);
+        }
+        if let Some(date) = head::date(response) {
+            ctx.connection().keep_date(date);
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Context,
+    ) -> FailToProxy {
+        let trouble = trouble(error, &self.parts.upstream);
+        if let Some(written) = final_response(session) {
+            let has_end = framing::length(&written.headers) != Ok(Length::Unsaid);
+            if !has_end {
+                ctx.connection().set_broken();
+            }
+            if ctx.outcome == Outcome::Forwarded {
+                ctx.outcome = cut_outcome(&trouble);
+            }
+            return closed(0);
+        }
+        session.set_keepalive(None);
+        let response = match trouble {
+            Trouble::Gone => {
+                ctx.outcome = Outcome::ClientGone;
+                return closed(0);
+            }
+            Trouble::Client(refusal) => {
+                ctx.outcome = refusal.outcome();
+                self.parts.line.pipeline.settings().errors.refusal(refusal)
+            }
+            Trouble::Upstream(error) => match &mut ctx.transaction {
+                Some(tx) => {
+                    let response = self.parts.line.pipeline.upstream_failed(tx, &error).await;
+                    ctx.outcome = tx.outcome;
+                    response
+                }
+                None => {
+                    tracing::warn!(%error, "upstream failed");
+                    let refusal = Refusal::from(&error);
+                    ctx.outcome = refusal.outcome();
+                    self.parts.line.pipeline.settings().errors.refusal(refusal)
+                }
+            },
+        };
+        let status = response.status.as_u16();
+        if outbound::whole(session, ctx.connection(), &response)
+            .await
+            .is_ok()
+        {
+            session.shutdown().await;
+        }
+        closed(status)
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        // What is worth a line has been logged in our words.
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Context) {
+        let Some(observer) = &self.parts.observer else {
+            return;
+        };
+        let status = final_response(session).map_or(0, |head| head.status.as_u16());
+        let request = session.req_header();
+        observer.finished(&Record {
+            id: ctx.id.as_ref(),
+            method: request.method.as_str(),
+            path: request.uri.path(),
+            status,
+            duration: ctx.began.elapsed(),
+            outcome: ctx.outcome,
+            generation: ctx.transaction.as_ref().map(|tx| tx.generation.id),
+        });
+    }
+}
+
+/// The response that has been written, where one has.
+fn final_response(session: &Session) -> Option<&ResponseHeader> {
+    session.response_written().filter(|head| {
+        !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS
+    })
+}
+
+/// How a transaction ended whose response was cut short.
+fn cut_outcome(trouble: &Trouble) -> Outcome {
+    match trouble {
+        Trouble::Upstream(error) => Refusal::from(error).outcome(),
+        Trouble::Client(_) | Trouble::Gone => Outcome::ClientGone,
+    }
+}
+
+fn closed(error_code: u16) -> FailToProxy {
+    FailToProxy {
+        error_code,
+        can_reuse_downstream: false,
+    }
+}

@@ -1,0 +1,92 @@
+//! Where log lines go and how they are written.
+
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// The target of lines that are written at every level: bound addresses.
+pub(crate) const ALWAYS: &str = "listening";
+
+/// The target of the lines that [`AccessLog`](super::AccessLog) writes.
+pub(super) const ACCESS: &str = "access";
+
+/// How many lines may wait to be written.
+const QUEUE: usize = 16 * 1024;
+
+/// The `[log]` table, as meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// How a line is written.
+    pub format: Format,
+    /// The least level that is written.
+    pub level: Level,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Writes what is still in the queues when it is dropped.
+pub struct Log {
+    _guards: [WorkerGuard; 2],
+}
+
+impl Log {
+    /// Makes this process write log lines.
+    ///
+    /// # Errors
+    ///
+    /// Something else in this process does so already.
+    pub fn start(settings: LogSettings) -> Result<Self, TryInitError> {
+        let (stderr, stderr_guard) = queue(std::io::stderr());
+        let (stdout, stdout_guard) = queue(std::io::stdout());
+        // Pingora has a line for every broken connection; ours say what became of the transaction.
+        let rest = Targets::new()
+            .with_default(settings.level)
+            .with_target(ALWAYS, Level::INFO)
+            .with_target(ACCESS, LevelFilter::OFF)
+            .with_target("pingora", LevelFilter::OFF)
+            .with_target("pingora_core", LevelFilter::OFF)
+            .with_target("pingora_proxy", LevelFilter::OFF);
+        let access = Targets::new().with_target(ACCESS, Level::INFO);
+        tracing_subscriber::registry()
+            .with(lines(settings.format, stderr).with_filter(rest))
+            .with(lines(settings.format, stdout).with_filter(access))
+            .try_init()?;
+        Ok(Self {
+            _guards: [stderr_guard, stdout_guard],
+        })
+    }
+}
+
+fn queue(to: impl std::io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUE)
+        .finish(to)
+}
+
+fn lines<S>(format: Format, to: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let layer = tracing_subscriber::fmt::layer().with_writer(to);
+    match format {
+        Format::Text => layer.with_ansi(false).boxed(),
+        Format::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed(),
+    }
+}

@@ -1,0 +1,11 @@
+//! What operators see of a running sidecar: its log.
+//!
+//! Level info and above of everything but transactions goes to stderr, one line a
+//! transaction to stdout. Neither ever blocks the proxy: a line that finds no room in the
+//! queue is dropped.
+
+mod access;
+mod log;
+
+pub use access::AccessLog;
+pub use log::{Format, Log, LogSettings};

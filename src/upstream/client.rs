@@ -1,0 +1,255 @@
+//! The upstream as transactions see it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pingora_core::connectors::{ConnectorOptions, TransportConnector};
+use pingora_core::tls::{RootCertStore, load_ca_file_into_store};
+use pingora_core::upstreams::peer::Peer as _;
+use pingora_core::{Error, ErrorType};
+use url::Url;
+
+use crate::message::Request;
+use crate::message::framing::{self, Length};
+use crate::transaction::ports::{Exchange, Sending, Upstream, UpstreamError};
+
+use super::body::ResponseBody;
+use super::connection::{Connection, Lost, Outgoing};
+use super::{Peer, Settings, SetupError, wire};
+
+/// A client of one upstream, and of the hosts that handlers may call.
+pub struct Client {
+    peer: Arc<Peer>,
+    pool: Arc<Pool>,
+}
+
+/// The connections.
+pub(super) struct Pool {
+    connector: TransportConnector,
+    /// What all connections obey.
+    pub(super) settings: Settings,
+}
+
+/// Whether a connection may be one that was used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    Allowed,
+    Never,
+}
+
+impl Client {
+    /// A client that opens its first connection when it needs one.
+    ///
+    /// # Errors
+    ///
+    /// The address is none, or the certificates can't be used.
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        let peer = Arc::new(Peer::new(&settings.url, &settings)?);
+        let mut options = ConnectorOptions::new(settings.pool);
+        if let Some(path) = &settings.ca_file {
+            check_certificates(path)?;
+            options.ca_file = Some(path.to_string_lossy().into_owned());
+        }
+        let pool = Arc::new(Pool {
+            connector: TransportConnector::new(Some(options)),
+            settings,
+        });
+        Ok(Self { peer, pool })
+    }
+
+    /// The upstream itself, for whoever streams to it.
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    async fn exchange_at(
+        &self,
+        peer: &Peer,
+        request: &Request,
+        body: Sending<'_>,
+    ) -> Result<Exchange, UpstreamError> {
+        let length = length(request, &body);
+        let head = wire::request_head(request, length, peer.authority())
+            .map_err(|reason| broken(peer, reason))?;
+        let mut outgoing = Outgoing {
+            head,
+            length,
+            body,
+            is_written: false,
+            is_spent: false,
+        };
+        let mut connection = self.pool.connect(peer, Reuse::Allowed).await?;
+        loop {
+            let answer = connection
+                .exchange(&mut outgoing, &request.method, &self.pool.settings)
+                .await;
+            match answer {
+                Ok(head) => return Ok(self.receive(connection, head)),
+                Err(Lost::Closed(_)) if connection.is_reused && may_repeat(request, &outgoing) => {
+                    connection = self.pool.connect(peer, Reuse::Never).await?;
+                }
+                Err(lost) => return Err(lost.told_of(peer)),
+            }
+        }
+    }
+
+    fn receive(&self, connection: Connection, head: wire::Head) -> Exchange {
+        let body = ResponseBody::new(
+            connection,
+            head.length,
+            head.keeps_alive,
+            Arc::clone(&self.pool),
+        );
+        Exchange {
+            head: head.response,
+            body: Box::new(body),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Upstream for Client {
+    async fn exchange(
+        &self,
+        request: &Request,
+        body: Sending<'_>,
+    ) -> Result<Exchange, UpstreamError> {
+        self.exchange_at(&self.peer, request, body).await
+    }
+
+    async fn exchange_with(
+        &self,
+        host: &Url,
+        request: &Request,
+        body: Bytes,
+    ) -> Result<Exchange, UpstreamError> {
+        let settings = Settings {
+            server_name: None,
+            ..self.pool.settings.clone()
+        };
+        let peer = Peer::new(host, &settings).map_err(|error| UpstreamError::Connect {
+            peer: host.to_string(),
+            reason: error.to_string(),
+        })?;
+        self.exchange_at(&peer, request, Sending::Whole(body)).await
+    }
+}
+
+impl Pool {
+    /// A connection to `peer`; every address of its name is tried once.
+    async fn connect(&self, peer: &Peer, reuse: Reuse) -> Result<Connection, UpstreamError> {
+        let no_address = |error: std::io::Error| UpstreamError::Connect {
+            peer: peer.authority().to_owned(),
+            reason: error.to_string(),
+        };
+        let mut tries = peer.count().await.map_err(no_address)?;
+        loop {
+            let address = peer.address().await.map_err(no_address)?;
+            if reuse == Reuse::Allowed
+                && let Some(stream) = self.connector.reused_stream(&address).await
+            {
+                return Ok(Connection::new(stream, address, true));
+            }
+            match self.connector.new_stream(&address).await {
+                Ok(stream) => return Ok(Connection::new(stream, address, false)),
+                Err(error) => {
+                    peer.pass_over();
+                    tries -= 1;
+                    if tries == 0 {
+                        return Err(self.not_connected(peer, &error));
+                    }
+                }
+            }
+        }
+    }
+
+    fn not_connected(&self, peer: &Peer, error: &Error) -> UpstreamError {
+        let peer = peer.authority().to_owned();
+        match error.etype() {
+            ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => {
+                UpstreamError::TimedOut {
+                    peer,
+                    limit: self.settings.connect,
+                }
+            }
+            _ => UpstreamError::Connect {
+                peer,
+                reason: error.root_cause().to_string(),
+            },
+        }
+    }
+
+    /// Keeps a connection that has nothing left on it.
+    pub(super) fn release(&self, connection: Connection) {
+        let key = connection.address.reuse_hash();
+        self.connector
+            .release_stream(connection.into_stream(), key, Some(self.settings.idle));
+    }
+}
+
+impl Lost {
+    fn told_of(self, peer: &Peer) -> UpstreamError {
+        match self {
+            Self::Closed(reason) => UpstreamError::Broken {
+                peer: peer.authority().to_owned(),
+                reason,
+            },
+            Self::Broken(reason) => broken(peer, reason),
+            Self::TimedOut(limit) => UpstreamError::TimedOut {
+                peer: peer.authority().to_owned(),
+                limit,
+            },
+            Self::Client(error) => UpstreamError::Client(error),
+        }
+    }
+}
+
+fn broken(peer: &Peer, reason: &str) -> UpstreamError {
+    UpstreamError::Broken {
+        peer: peer.authority().to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Whether a request may be sent once more on a new connection: no part of the client's
+/// body is gone, and either the upstream got nothing of it or getting it twice does no
+/// harm ([RFC 9110 §9.2.2]).
+fn may_repeat(request: &Request, outgoing: &Outgoing<'_>) -> bool {
+    !outgoing.is_spent && (request.method.is_idempotent() || !outgoing.is_written)
+}
+
+/// How a request's body is framed: one in memory by its length, one that streams as it
+/// came.
+fn length(request: &Request, body: &Sending<'_>) -> Length {
+    match body {
+        Sending::Whole(bytes) if bytes.is_empty() && !expects_length(request) => Length::Unsaid,
+        Sending::Whole(bytes) => Length::Known(bytes.len() as u64),
+        Sending::Stream(_) => match framing::length(&request.fields) {
+            Ok(Length::Known(length)) => Length::Known(length),
+            Ok(Length::Chunked | Length::Unsaid) | Err(_) => Length::Chunked,
+        },
+    }
+}
+
+/// Whether a request without a body says so ([RFC 9110 §8.6]).
+fn expects_length(request: &Request) -> bool {
+    use http::Method;
+    request.fields.contains("content-length")
+        || matches!(request.method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Pingora panics over certificates that it can't read: they are read here first.
+fn check_certificates(path: &Path) -> Result<(), SetupError> {
+    let unusable = |reason: String| SetupError::Certificates {
+        path: path.to_owned(),
+        reason,
+    };
+    let mut store = RootCertStore::empty();
+    load_ca_file_into_store(path, &mut store)
+        .map_err(|error| unusable(error.root_cause().to_string()))?;
+    if store.is_empty() {
+        return Err(unusable("there is none in it".to_owned()));
+    }
+    Ok(())
+}

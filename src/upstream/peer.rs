@@ -1,0 +1,230 @@
+//! Who is at the other end: a name, the addresses it stands for and how it is trusted.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use url::{Host, Url};
+
+use super::Settings;
+
+/// How long the addresses of a name are used before they are asked for again.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// A host and a port, by TCP or TLS.
+pub struct Peer {
+    /// As it stands in `Host` and in the log: `api.test:8080`.
+    authority: String,
+    host: Host<String>,
+    port: u16,
+    tls: bool,
+    /// Never empty: pingora checks no certificate against an empty name.
+    server_name: String,
+    settings: Settings,
+    known: Mutex<Option<Known>>,
+    /// Counts on with each address that could not be reached, so that the next
+    /// connection begins with another one.
+    turn: AtomicUsize,
+}
+
+#[derive(Clone)]
+struct Known {
+    since: Instant,
+    addresses: Arc<[HttpPeer]>,
+}
+
+/// An address that names no peer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{url} is no http or https address with a host")]
+pub struct BadPeer {
+    url: String,
+}
+
+impl Peer {
+    /// The peer that `url` names; its path is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`BadPeer`] for other schemes.
+    pub fn new(url: &Url, settings: &Settings) -> Result<Self, BadPeer> {
+        let bad = || BadPeer {
+            url: url.to_string(),
+        };
+        let tls = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            _ => return Err(bad()),
+        };
+        let host = url.host().ok_or_else(bad)?.to_owned();
+        let port = url.port_or_known_default().ok_or_else(bad)?;
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_string(),
+        };
+        let server_name = match (&settings.server_name, &host) {
+            (Some(name), _) if !name.is_empty() => name.clone(),
+            (_, Host::Ipv6(address)) => address.to_string(),
+            (_, Host::Ipv4(_) | Host::Domain(_)) => host.to_string(),
+        };
+        Ok(Self {
+            authority,
+            host,
+            port,
+            tls,
+            server_name,
+            settings: settings.clone(),
+            known: Mutex::new(None),
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    /// As it stands in `Host` and in the log.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// What it obeys.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How many addresses are worth a try, at least one.
+    ///
+    /// # Errors
+    ///
+    /// As [`address`](Self::address).
+    pub async fn count(&self) -> io::Result<usize> {
+        Ok(self.addresses().await?.len())
+    }
+
+    /// The address to connect to next.
+    ///
+    /// # Errors
+    ///
+    /// The name has no address, and none is remembered.
+    pub async fn address(&self) -> io::Result<HttpPeer> {
+        let addresses = self.addresses().await?;
+        Ok(addresses[self.turn.load(Ordering::Relaxed) % addresses.len()].clone())
+    }
+
+    /// Passes over the present address, which could not be reached.
+    pub fn pass_over(&self) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Never empty.
+    async fn addresses(&self) -> io::Result<Arc<[HttpPeer]>> {
+        let known = self.known().clone();
+        if let Some(known) = &known
+            && (self.is_literal() || known.since.elapsed() < FRESH)
+        {
+            return Ok(Arc::clone(&known.addresses));
+        }
+        match (self.resolve().await, known) {
+            (Ok(addresses), _) => {
+                *self.known() = Some(Known {
+                    since: Instant::now(),
+                    addresses: Arc::clone(&addresses),
+                });
+                Ok(addresses)
+            }
+            // A name server that is down for a moment doesn't take the upstream along.
+            (Err(_), Some(known)) => Ok(known.addresses),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn resolve(&self) -> io::Result<Arc<[HttpPeer]>> {
+        let addresses: Arc<[HttpPeer]> = match &self.host {
+            Host::Ipv4(address) => [self.at((IpAddr::V4(*address), self.port).into())].into(),
+            Host::Ipv6(address) => [self.at((IpAddr::V6(*address), self.port).into())].into(),
+            Host::Domain(name) => tokio::net::lookup_host((name.as_str(), self.port))
+                .await?
+                .map(|address| self.at(address))
+                .collect(),
+        };
+        if addresses.is_empty() {
+            return Err(io::Error::other("the name has no address"));
+        }
+        Ok(addresses)
+    }
+
+    fn at(&self, address: SocketAddr) -> HttpPeer {
+        let mut peer = HttpPeer::new(address, self.tls, self.server_name.clone());
+        let options = &mut peer.options;
+        options.connection_timeout = Some(self.settings.connect);
+        options.total_connection_timeout = Some(self.settings.connect);
+        options.read_timeout = Some(self.settings.read);
+        options.write_timeout = Some(self.settings.write);
+        options.idle_timeout = Some(self.settings.idle);
+        options.verify_cert = self.settings.verify;
+        options.verify_hostname = self.settings.verify;
+        // What stays behind of a request's fields is decided in one place, ours.
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+        peer
+    }
+
+    fn is_literal(&self) -> bool {
+        matches!(self.host, Host::Ipv4(_) | Host::Ipv6(_))
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(url: &str) -> Result<Peer, BadPeer> {
+        let url: Url = url.parse().expect("an address");
+        Peer::new(&url, &Settings::new(url.clone()))
+    }
+
+    #[test]
+    fn a_peer_is_known_by_host_and_port() {
+        let authority = |url| peer(url).expect("a peer").authority().to_owned();
+
+        assert_eq!(authority("http://api.test/path"), "api.test");
+        assert_eq!(authority("https://api.test:8443"), "api.test:8443");
+        assert_eq!(authority("http://[::1]:80/"), "[::1]");
+    }
+
+    #[test]
+    fn the_server_name_is_never_empty() {
+        let name = |url, name: Option<&str>| {
+            let url: Url = url;
+            let mut settings = Settings::new(url.clone());
+            settings.server_name = name.map(str::to_owned);
+            Peer::new(&url, &settings).expect("a peer").server_name
+        };
+        let url = |text: &str| text.parse().expect("an address");
+
+        assert_eq!(name(url("https://api.test"), None), "api.test");
+        assert_eq!(name(url("https://api.test"), Some("")), "api.test");
+        assert_eq!(name(url("https://10.0.0.1"), Some("other")), "other");
+        assert_eq!(name(url("https://[::1]"), None), "::1");
+    }
+
+    #[test]
+    fn other_schemes_are_no_peers() {
+        assert!(peer("ftp://api.test").is_err());
+        assert!(peer("unix:/run/api.sock").is_err());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_passed_over_is_followed_by_the_next() {
+        let peer = peer("http://localhost:9").expect("a peer");
+        let count = peer.count().await.expect("localhost has addresses");
+        let first = peer.address().await.expect("an address");
+
+        peer.pass_over();
+        let second = peer.address().await.expect("an address");
+
+        assert_eq!(first._address == second._address, count == 1);
+    }
+}
