@@ -15,3 +15,4 @@ pub mod scripts;
 pub mod upstream;
 pub mod proxy;
 pub mod telemetry;
+pub mod config;

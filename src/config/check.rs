@@ -1,0 +1,257 @@
+//! The configuration as meant: every key, its default and what must hold between keys.
+
+use std::collections::BTreeMap;
+
+use tracing::Level;
+
+use crate::message::JsonType;
+
+use super::error::Problems;
+use super::flag;
+use super::layers::Inputs;
+use super::reader::Reader;
+use super::refusal::Refusal;
+use super::serving::{Serving, ServingKeys};
+use super::settings::{
+    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Resources, Scripts, Service,
+    Unavailable,
+};
+use super::units::{self, GIB, MIB};
+use super::{suggest, value};
+
+/// The most threads that make sense on one machine.
+const MOST_WORKERS: usize = 1024;
+
+/// The largest body handlers can be given: a document's index counts in 32 bits.
+const LARGEST_BODY: u64 = 2 * GIB;
+
+/// The settings of `getResource`; each is sent as the parameter of its own name.
+const RESOURCE_SETTINGS: [&str; 10] = [
+    "filter",
+    "sysfilter",
+    "userfilter",
+    "order",
+    "sysorder",
+    "userorder",
+    "pagesize",
+    "offset",
+    "chunksize",
+    "verbose",
+];
+
+/// Reads the configuration of a process that listens.
+///
+/// # Errors
+///
+/// Every problem of every source at once.
+pub fn for_run(inputs: &Inputs) -> Result<(Serving, Config), Problems> {
+    let mut reader = Reader::new(inputs);
+    let serving = ServingKeys::read(&mut reader).open(&mut reader);
+    let config = config(&mut reader);
+    let (serving, config) = reader.finish((serving, config))?;
+    Ok((serving.expect("a missing address is a problem"), config))
+}
+
+/// Reads the configuration that a script set is checked with: all but what only a
+/// listening process needs, which may be missing.
+///
+/// # Errors
+///
+/// Every problem of every source at once.
+pub fn for_check(inputs: &Inputs) -> Result<Config, Problems> {
+    let mut reader = Reader::new(inputs);
+    ServingKeys::read(&mut reader);
+    let config = config(&mut reader);
+    reader.finish(config)
+}
+
+/// A reader that was asked for every key there is.
+#[cfg(test)]
+pub(super) fn every_key(inputs: &Inputs) -> Reader {
+    let mut reader = Reader::new(inputs);
+    ServingKeys::read(&mut reader);
+    config(&mut reader);
+    reader
+}
+
+fn config(reader: &mut Reader) -> Config {
+    Config {
+        workers: reader.optional("workers", value::count(MOST_WORKERS)),
+        trusted_proxies: reader.list_or("trusted_proxies", &[], value::network),
+        require_handlers: reader.or("require_handlers", "false", value::switch),
+        scripts: scripts(reader),
+        limits: limits(reader),
+        services: services(reader),
+        bodies: bodies(reader),
+        log: log(reader),
+        resources: resources(reader),
+        hosts: Hosts {
+            allow: reader.list_or("hosts.allow", &[], value::allowed_host),
+        },
+        session: session(reader),
+        matching: Matching {
+            ignore_case: reader.or("match.ignore_case", "false", value::switch),
+        },
+        drain: Drain {
+            delay: reader.or("drain.delay", "5s", units::duration),
+            timeout: reader.or("drain.timeout", "20s", units::duration),
+        },
+    }
+}
+
+fn scripts(reader: &mut Reader) -> Scripts {
+    let directory = reader.path("scripts.directory");
+    Scripts {
+        directory: reader
+            .required(flag::SCRIPTS, directory)
+            .unwrap_or_default(),
+        settle: reader.or("scripts.settle", "250ms", units::positive_duration),
+        rescan: reader.or("scripts.rescan", "2s", units::positive_duration),
+        allow_empty: reader.or("scripts.allow_empty", "false", value::switch),
+        commit: reader.optional("scripts.commit", value::file_name),
+    }
+}
+
+fn limits(reader: &mut Reader) -> Limits {
+    let time = units::positive_duration;
+    let limits = Limits {
+        handler_time: reader.or("limits.handler_time", "50ms", time),
+        handler_memory: reader.or("limits.handler_memory", "64MiB", units::size(MIB, 4 * GIB)),
+        transaction_time: reader.or("limits.transaction_time", "30s", time),
+        request_body: reader.or("limits.request_body", "8MiB", units::size(1, LARGEST_BODY)),
+        response_body: reader.or("limits.response_body", "8MiB", units::size(1, LARGEST_BODY)),
+        head_time: reader.or("limits.head_time", "10s", time),
+        upstream_connect: reader.or("limits.upstream_connect", "2s", time),
+        upstream_read: reader.or("limits.upstream_read", "60s", time),
+        upstream_write: reader.or("limits.upstream_write", "30s", time),
+    };
+    if limits.handler_time > limits.transaction_time {
+        reader.refuse(
+            &["limits.handler_time", "limits.transaction_time"],
+            Refusal::HandlerOutlastsTransaction {
+                handler: limits.handler_time,
+                transaction: limits.transaction_time,
+            },
+        );
+    }
+    limits
+}
+
+fn services(reader: &mut Reader) -> Vec<Service> {
+    let mut names = BTreeMap::new();
+    let mut prefixes = BTreeMap::new();
+    let tables = reader.tables("service");
+    tables
+        .into_iter()
+        .filter_map(|table| {
+            let name = unique(
+                reader,
+                &format!("{table}.name"),
+                &mut names,
+                value::service_name,
+            );
+            let prefix = unique(
+                reader,
+                &format!("{table}.prefix"),
+                &mut prefixes,
+                value::path,
+            );
+            Some(Service {
+                name: name?,
+                prefix: prefix?,
+            })
+        })
+        .collect()
+}
+
+/// Reads a key that no two tables may hold the same value of; `seen` holds the earlier
+/// ones, and the key of each.
+fn unique(
+    reader: &mut Reader,
+    key: &str,
+    seen: &mut BTreeMap<String, String>,
+    parse: fn(&str) -> Result<String, Refusal>,
+) -> Option<String> {
+    let text = reader.optional(key, parse);
+    let text = reader.required_in_table(key, text)?;
+    if let Some(other) = seen.insert(text.clone(), key.to_owned()) {
+        let refusal = Refusal::SameAs {
+            text: text.clone(),
+            other,
+        };
+        reader.refuse(&[key], refusal);
+    }
+    Some(text)
+}
+
+fn bodies(reader: &mut Reader) -> Bodies {
+    Bodies {
+        unavailable: reader.or("bodies.unavailable", "refuse", |text| {
+            let choices = [("refuse", Unavailable::Refuse), ("pass", Unavailable::Pass)];
+            value::choice(text, &choices)
+        }),
+        json_types: reader.list_or(
+            "bodies.json_types",
+            &["application/json", "text/json", "*+json", "none"],
+            |text| {
+                JsonType::parse(text).map_err(|_| Refusal::NoMediaType {
+                    text: text.to_owned(),
+                })
+            },
+        ),
+        metadata_name: reader.or("bodies.metadata_name", "@metadata", value::word),
+    }
+}
+
+fn log(reader: &mut Reader) -> Log {
+    Log {
+        format: reader.or("log.format", "text", |text| {
+            value::choice(
+                text,
+                &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+            )
+        }),
+        level: reader.or("log.level", "info", |text| {
+            let choices = [
+                ("error", Level::ERROR),
+                ("warn", Level::WARN),
+                ("info", Level::INFO),
+                ("debug", Level::DEBUG),
+                ("trace", Level::TRACE),
+            ];
+            value::choice(text, &choices)
+        }),
+        access: reader.or("log.access", "on", value::switch),
+    }
+}
+
+fn resources(reader: &mut Reader) -> Resources {
+    let settings = RESOURCE_SETTINGS
+        .into_iter()
+        .map(|name| {
+            let key = format!("resources.settings.{name}");
+            (name, reader.or(&key, name, value::word))
+        })
+        .collect();
+    Resources {
+        settings,
+        paths: reader.open_table("resources", value::path),
+    }
+}
+
+fn session(reader: &mut Reader) -> BTreeMap<String, http::HeaderName> {
+    let session = reader.open_table("session", value::header_name);
+    for name in session.keys() {
+        let mut table = suggest::split(name).0;
+        while !table.is_empty() {
+            if session.contains_key(table) {
+                let refusal = Refusal::ValueAndTable {
+                    table: table.to_owned(),
+                };
+                reader.refuse(&[&format!("session.{name}")], refusal);
+            }
+            table = suggest::split(table).0;
+        }
+    }
+    session
+}

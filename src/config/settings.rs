@@ -1,0 +1,166 @@
+//! The configuration as meant: plain typed values, one struct a table.
+//!
+//! What only a listening process needs is in [`Serving`](super::Serving).
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderName;
+use ipnet::IpNet;
+use tracing::Level;
+
+use crate::message::JsonType;
+use crate::transaction::AllowedHost;
+
+/// Everything that has a default, and the scripts' directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Threads that serve requests; `None` for one a CPU.
+    pub workers: Option<NonZeroUsize>,
+    /// Who may tell the client's address and scheme.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether a start without a usable set ends the process.
+    pub require_handlers: bool,
+    /// The `[scripts]` table.
+    pub scripts: Scripts,
+    /// The `[limits]` table.
+    pub limits: Limits,
+    /// The `[[service]]` tables, in the file's order.
+    pub services: Vec<Service>,
+    /// The `[bodies]` table.
+    pub bodies: Bodies,
+    /// The `[log]` table.
+    pub log: Log,
+    /// The `[resources]` table.
+    pub resources: Resources,
+    /// The `[hosts]` table.
+    pub hosts: Hosts,
+    /// The `[session]` table: the dotted name of a value in `platform.session`,
+    /// such as `user.id`, and the request header it comes from.
+    pub session: BTreeMap<String, HeaderName>,
+    /// The `[match]` table.
+    pub matching: Matching,
+    /// The `[drain]` table.
+    pub drain: Drain,
+}
+
+/// The `[scripts]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scripts {
+    /// Directory of handler files. It need not exist yet.
+    pub directory: PathBuf,
+    /// Quiet time after the last change before a reload.
+    pub settle: Duration,
+    /// Time between two looks at the directory where no file event comes.
+    pub rescan: Duration,
+    /// Whether a directory without handlers is a usable set.
+    pub allow_empty: bool,
+    /// The file in the directory whose change alone triggers a reload.
+    pub commit: Option<String>,
+}
+
+/// The `[limits]` table. Times are above nought, sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Computing time of one handler run; never above `transaction_time`.
+    pub handler_time: Duration,
+    /// Heap of one isolate.
+    pub handler_memory: usize,
+    /// From a request's head to its response's last byte, for transactions with handlers.
+    pub transaction_time: Duration,
+    /// Decoded request body that handlers see.
+    pub request_body: usize,
+    /// Decoded response body that handlers see.
+    pub response_body: usize,
+    /// From a connection's first byte to the end of the head.
+    pub head_time: Duration,
+    /// Until the upstream takes a connection.
+    pub upstream_connect: Duration,
+    /// Between two reads from the upstream.
+    pub upstream_read: Duration,
+    /// Between two writes to the upstream.
+    pub upstream_write: Duration,
+}
+
+/// A `[[service]]` table: what events call the paths below a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Letters, digits, `_` and `-`; no two services share one.
+    pub name: String,
+    /// Begins with `/`; the longest that fits wins.
+    pub prefix: String,
+}
+
+/// The `[bodies]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bodies {
+    /// What happens when a handler wants a body that can't be had.
+    pub unavailable: Unavailable,
+    /// Which responses are JSON.
+    pub json_types: Vec<JsonType>,
+    /// The member of each row that holds its metadata (`req.metadata_name`).
+    pub metadata_name: String,
+}
+
+/// What happens when a handler wants a body that can't be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// The transaction is refused: 400, 413, 415 or 502.
+    Refuse,
+    /// The body passes and the handlers that want it don't run.
+    Pass,
+}
+
+/// The `[log]` table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// The least level that is written.
+    pub level: Level,
+    /// Whether each transaction gets a line.
+    pub access: bool,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// The `[resources]` table: what `getResource` asks the upstream for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resources {
+    /// The path of each named resource; others are `/NAME`.
+    pub paths: BTreeMap<String, String>,
+    /// The `[resources.settings]` table: the query parameter of each setting.
+    pub settings: BTreeMap<&'static str, String>,
+}
+
+/// The `[hosts]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosts {
+    /// Hosts that handlers may call by a full address.
+    pub allow: Vec<AllowedHost>,
+}
+
+/// The `[match]` table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matching {
+    /// Whether `@match` and event names disregard the case of paths.
+    pub ignore_case: bool,
+}
+
+/// The `[drain]` table: what happens between SIGTERM and the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Time to go on accepting while `/readyz` says 503.
+    pub delay: Duration,
+    /// Time for transactions in flight after that.
+    pub timeout: Duration,
+}
