@@ -16,3 +16,4 @@ pub mod upstream;
 pub mod proxy;
 pub mod telemetry;
 pub mod config;
+pub mod demo;

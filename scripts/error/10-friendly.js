@@ -1,0 +1,9 @@
+// Adds a sentence that tells people what to do next.
+const hints = {
+  400: 'Look at errorMessage: something in the request needs to change.',
+  404: 'Look the key up in the list first: GET the path without its last part.',
+  405: 'This address can be read, but not written in this way.',
+};
+
+const hint = hints[res.status];
+if (hint) json.hint = hint;

@@ -1,0 +1,12 @@
+// @match GET /employees
+// Gives each employee their three largest purchase orders and the sum of all they sold.
+const money = require('./lib/money');
+
+for (const employee of json) {
+  const orders = getResource('purchaseorders', {
+    filter: 'salesrep_id = ' + employee.employee_id,
+    order: 'amount_total desc',
+  });
+  employee.sold = money.sum(orders, 'amount_total');
+  employee.largestOrders = orders.slice(0, 3);
+}
