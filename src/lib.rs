@@ -1,19 +1,36 @@
 //! `interpose`: a reverse-proxy sidecar that runs JavaScript handlers on the requests
 //! and responses of a REST API that nobody can change.
+//!
+//! In reading order; each layer knows only those above it in this list, the adapters
+//! not each other.
 
+// Words.
 pub mod document;
 pub mod message;
+
 pub mod handler;
+
 pub mod generation;
+
+// The core.
 pub mod transaction;
+
+// Adapters.
 #[expect(
     unsafe_code,
     reason = "the one module that speaks to QuickJS; every block has its argument"
 )]
 pub mod engine;
 pub mod scripts;
-pub mod upstream;
-pub mod proxy;
 pub mod telemetry;
+pub mod upstream;
+
+// Edges.
+pub mod admin;
+pub mod proxy;
+
+// The root.
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod demo;

@@ -1,2 +1,24 @@
-//! The binary.
-fn main() {}
+//! The binary: reads the command line and starts a verb.
+
+use std::process::ExitCode;
+
+use interpose::cli;
+use interpose::cli::args::Verb;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let variables = std::env::vars_os();
+    match cli::args::parse(std::env::args_os()) {
+        Ok(Verb::Run(args)) => cli::run(args, variables),
+        Ok(Verb::Check(args)) => cli::check(args, variables),
+        Ok(Verb::Demo) => cli::demo(),
+        Ok(Verb::Version) => cli::version(),
+        Err(error) => {
+            // Where even this can't be written, there is nobody left to tell.
+            let _ = error.print();
+            cli::exit_status(&error).into()
+        }
+    }
+}

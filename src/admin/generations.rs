@@ -1,0 +1,104 @@
+//! What is live, what was rejected, and the command to read again.
+
+use std::time::SystemTime;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+
+use crate::generation::Generation;
+use crate::handler::{Diagnostic, Order};
+use crate::scripts::Rejected;
+
+use super::View;
+
+/// `GET /generations` (CONTRACT §12).
+#[derive(Serialize)]
+struct Shown {
+    live: Option<Live>,
+    rejected: Option<Refused>,
+    settling: bool,
+}
+
+#[derive(Serialize)]
+struct Live {
+    id: String,
+    since: String,
+    files: Vec<String>,
+    order: Order,
+    warnings: Vec<Diagnostic>,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    id: Option<String>,
+    since: String,
+    errors: Vec<Diagnostic>,
+}
+
+/// What became of a reload.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Reloaded {
+    Done {
+        success: bool,
+        generation: String,
+    },
+    Failed {
+        success: bool,
+        errors: Vec<Diagnostic>,
+    },
+}
+
+pub(super) async fn show(State(view): State<View>) -> Response {
+    let status = view.reloads.status().borrow().clone();
+    let shown = Shown {
+        live: view
+            .generations
+            .current()
+            .map(|generation| live(&generation)),
+        rejected: status.rejected.map(refused),
+        settling: status.settling,
+    };
+    Json(shown).into_response()
+}
+
+pub(super) async fn reload(State(view): State<View>) -> Response {
+    match view.reloads.request().await {
+        Ok(id) => Json(Reloaded::Done {
+            success: true,
+            generation: id.to_string(),
+        })
+        .into_response(),
+        Err(rejected) => {
+            let failed = Reloaded::Failed {
+                success: false,
+                errors: rejected.errors,
+            };
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(failed)).into_response()
+        }
+    }
+}
+
+fn live(generation: &Generation) -> Live {
+    Live {
+        id: generation.id.to_string(),
+        since: rfc3339(generation.since),
+        files: generation.files.clone(),
+        order: generation.chains.order(),
+        warnings: generation.warnings.clone(),
+    }
+}
+
+fn refused(rejected: Rejected) -> Refused {
+    Refused {
+        id: rejected.id.map(|id| id.to_string()),
+        since: rfc3339(rejected.since),
+        errors: rejected.errors,
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}

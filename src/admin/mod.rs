@@ -1,0 +1,83 @@
+//! The operator's side: a status listener that tells and an admin listener that acts.
+//!
+//! Status, read-only, no secrets:
+//!
+//! ```text
+//! GET /livez      200 while the process is alive
+//! GET /readyz     200 while a generation is live and the process isn't draining, else 503
+//! GET /startupz   200 once the first generation was loaded, else 503
+//! GET /version    the program's version
+//! ```
+//!
+//! Admin, loopback or a token:
+//!
+//! ```text
+//! GET  /generations   what is live, what was rejected, whether something is settling
+//! POST /reload        reads the script directory now; 200 with the generation, or 422 with the errors
+//! ```
+
+mod generations;
+mod guard;
+mod health;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+
+use crate::generation::Generations;
+use crate::scripts::Reloads;
+
+pub use guard::Access;
+pub use health::{Lifecycle, Stage};
+
+/// What both listeners look at.
+#[derive(Clone)]
+pub struct View {
+    /// The generations.
+    pub generations: Arc<Generations>,
+    /// What is being read from disk.
+    pub reloads: Reloads,
+    /// How far the process is between its start and its end.
+    pub lifecycle: Lifecycle,
+}
+
+/// The status listener's routes.
+pub fn status(view: View) -> Router {
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/startupz", get(health::started))
+        .route("/version", get(health::version))
+        .with_state(view)
+}
+
+/// The admin listener's routes, for those whom `access` lets in.
+pub fn admin(view: View, access: Access) -> Router {
+    Router::new()
+        .route("/generations", get(generations::show))
+        .route("/reload", post(generations::reload))
+        .with_state(view)
+        .layer(middleware::from_fn_with_state(
+            Arc::new(access),
+            guard::guard,
+        ))
+}
+
+/// Serves routes until `end`, then finishes what is under way.
+///
+/// # Errors
+///
+/// The listener broke.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(end)
+        .await
+}

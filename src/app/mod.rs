@@ -1,0 +1,429 @@
+//! The root: the only place that builds everything and connects it.
+//!
+//! ```text
+//! config ─▶ engine ─▶ reload loop ─▶ generations ◀─ line ◀─ proxy listener
+//!                                         ▲           │
+//!                     status, admin ──────┘           └─▶ upstream
+//! ```
+
+mod lifecycle;
+mod load;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::admin::{self, Access, Stage, View};
+use crate::config::{self, Config, ErrorBody, LogFormat, Serving};
+use crate::demo;
+use crate::engine::{Engine, HostSettings, Limits};
+use crate::generation::Generations;
+use crate::handler::{Case, Diagnostic, Service, Services};
+use crate::proxy::{self, Listener};
+use crate::scripts::{self, ReloadLoop, Reloads, Snapshot};
+use crate::telemetry::{AccessLog, Format, Log, LogSettings};
+use crate::transaction::pipeline::Unavailable;
+use crate::transaction::ports::{Observer, Upstream};
+use crate::transaction::respond::ErrorFormat;
+use crate::transaction::{Calls, Line, Names, Settings};
+use crate::upstream;
+
+use lifecycle::{Drain, Signals, drain};
+pub(crate) use load::{Loaded, load};
+
+/// The stack of a thread that runs handlers: several times what an isolate may use of it.
+const THREAD_STACK: usize = 4 * 1024 * 1024;
+
+/// How long admin and status requests may take to finish at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Why the process could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The log can't be written.
+    #[error("could not start the log: {0}")]
+    Log(#[from] tracing_subscriber::util::TryInitError),
+    /// The system gave no threads or signals.
+    #[error("could not start: {0}")]
+    System(#[from] io::Error),
+    /// An address can't be listened at.
+    #[error("could not listen at {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The upstream can't be set up.
+    #[error(transparent)]
+    Upstream(#[from] upstream::SetupError),
+    /// `--require-handlers`, and there are none.
+    #[error("no usable set of handlers:\n{}", list(.0))]
+    NoHandlers(Vec<Diagnostic>),
+}
+
+/// The addresses that were bound.
+pub struct Bound {
+    /// The proxy's.
+    pub proxy: SocketAddr,
+    /// The status listener's, where it is on.
+    pub status: Option<SocketAddr>,
+    /// The admin listener's, where it is on.
+    pub admin: Option<SocketAddr>,
+    /// The upstream.
+    pub upstream: String,
+}
+
+/// Runs the proxy until the process is asked to end.
+///
+/// # Errors
+///
+/// It could not start.
+pub fn run(serving: Serving, config: Config) -> Result<(), AppError> {
+    let _log = start_log(&config)?;
+    runtime(&config)?.block_on(serve(serving, config, |_| ()))
+}
+
+/// Runs the demo: the legacy API on `legacy` as well, and tells where everything listens.
+///
+/// # Errors
+///
+/// It could not start.
+pub fn run_demo(
+    serving: Serving,
+    config: Config,
+    legacy: std::net::TcpListener,
+    tell: impl FnOnce(&Bound),
+) -> Result<(), AppError> {
+    let _log = start_log(&config)?;
+    runtime(&config)?.block_on(async {
+        legacy.set_nonblocking(true)?;
+        let api = tokio::spawn(demo::serve(
+            TcpListener::from_std(legacy)?,
+            std::future::pending(),
+        ));
+        let served = serve(serving, config, tell).await;
+        api.abort();
+        served
+    })
+}
+
+/// The services that paths and events are named by.
+pub(crate) fn services(config: &Config) -> Services {
+    Services::new(
+        config
+            .services
+            .iter()
+            .map(|service| Service::new(&*service.name, &service.prefix)),
+    )
+}
+
+/// The engine that compiles script sets.
+pub(crate) fn engine(config: &Config) -> Engine {
+    let limits = Limits {
+        handler_time: config.limits.handler_time,
+        memory: config.limits.handler_memory,
+        text: config.limits.response_body.max(config.limits.request_body) * 4,
+    };
+    let settings = config
+        .resources
+        .settings
+        .iter()
+        .map(|(name, parameter)| ((*name).to_owned(), parameter.clone()));
+    Engine::new(
+        limits,
+        HostSettings {
+            resources: config.resources.paths.clone(),
+            settings: settings.collect(),
+        },
+    )
+}
+
+async fn serve(
+    serving: Serving,
+    config: Config,
+    tell: impl FnOnce(&Bound),
+) -> Result<(), AppError> {
+    let mut signals = Signals::new()?;
+    let listener = Listener::bind(serving.listen).map_err(|error| AppError::Listen {
+        address: serving.listen,
+        source: error.into_source(),
+    })?;
+    let status = bind(serving.status).await?;
+    let admin = bind(serving.admin.as_ref().map(|admin| admin.listen)).await?;
+
+    let generations = Arc::new(Generations::default());
+    let (reload, reloads) = reload_loop(&config, &generations);
+    let reading = tokio::spawn(reload.run());
+    if config.require_handlers {
+        wait_for_handlers(&reloads).await?;
+    }
+
+    let client = upstream::Client::new(upstream_settings(&serving, &config))?;
+    let peer = Arc::clone(client.peer());
+    let line = line(&serving, &config, Arc::new(client), &generations);
+    let observer = config
+        .log
+        .access
+        .then(|| Arc::new(AccessLog) as Arc<dyn Observer>);
+    let settings = proxy::Settings {
+        head_time: config.limits.head_time,
+        ..proxy::Settings::default()
+    };
+    let bound = Bound {
+        proxy: listener.address(),
+        status: status.as_ref().map(TcpListener::local_addr).transpose()?,
+        admin: admin.as_ref().map(TcpListener::local_addr).transpose()?,
+        upstream: format!("http://{}", peer.authority()),
+    };
+    let server = listener.start(proxy::Service::new(proxy::Parts {
+        line,
+        upstream: peer,
+        observer,
+        settings,
+    }));
+
+    let (stage, lifecycle) = watch::channel(Stage::Serving);
+    let (end, ended) = watch::channel(false);
+    let view = View {
+        generations,
+        reloads: reloads.clone(),
+        lifecycle,
+    };
+    let operators = operators(&serving, view, status, admin, &ended)?;
+    announce(&bound);
+    tell(&bound);
+
+    let may_take_its_time = signals.wait(&reloads).await;
+    if may_take_its_time {
+        let limits = Drain {
+            delay: config.drain.delay,
+            timeout: config.drain.timeout,
+        };
+        drain(server, &stage, &mut signals, limits).await;
+    }
+    reading.abort();
+    end.send_replace(true);
+    for operator in operators {
+        // A client that keeps its connection to the status listener doesn't keep the process.
+        tokio::time::timeout(LAST_WORDS, operator).await.ok();
+    }
+    Ok(())
+}
+
+fn start_log(config: &Config) -> Result<Log, AppError> {
+    let format = match config.log.format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    Ok(Log::start(LogSettings {
+        format,
+        level: config.log.level,
+    })?)
+}
+
+fn runtime(config: &Config) -> io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = config.workers {
+        builder.worker_threads(workers.get());
+    }
+    builder
+        .thread_name("interpose")
+        .thread_stack_size(THREAD_STACK)
+        .enable_all()
+        .build()
+}
+
+async fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>, AppError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(source) => Err(AppError::Listen { address, source }),
+    }
+}
+
+/// Compiles a snapshot and publishes what came of it.
+type Loader = Box<dyn FnMut(Snapshot) -> Result<(), Vec<Diagnostic>> + Send>;
+
+/// The loop that reads the script directory and publishes what it finds.
+fn reload_loop(config: &Config, generations: &Arc<Generations>) -> (ReloadLoop<Loader>, Reloads) {
+    let settings = scripts::Settings {
+        directory: config.scripts.directory.clone(),
+        settle: config.scripts.settle,
+        rescan: config.scripts.rescan,
+        allow_empty: config.scripts.allow_empty,
+        commit: config.scripts.commit.clone(),
+    };
+    let (engine, services, generations) =
+        (engine(config), services(config), Arc::clone(generations));
+    let loader = move |snapshot: Snapshot| {
+        let Loaded {
+            generation,
+            diagnostics,
+            ..
+        } = load(&snapshot, &services, &engine);
+        for warning in &diagnostics.warnings {
+            tracing::warn!(place = %warning, "script set");
+        }
+        let Some(generation) = generation else {
+            return Err(diagnostics.errors);
+        };
+        let live = generations.publish(generation);
+        tracing::info!(generation = %live.id, handlers = live.handlers.len(), "generation is live");
+        Ok(())
+    };
+    ReloadLoop::new(settings, Box::new(loader))
+}
+
+async fn wait_for_handlers(reloads: &Reloads) -> Result<(), AppError> {
+    let mut status = reloads.status();
+    // The loop outlives this wait: both ends of the channel are alive.
+    let status = status
+        .wait_for(scripts::Status::is_decided)
+        .await
+        .map(|status| status.clone())
+        .unwrap_or_default();
+    match (status.live, status.rejected) {
+        (Some(_), _) => Ok(()),
+        (None, rejected) => Err(AppError::NoHandlers(
+            rejected.map(|rejected| rejected.errors).unwrap_or_default(),
+        )),
+    }
+}
+
+fn line(
+    serving: &Serving,
+    config: &Config,
+    upstream: Arc<dyn Upstream>,
+    generations: &Arc<Generations>,
+) -> Arc<Line> {
+    let case = if config.matching.ignore_case {
+        Case::Ignored
+    } else {
+        Case::Counts
+    };
+    let names = Names::new(
+        services(config),
+        case,
+        config.trusted_proxies.clone(),
+        &config.bodies.metadata_name,
+    );
+    let calls = Calls::new(
+        Arc::clone(&upstream),
+        config.hosts.allow.clone(),
+        config.limits.response_body,
+    );
+    let settings = Settings {
+        transaction_time: config.limits.transaction_time,
+        request_body: config.limits.request_body,
+        response_body: config.limits.response_body,
+        errors: error_format(&serving.error_body),
+        unavailable: match config.bodies.unavailable {
+            config::Unavailable::Refuse => Unavailable::Refuse,
+            config::Unavailable::Pass => Unavailable::Pass,
+        },
+        json_types: config.bodies.json_types.clone(),
+        via: true,
+    };
+    Line::new(
+        Arc::clone(generations),
+        names,
+        upstream,
+        &Arc::new(calls),
+        settings,
+    )
+}
+
+fn error_format(body: &ErrorBody) -> ErrorFormat {
+    match body {
+        ErrorBody::Default => ErrorFormat::Default,
+        ErrorBody::Problem => ErrorFormat::Problem,
+        ErrorBody::Template(text) => {
+            let is_json = text.trim_start().starts_with(['{', '[']);
+            let content_type = if is_json {
+                "application/json"
+            } else {
+                "text/plain; charset=utf-8"
+            };
+            ErrorFormat::Template {
+                text: text.clone(),
+                content_type: HeaderValue::from_static(content_type),
+            }
+        }
+    }
+}
+
+fn upstream_settings(serving: &Serving, config: &Config) -> upstream::Settings {
+    let config::Upstream { origin, tls } = &serving.upstream;
+    upstream::Settings {
+        server_name: tls.as_ref().map(|tls| tls.server_name.as_str().to_owned()),
+        ca_file: tls.as_ref().and_then(|tls| tls.ca_file.clone()),
+        connect: config.limits.upstream_connect,
+        read: config.limits.upstream_read,
+        write: config.limits.upstream_write,
+        ..upstream::Settings::new(origin.url(tls.is_some()))
+    }
+}
+
+/// Serves the operator's side; each task ends once `ended` is true.
+fn operators(
+    serving: &Serving,
+    view: View,
+    status: Option<TcpListener>,
+    admin: Option<TcpListener>,
+    ended: &watch::Receiver<bool>,
+) -> io::Result<Vec<tokio::task::JoinHandle<io::Result<()>>>> {
+    let mut tasks = Vec::new();
+    let end = |mut ended: watch::Receiver<bool>| async move {
+        ended.wait_for(|ended| *ended).await.ok();
+    };
+    if let Some(listener) = status {
+        tasks.push(tokio::spawn(admin::serve(
+            listener,
+            admin::status(view.clone()),
+            end(ended.clone()),
+        )));
+    }
+    if let Some(listener) = admin {
+        let token = serving
+            .admin
+            .as_ref()
+            .and_then(|admin| admin.token.as_ref());
+        let access = Access::new(listener.local_addr()?, token.map(config::Secret::expose));
+        tasks.push(tokio::spawn(admin::serve(
+            listener,
+            admin::admin(view, access),
+            end(ended.clone()),
+        )));
+    }
+    Ok(tasks)
+}
+
+/// One line for each bound address, at every log level: other programs wait for it.
+fn announce(bound: &Bound) {
+    let listeners = [
+        ("proxy", Some(bound.proxy)),
+        ("status", bound.status),
+        ("admin", bound.admin),
+    ];
+    for (listener, address) in listeners {
+        if let Some(address) = address {
+            tracing::info!(target: "listening", listener, %address, "listening");
+        }
+    }
+}
+
+fn list(diagnostics: &[Diagnostic]) -> String {
+    diagnostics
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
