@@ -1,0 +1,1 @@
+return { maintenance: true };

@@ -1,0 +1,1 @@
+if (json !== null) throw 'text: ' + json;

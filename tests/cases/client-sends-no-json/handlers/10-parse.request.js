@@ -1,0 +1,2 @@
+const order = JSON.parse(json);
+req.headers['X-Total'] = String(order.total);

@@ -1,0 +1,3 @@
+const data = JSON.parse(json);
+delete data.shopState;
+json = JSON.stringify(data);

@@ -1,0 +1,2 @@
+json.name = 'new';
+json.list[1] = true;

@@ -1,0 +1,1 @@
+throw 'Not on Sundays';

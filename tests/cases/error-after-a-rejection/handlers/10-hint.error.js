@@ -1,0 +1,1 @@
+json = { message: json.errorMessage, status: res.status };

@@ -1,0 +1,1 @@
+json = { help: 'Look the key up first', was: json.errorMessage };

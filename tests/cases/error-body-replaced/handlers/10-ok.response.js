@@ -1,0 +1,1 @@
+res.headers['X-Response'] = 'must not run';

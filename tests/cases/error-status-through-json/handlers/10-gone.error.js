@@ -1,0 +1,1 @@
+if (json.errorMessage.contains('deleted')) json.statusCode = 410;

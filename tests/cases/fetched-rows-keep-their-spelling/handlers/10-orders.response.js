@@ -1,0 +1,1 @@
+json.orders = getResource('orders', { filter: 'customer_id = ' + json.id });

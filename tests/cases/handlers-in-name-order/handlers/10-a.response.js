@@ -1,0 +1,1 @@
+res.headers['X-Order'] = (res.headers['X-Order'] || '') + '1';

@@ -1,0 +1,1 @@
+req.headers['X-Order'] = (req.headers['X-Order'] || '') + 'g';

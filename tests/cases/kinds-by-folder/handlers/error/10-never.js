@@ -1,0 +1,1 @@
+res.headers['X-Error'] = 'must not run';

@@ -1,0 +1,1 @@
+throw 'other folders hold no handlers';

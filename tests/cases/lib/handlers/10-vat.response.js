@@ -1,0 +1,3 @@
+// Adds what the customer pays.
+const { withVat } = require('./lib/vat');
+json.gross = withVat(json.net, json.country);

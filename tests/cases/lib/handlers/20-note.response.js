@@ -1,0 +1,1 @@
+json.note = require('vat').note;

@@ -1,0 +1,2 @@
+// @match POST /orders/**
+throw 'not this method';

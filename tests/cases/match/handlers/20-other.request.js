@@ -1,0 +1,2 @@
+// @match /customers/**
+throw 'not this path';

@@ -1,0 +1,2 @@
+// @match /orders/*/items/*
+throw 'not this deep';

@@ -1,0 +1,2 @@
+// @match /orders/**
+req.headers['X-Order'] = (req.headers['X-Order'] || '') + '5';

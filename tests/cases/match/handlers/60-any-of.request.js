@@ -1,0 +1,3 @@
+// @match /nowhere
+// @match GET /orders/*
+req.headers['X-Order'] = (req.headers['X-Order'] || '') + '6';

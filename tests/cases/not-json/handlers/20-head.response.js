@@ -1,0 +1,1 @@
+res.headers['X-Seen'] = 'yes';

@@ -1,0 +1,1 @@
+req.setUserProperty('who', 'first');

@@ -1,0 +1,3 @@
+// @onError skip
+req.setUserProperty('who', 'second');
+null.x;

@@ -1,0 +1,1 @@
+req.headers['X-Who'] = req.userProperties.who;

@@ -1,0 +1,3 @@
+// @onError skip
+json.half = true;
+json.customer.name.trim();

@@ -1,0 +1,2 @@
+// @active false
+throw 'not active';

@@ -1,0 +1,1 @@
+throw 'not active in its JSON';

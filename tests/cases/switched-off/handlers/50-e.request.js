@@ -1,0 +1,1 @@
+req.headers['X-Ran'] = '50-e';

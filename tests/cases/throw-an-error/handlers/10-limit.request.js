@@ -1,0 +1,1 @@
+throw new Error('The credit limit is used up');

@@ -1,0 +1,1 @@
+if (json.customer.blocked) throw { status: 403, message: 'This customer is blocked' };

@@ -1,0 +1,2 @@
+// Reads the body and changes only a header.
+req.headers['X-A'] = String(JSON.parse(json).a);

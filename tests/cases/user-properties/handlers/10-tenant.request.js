@@ -1,0 +1,1 @@
+req.setUserProperty('tenant', req.headers['x-tenant']);

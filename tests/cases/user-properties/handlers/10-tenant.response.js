@@ -1,0 +1,1 @@
+res.headers['X-Tenant'] = req.getUserProperties().get('tenant') + ' ' + req.userProperties.tenant;

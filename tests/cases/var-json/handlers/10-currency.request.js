@@ -1,0 +1,1 @@
+var json = json.split('EUR').join('USD');

@@ -1,0 +1,1 @@
+var json = { rows: json };

@@ -1,0 +1,64 @@
+//! How the process starts, refuses to, and ends.
+
+use rustix::process::Signal;
+
+use super::support::client::get;
+use super::support::script_dir::ScriptDir;
+use super::support::sidecar::Sidecar;
+use super::support::upstream::{Upstream, json};
+
+#[test]
+fn a_problem_in_the_configuration_ends_it_with_64_before_a_port_is_bound() {
+    for launch in [
+        Sidecar::before("http://127.0.0.1:9").config("[limits]\nhandler_tme = \"50ms\"\n"),
+        Sidecar::before("http://127.0.0.1:9").env("INTERPOSE_LIMITS__HANDLER_TIME", "soon"),
+        Sidecar::before("http://127.0.0.1:9").args(&["--workers", "many"]),
+        Sidecar::before("no address"),
+    ] {
+        let ended = launch.run();
+
+        assert_eq!(ended.code, Some(64), "{}", ended.said);
+        assert!(!ended.said.is_empty());
+        assert!(!ended.said.contains("listening"), "{}", ended.said);
+    }
+}
+
+#[test]
+fn without_handlers_that_are_required_it_ends_with_1() {
+    let scripts = ScriptDir::with(&[]);
+
+    let ended = Sidecar::before("http://127.0.0.1:9")
+        .scripts(scripts.path())
+        .args(&["--require-handlers"])
+        .run();
+
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+}
+
+#[test]
+fn without_a_usable_set_nothing_reaches_the_upstream() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[("request/10-broken.js", "throw (")]);
+    let sidecar = (Sidecar::before(upstream.url()).scripts(scripts.path()))
+        .unready()
+        .start();
+
+    let answer = sidecar.get("/customers");
+
+    assert_eq!(answer.status(), 503);
+    assert!(answer.head.value("Retry-After").is_some());
+    assert_eq!(get(sidecar.status, "/readyz").status(), 503);
+    assert_eq!(get(sidecar.status, "/livez").status(), 200);
+    assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn sigterm_ends_an_idle_sidecar_with_0() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let mut sidecar = Sidecar::before(upstream.url()).start();
+    assert_eq!(sidecar.get("/").status(), 200);
+
+    sidecar.signal(Signal::TERM);
+
+    assert_eq!(sidecar.ended().code(), Some(0));
+}

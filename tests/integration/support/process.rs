@@ -1,0 +1,125 @@
+//! The process of the real binary: its log, its signals, its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::client;
+use super::eventually::{PATIENCE, eventually, within};
+use super::log::Log;
+
+/// How long a sidecar that no test looks at any more may take to end.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// A sidecar that has ended.
+pub(crate) struct Ended {
+    /// `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// What it wrote to both outputs.
+    pub(crate) said: String,
+}
+
+/// A process that is ours to end, and what it wrote.
+pub(super) struct Process {
+    child: Child,
+    pub(super) log: Log,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Both outputs of the command must be pipes.
+    pub(super) fn spawn(mut command: Command) -> io::Result<Self> {
+        let mut child = command.spawn()?;
+        let log = Log::default();
+        let readers = vec![
+            log.follow(child.stderr.take().expect("stderr is a pipe")),
+            log.follow(child.stdout.take().expect("stdout is a pipe")),
+        ];
+        Ok(Self {
+            child,
+            log,
+            readers,
+        })
+    }
+
+    /// Waits until it has ended of itself.
+    #[track_caller]
+    pub(super) fn run(mut self) -> Ended {
+        let status = eventually("the end of the sidecar", || self.exit());
+        self.join_readers();
+        Ended {
+            code: status.code(),
+            said: self.log.lines().join("\n"),
+        }
+    }
+
+    pub(super) fn address_of(&mut self, listener: &str) -> Result<SocketAddr, String> {
+        self.wait_for(&format!("the address of {listener}"), |log| {
+            log.address_of(listener)
+        })
+    }
+
+    pub(super) fn wait_until_ready(&mut self, status: SocketAddr) -> Result<(), String> {
+        let probe = client::request("GET", "/readyz", "");
+        self.wait_for("ready", |_| {
+            let answer = client::try_exchange(status, &probe).ok()?;
+            (answer.status() == 200).then_some(())
+        })
+    }
+
+    /// Waits for something that will not come any more once the process has ended.
+    fn wait_for<T>(&mut self, what: &str, look: impl Fn(&Log) -> Option<T>) -> Result<T, String> {
+        let found = within(PATIENCE, || {
+            let ended = self.exit().is_some();
+            if ended {
+                self.join_readers();
+            }
+            match look(&self.log) {
+                Some(found) => Some(Some(found)),
+                None => ended.then_some(None),
+            }
+        });
+        found.flatten().ok_or_else(|| {
+            let lines = self.log.lines().join("\n");
+            format!("the sidecar never got {what}; it logged:\n{lines}")
+        })
+    }
+
+    /// Waits until everything that an ended process wrote is in the log.
+    fn join_readers(&mut self) {
+        for reader in self.readers.drain(..) {
+            reader.join().expect("reading lines does not panic");
+        }
+    }
+
+    pub(super) fn exit(&mut self) -> Option<ExitStatus> {
+        self.child
+            .try_wait()
+            .expect("the child is ours to wait for")
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let sent = kill_process(pid.expect("a child has a process id"), signal);
+        sent.expect("a child that was not waited for can be signalled");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.exit().is_some() {
+            return;
+        }
+        self.signal(Signal::TERM);
+        if within(GRACE, || self.exit()).is_none() {
+            self.child
+                .kill()
+                .expect("a child that was not waited for can be killed");
+            self.child.wait().expect("the child is ours to wait for");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Which way imports point, and which module a foreign crate belongs to.
+//!
+//! ARCHITECTURE.md has it in words; the tables below decide. The source is read line by
+//! line, as text: comments, literals, and `mod tests` at a file's end count for nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every module with those it may import besides itself, in reading order.
+const IMPORTS: [(&str, &str); 16] = [
+    // Words.
+    ("message", ""),
+    ("document", ""),
+    ("handler", "message document"),
+    ("generation", "message document handler"),
+    // The core.
+    ("transaction", "message document handler generation"),
+    // Adapters.
+    ("engine", "message document handler generation"),
+    ("scripts", "handler generation"),
+    ("upstream", "message transaction"),
+    ("telemetry", "transaction"),
+    // Edges.
+    ("proxy", "message handler generation transaction upstream"),
+    ("admin", "handler generation scripts"),
+    // The root.
+    ("config", "message handler transaction"),
+    ("demo", ""),
+    (
+        "app",
+        "message handler generation transaction engine scripts upstream telemetry proxy admin config demo",
+    ),
+    ("cli", "handler scripts config app"),
+    ("main", "cli"),
+];
+
+/// Foreign crates that only their owners may name; `*` stands for any ending.
+const OWNERS: [(&str, &str); 8] = [
+    ("rquickjs", "engine"),
+    ("oxc_*", "engine"),
+    ("pingora*", "proxy upstream app"),
+    ("notify", "scripts"),
+    ("arc_swap", "generation"),
+    ("axum", "admin demo"),
+    ("clap", "cli"),
+    ("toml", "config"),
+];
+
+/// The one module that may say `unsafe`.
+const UNSAFE: &str = "engine";
+
+#[test]
+fn imports_point_one_way_and_foreign_crates_stay_with_their_owners() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for file in product_files(&root.join("src")) {
+        let text = fs::read_to_string(&file).expect("a source file is text");
+        let path = file
+            .strip_prefix(root)
+            .expect("it was found below the root");
+        found.extend(violations(&path.to_string_lossy(), &text));
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_violation_is_told_with_its_place() {
+    let text = "use crate::handler::Kind;\n\
+                use crate::engine::Limits;\n\
+                use crate::{admin, proxy};\n\
+                fn f() -> pingora_http::Error {\n\
+                \x20   unsafe { g() }\n\
+                }\n";
+
+    let found = violations("src/scripts/set.rs", text);
+
+    assert_eq!(
+        found,
+        [
+            "src/scripts/set.rs:2: `scripts` may not import `engine`",
+            "src/scripts/set.rs:3: a group hides what is imported; write one `use` for each module",
+            "src/scripts/set.rs:4: `pingora_http` is for proxy upstream app",
+            "src/scripts/set.rs:5: `unsafe` is for engine",
+        ]
+    );
+}
+
+#[test]
+fn a_module_without_a_row_is_a_violation() {
+    let found = violations("src/feed/hub.rs", "");
+
+    assert_eq!(found, ["src/feed/hub.rs: `feed` has no row in IMPORTS"]);
+}
+
+#[test]
+fn comments_literals_and_tests_are_no_violations() {
+    let text = "//! Not `crate::engine`.\n\
+                const A: (char, &str) = ('\"', \"unsafe \\\" toml::x\"); // nor crate::engine\n\
+                #[cfg(test)]\n\
+                mod tests {\n\
+                \x20   use crate::engine::Engine;\n\
+                }\n";
+
+    let found = violations("src/scripts/set.rs", text);
+
+    assert_eq!(found, [""; 0]);
+}
+
+/// The `.rs` files below `folder`, without `tests.rs` and `tests/`.
+fn product_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a source directory can be read") {
+        let path = entry.expect("a directory entry can be read").path();
+        let is_test = path.file_stem().is_some_and(|name| name == "tests");
+        if path.is_dir() && !is_test {
+            files.extend(product_files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") && !is_test {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What breaks the tables in the file at `path`, such as `src/engine/pool.rs`.
+fn violations(path: &str, text: &str) -> Vec<String> {
+    let below_src = path.strip_prefix("src/").unwrap_or(path);
+    let module = below_src.split(['/', '.']).next().unwrap_or(below_src);
+    if module == "lib" {
+        return Vec::new();
+    }
+    let Some((_, imports)) = IMPORTS.iter().find(|(name, _)| *name == module) else {
+        return vec![format!("{path}: `{module}` has no row in IMPORTS")];
+    };
+    let product = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text);
+    let mut found = Vec::new();
+    for (line, code) in (1..).zip(product.lines().map(code_of)) {
+        let words = code.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':'));
+        let complaints = words.filter_map(|word| complaint(module, imports, word));
+        found.extend(complaints.map(|complaint| format!("{path}:{line}: {complaint}")));
+    }
+    found
+}
+
+/// A line without its literals and its comment.
+fn code_of(line: &str) -> String {
+    let line = line.replace("\\\"", "").replace("'\"'", "");
+    let code: String = line.split('"').step_by(2).collect();
+    code.split("//").next().unwrap_or_default().to_owned()
+}
+
+/// What is wrong with a word or path of a module's code.
+fn complaint(module: &str, imports: &str, word: &str) -> Option<String> {
+    match word.split_once("::") {
+        None => (word == "unsafe" && module != UNSAFE).then(|| format!("`unsafe` is for {UNSAFE}")),
+        Some(("crate" | "interpose", "")) => {
+            Some("a group hides what is imported; write one `use` for each module".to_owned())
+        }
+        Some(("crate" | "interpose", inner)) => {
+            let import = inner.split("::").next().unwrap_or(inner);
+            let is_allowed = import == module || names(imports, import);
+            (!is_allowed).then(|| format!("`{module}` may not import `{import}`"))
+        }
+        Some((foreign, _)) => {
+            let (_, owners) = OWNERS
+                .iter()
+                .find(|(pattern, _)| stands_for(pattern, foreign))?;
+            (!names(owners, module)).then(|| format!("`{foreign}` is for {owners}"))
+        }
+    }
+}
+
+fn names(list: &str, name: &str) -> bool {
+    list.split(' ').any(|listed| listed == name)
+}
+
+fn stands_for(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == pattern,
+    }
+}
