@@ -13,6 +13,15 @@ pub struct Field {
 }
 
 impl Field {
+    /// A field of our own, spelled in `Title-Case`.
+    pub fn new(name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            name,
+            spelling: None,
+            value,
+        }
+    }
+
     /// The name, in lower case.
     pub fn name(&self) -> &HeaderName {
         &self.name
@@ -130,11 +139,7 @@ impl Fields {
             self.list
                 .retain(|field| field.name != name || !std::mem::replace(&mut seen, true));
         } else {
-            self.list.push(Field {
-                name: name.clone(),
-                spelling: None,
-                value,
-            });
+            self.list.push(Field::new(name.clone(), value));
         }
         self.mark(&name);
     }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
+use super::Field;
 use super::framing::Lookup;
 
 /// What we call ourselves in `Via` ([RFC 9110 §7.6.3]).
@@ -86,11 +87,8 @@ pub struct Way<'a> {
 
 /// The fields that tell the upstream of a request's way, each to take the place of
 /// those of its name. What `fields` say already is kept only from a trusted proxy,
-/// `Via` from everybody.
-pub fn announce<F: Lookup>(
-    way: &Way<'_>,
-    fields: &F,
-) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<F> {
+/// `Via` and `X-Request-Id` from everybody.
+pub fn announce<F: Lookup>(way: &Way<'_>, fields: &F) -> impl Iterator<Item = Field> + use<F> {
     let kept = |name: HeaderName| {
         way.client
             .through_trusted
@@ -128,7 +126,7 @@ pub fn announce<F: Lookup>(
         ),
     ]
     .into_iter()
-    .filter_map(|(name, value)| Some((name, value?)))
+    .filter_map(|(name, value)| Some(Field::new(name, value?)))
 }
 
 /// Whether a request has been here too often, by what `Via` says.
@@ -227,7 +225,13 @@ mod tests {
             via,
         };
         announce(&way, &fields(list))
-            .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))
+            .map(|field| {
+                format!(
+                    "{}: {}",
+                    field.name(),
+                    field.value().to_str().expect("text")
+                )
+            })
             .collect()
     }
 

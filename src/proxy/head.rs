@@ -250,15 +250,14 @@ pub(super) fn date(head: &ResponseHeader) -> Option<Date> {
         })
 }
 
-fn spelled(field: &Field) -> Bytes {
-    match field.spelling() {
-        Some(sent) => sent.clone(),
-        None => {
-            let mut name = BytesMut::with_capacity(field.name().as_str().len());
-            field.put_name(&mut name);
-            name.freeze()
-        }
+/// A field's name as it is to be written.
+pub(super) fn spelled(field: &Field) -> Bytes {
+    if let Some(sent) = field.spelling() {
+        return sent.clone();
     }
+    let mut name = BytesMut::with_capacity(field.name().as_str().len());
+    field.put_name(&mut name);
+    name.freeze()
 }
 
 /// Whether a client of this version can read chunks.

@@ -214,13 +214,14 @@ async fn accept(
     closing: watch::Sender<bool>,
     cut: watch::Sender<bool>,
 ) {
-    loop {
-        let places = Arc::clone(&site.places);
-        let Ok(place) = places.acquire_owned().await else {
-            return;
-        };
+    // Nobody is accepted before there is a place.
+    while site.places.acquire().await.is_ok() {
         match socket.accept().await {
             Ok((stream, peer)) => {
+                let Ok(place) = Arc::clone(&site.places).try_acquire_owned() else {
+                    // Only draining takes all of them.
+                    return;
+                };
                 let serving = serve(stream, peer, Arc::clone(&site), closing.subscribe());
                 tokio::spawn(until_cut(serving, cut.subscribe(), place));
             }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Knows no JavaScript and no files. A reader might expect the checks of a request's
-//! head in [`service`]; they are made before pingora sees a byte of it, in [`guard`].
+//! head in `service`; they are made before pingora sees a byte of it, in `guard`.
 
 mod connection;
 mod error;
@@ -28,7 +28,7 @@ pub use service::{Parts, Service};
 /// What the client side obeys.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How large a head may be.
+    /// How large a head may be; at most what pingora reads: 1 MiB and 256 fields.
     pub head: Limits,
     /// How long a head may take to arrive, from its first byte.
     pub head_time: Duration,
@@ -51,8 +51,8 @@ impl Default for Settings {
                 fields: 128,
             },
             head_time: Duration::from_secs(10),
-            idle_time: Duration::from_secs(60),
-            body_time: Duration::from_secs(60),
+            idle_time: Duration::from_mins(1),
+            body_time: Duration::from_mins(1),
             connections: 16 * 1024,
             requests: 10_000,
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderName, Method, StatusCode, header};
 use pingora_core::protocols::http::HttpTask;
-use pingora_core::{BError, Error, ErrorType, Result};
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
@@ -88,15 +88,23 @@ async fn streamed(
     if framing == Framing::Unsaid {
         session.set_keepalive(None);
     }
-    session.write_response_header(Box::new(head), false).await?;
-    while let Some(piece) = exchange.body.next().await.map_err(cut_short)? {
-        session.write_response_body(Some(piece), false).await?;
+    session
+        .write_response_header(Box::new(head), false)
+        .await
+        .map_err(Error::into_down)?;
+    loop {
+        let piece = exchange.body.next().await.map_err(|error| {
+            Error::because(ErrorType::ReadError, "passing on a body", error).into_up()
+        })?;
+        let is_end = piece.is_none();
+        session
+            .write_response_body(piece, is_end)
+            .await
+            .map_err(Error::into_down)?;
+        if is_end {
+            return Ok(());
+        }
     }
-    session.write_response_body(None, true).await
-}
-
-fn cut_short(error: crate::transaction::ports::BodyError) -> BError {
-    Error::because(ErrorType::ReadError, "passing on a body", error).into_up()
 }
 
 /// Decides what becomes of the connection and of the upstream's `Date`.

@@ -13,7 +13,7 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
-use crate::generation::Path;
+use crate::generation::{Generation, Path};
 use crate::handler::TransactionId;
 use crate::message::Response;
 use crate::message::forwarded::{self, Way};
@@ -21,7 +21,7 @@ use crate::message::framing::{self, Length};
 use crate::message::head::Fault;
 use crate::transaction::ports::Observer;
 use crate::transaction::respond::Refusal;
-use crate::transaction::{Line, Next, Outcome, Record, Transaction, begin};
+use crate::transaction::{Line, Next, Outcome, Planned, Record, Reply, Transaction, begin};
 use crate::upstream::Peer;
 
 use super::connection::{Connection, Turn};
@@ -51,7 +51,7 @@ pub struct Parts {
 pub struct Context {
     began: Instant,
     connection: Option<Arc<Connection>>,
-    id: Option<TransactionId>,
+    id: TransactionId,
     /// Where a handler applies.
     transaction: Option<Transaction>,
     outcome: Outcome,
@@ -91,6 +91,63 @@ impl Service {
         outbound::whole(session, ctx.connection(), &response).await
     }
 
+    /// What applies to a request, and by which generation; `None` where nothing does.
+    fn plan(
+        &self,
+        received: &RequestHeader,
+    ) -> Result<Option<(Arc<Generation>, Planned)>, Refusal> {
+        if forwarded::goes_in_circles(&received.headers) {
+            return Err(Refusal::Head(Fault::Loop));
+        }
+        let line = &self.parts.line;
+        let Some(generation) = line.generations.current() else {
+            return Err(Refusal::NotReady);
+        };
+        let planned = line.plan(&generation, &received.method, received.uri.path());
+        Ok(planned.map(|planned| (generation, planned)))
+    }
+
+    /// Runs a request that handlers apply to; gives whether it has been answered, else
+    /// it is to be streamed.
+    async fn run(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+        generation: Arc<Generation>,
+        planned: Planned,
+    ) -> Result<bool> {
+        let line = &self.parts.line;
+        // On the way out of HTTP there is no body to be seen.
+        let leaves = framing::is_websocket_upgrade(&session.req_header().headers);
+        let streams = leaves || planned.plan.path() == Path::Heads;
+        let arrival = Arrival {
+            id: ctx.id.clone(),
+            generation,
+            planned,
+            began: ctx.began,
+            time: line.pipeline.settings().transaction_time,
+        };
+        let tx = inbound::begin(session, ctx.connection(), &line.names, arrival);
+        let tx = ctx.transaction.insert(tx);
+        let reply = if streams {
+            match line.pipeline.request_phase(tx).await {
+                Next::Reply(response) => Reply::Whole(response),
+                Next::Forward => {
+                    line.pipeline.prepare_upstream_request(tx);
+                    return Ok(false);
+                }
+            }
+        } else {
+            // The word that it may go on must not count as an answer before its end.
+            session.set_close_on_response_before_downstream_finish(false);
+            let mut body = ClientBody::new(session);
+            line.pipeline.exchange(tx, &mut body).await
+        };
+        ctx.outcome = tx.outcome;
+        outbound::send(session, ctx.connection(), reply).await?;
+        Ok(true)
+    }
+
     /// Tells the upstream of the way of a request that no handler applies to.
     fn announce(
         &self,
@@ -112,13 +169,36 @@ impl Service {
         let way = Way {
             client: &client,
             host: &host,
-            id: ctx.id.as_ref().map_or("", |id| &id.0),
+            id: &ctx.id.0,
             via: self.parts.line.pipeline.settings().via,
         };
-        for (name, value) in forwarded::announce(&way, &request.headers) {
-            request.insert_header(name, value)?;
+        for field in forwarded::announce(&way, &request.headers) {
+            request.insert_header(head::spelled(&field), field.value().clone())?;
         }
         Ok(())
+    }
+
+    /// What a client gets for a transaction that came to nothing while it was streamed;
+    /// `None` where nobody is there to get it.
+    async fn response_to(&self, trouble: Trouble, ctx: &mut Context) -> Option<Response> {
+        let refusal = match (trouble, &mut ctx.transaction) {
+            (Trouble::Gone, _) => {
+                ctx.outcome = Outcome::ClientGone;
+                return None;
+            }
+            (Trouble::Upstream(error), Some(tx)) => {
+                let response = self.parts.line.pipeline.upstream_failed(tx, &error).await;
+                ctx.outcome = tx.outcome;
+                return Some(response);
+            }
+            (Trouble::Upstream(error), None) => {
+                tracing::warn!(transaction = %ctx.id, %error, "upstream failed");
+                Refusal::from(&error)
+            }
+            (Trouble::Client(refusal), _) => refusal,
+        };
+        ctx.outcome = refusal.outcome();
+        Some(self.parts.line.pipeline.settings().errors.refusal(refusal))
     }
 
     /// Lets the handlers see the head of a response that streams past. What they change
@@ -180,7 +260,7 @@ impl ProxyHttp for Service {
         Context {
             began: Instant::now(),
             connection: None,
-            id: None,
+            id: TransactionId("".into()),
             transaction: None,
             outcome: Outcome::default(),
             tries: None,
@@ -205,64 +285,15 @@ impl ProxyHttp for Service {
         session.set_read_timeout(time);
         session.set_write_timeout(time);
         let received = session.req_header();
-        let id = begin::name(received.headers.get("x-request-id"));
-        ctx.id = Some(id.clone());
-        if forwarded::goes_in_circles(&received.headers) {
-            self.refuse(session, ctx, Refusal::Head(Fault::Loop))
-                .await?;
-            return Ok(true);
+        ctx.id = begin::name(received.headers.get("x-request-id"));
+        match self.plan(received) {
+            Err(refusal) => {
+                self.refuse(session, ctx, refusal).await?;
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Ok(Some((generation, planned))) => self.run(session, ctx, generation, planned).await,
         }
-        let Some(generation) = self.parts.line.generations.current() else {
-            self.refuse(session, ctx, Refusal::NotReady).await?;
-            return Ok(true);
-        };
-        let Some(planned) =
-            self.parts
-                .line
-                .plan(&generation, &received.method, received.uri.path())
-        else {
-            return Ok(false);
-        };
-        let way = match planned.plan.path() {
-            Path::Stream => return Ok(false),
-            // There is no body to be seen on the way out of HTTP.
-            Path::Buffered if framing::is_websocket_upgrade(&received.headers) => Path::Heads,
-            way @ (Path::Heads | Path::Buffered) => way,
-        };
-        let arrival = Arrival {
-            id,
-            generation,
-            planned,
-            began: ctx.began,
-            time: self.parts.line.pipeline.settings().transaction_time,
-        };
-        let mut tx = inbound::begin(session, ctx.connection(), &self.parts.line.names, arrival);
-        let is_answered = match way {
-            Path::Stream | Path::Heads => {
-                match self.parts.line.pipeline.request_phase(&mut tx).await {
-                    Next::Forward => {
-                        self.parts.line.pipeline.prepare_upstream_request(&mut tx);
-                        false
-                    }
-                    Next::Reply(response) => {
-                        ctx.outcome = tx.outcome;
-                        outbound::whole(session, ctx.connection(), &response).await?;
-                        true
-                    }
-                }
-            }
-            Path::Buffered => {
-                // The answer that it may go on must not count as one before its end.
-                session.set_close_on_response_before_downstream_finish(false);
-                let mut body = ClientBody::new(session);
-                let reply = self.parts.line.pipeline.exchange(&mut tx, &mut body).await;
-                ctx.outcome = tx.outcome;
-                outbound::send(session, ctx.connection(), reply).await?;
-                true
-            }
-        };
-        ctx.transaction = Some(tx);
-        Ok(is_answered)
     }
 
     async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
@@ -287,6 +318,27 @@ impl ProxyHttp for Service {
         let left = ctx.tries.unwrap_or(1).saturating_sub(1);
         ctx.tries = Some(left);
         error.set_retry(left > 0);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Context,
+        is_reused: bool,
+    ) -> Box<Error> {
+        // What counts is the method that the upstream gets.
+        let method = match &ctx.transaction {
+            Some(tx) => &tx.request().method,
+            None => &session.req_header().method,
+        };
+        if method.is_idempotent() && !session.retry_buffer_truncated() {
+            error.retry.decide_reuse(is_reused);
+        } else {
+            error.set_retry(false);
+        }
         error
     }
 
@@ -363,8 +415,7 @@ impl ProxyHttp for Service {
     ) -> FailToProxy {
         let trouble = trouble(error, &self.parts.upstream);
         if let Some(written) = final_response(session) {
-            let has_end = framing::length(&written.headers) != Ok(Length::Unsaid);
-            if !has_end {
+            if framing::length(&written.headers) == Ok(Length::Unsaid) {
                 ctx.connection().set_broken();
             }
             if ctx.outcome == Outcome::Forwarded {
@@ -373,28 +424,8 @@ impl ProxyHttp for Service {
             return closed(0);
         }
         session.set_keepalive(None);
-        let response = match trouble {
-            Trouble::Gone => {
-                ctx.outcome = Outcome::ClientGone;
-                return closed(0);
-            }
-            Trouble::Client(refusal) => {
-                ctx.outcome = refusal.outcome();
-                self.parts.line.pipeline.settings().errors.refusal(refusal)
-            }
-            Trouble::Upstream(error) => match &mut ctx.transaction {
-                Some(tx) => {
-                    let response = self.parts.line.pipeline.upstream_failed(tx, &error).await;
-                    ctx.outcome = tx.outcome;
-                    response
-                }
-                None => {
-                    tracing::warn!(%error, "upstream failed");
-                    let refusal = Refusal::from(&error);
-                    ctx.outcome = refusal.outcome();
-                    self.parts.line.pipeline.settings().errors.refusal(refusal)
-                }
-            },
+        let Some(response) = self.response_to(trouble, ctx).await else {
+            return closed(0);
         };
         let status = response.status.as_u16();
         if outbound::whole(session, ctx.connection(), &response)
@@ -418,7 +449,7 @@ impl ProxyHttp for Service {
         let status = final_response(session).map_or(0, |head| head.status.as_u16());
         let request = session.req_header();
         observer.finished(&Record {
-            id: ctx.id.as_ref(),
+            id: Some(&ctx.id),
             method: request.method.as_str(),
             path: request.uri.path(),
             status,

@@ -328,8 +328,8 @@ impl Pipeline {
             via: self.settings.via,
         };
         let fields = &mut tx.call.request.fields;
-        for (name, value) in forwarded::announce(&way, fields) {
-            fields.insert(name, value);
+        for field in forwarded::announce(&way, fields) {
+            fields.insert(field.name(), field.value().clone());
         }
         if tx.plan.may_see_response_body() {
             fields.insert(

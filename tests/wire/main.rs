@@ -1,0 +1,12 @@
+//! The proxy on real sockets, byte for byte: a raw client before it, a recording
+//! upstream behind it, handlers written in Rust within.
+
+mod buffered;
+mod heads;
+mod life;
+mod passthrough;
+mod pressure;
+mod refusals;
+mod secure;
+mod support;
+mod trouble;

@@ -1,0 +1,183 @@
+//! What is unsound is answered by us, in our form, and never forwarded.
+
+use std::time::Duration;
+
+use interpose::transaction::Outcome;
+
+use crate::support::{Finished, Setup, Sidecar, Upstream, eventually};
+
+async fn refused(request: impl AsRef<[u8]>, status: u16) {
+    let upstream = Upstream::json("{}").await;
+    let sidecar = Sidecar::plain(&upstream);
+    let mut client = sidecar.client().await;
+    let shown = request.as_ref().escape_ascii().to_string();
+
+    client.send(request).await;
+    let response = client.response().await;
+
+    assert_eq!(response.status(), status, "{shown}");
+    assert_eq!(response.field("connection"), Some("close"), "{shown}");
+    assert_eq!(response.field("server"), None, "{shown}");
+    assert!(response.text().contains(r#""errorMessage""#), "{shown}");
+    assert_eq!(client.rest().await, "", "{shown}");
+    assert_eq!(upstream.connections(), 0, "{shown}");
+    let finished = Finished {
+        status,
+        outcome: Outcome::ClientError,
+    };
+    assert_eq!(sidecar.finished(), [finished], "{shown}");
+}
+
+#[tokio::test]
+async fn an_unsound_head_is_refused_and_the_connection_closed() {
+    for head in [
+        "GET /\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\nHost: a\n\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        refused(head, 400).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_refused() {
+    refused("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405).await;
+    refused("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 405).await;
+    refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505).await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70_000));
+    let many = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+        "X: 1\r\n".repeat(200)
+    );
+
+    refused(long, 431).await;
+    refused(many, 431).await;
+}
+
+#[tokio::test]
+async fn an_unsound_head_behind_a_sound_request_is_refused_in_its_turn() {
+    let upstream = Upstream::json("{}").await;
+    let sidecar = Sidecar::plain(&upstream);
+    let mut client = sidecar.client().await;
+
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /smuggled HTTP/1.1\r\nHost : a\r\n\r\n")
+        .await;
+
+    assert_eq!(client.response().await.status(), 200);
+    assert_eq!(client.response().await.status(), 400);
+    assert_eq!(upstream.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_malformed_body_never_looks_whole_to_the_upstream() {
+    for body in [
+        "\r\n",
+        "5\r\nhelloX\r\n0\r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "zz\r\n",
+    ] {
+        let upstream = Upstream::json("{}").await;
+        let sidecar = Sidecar::plain(&upstream);
+        let mut client = sidecar.client().await;
+
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+            ))
+            .await;
+
+        let response = client.response().await;
+        assert_eq!(response.status(), 400, "{body:?}");
+        assert_eq!(response.field("connection"), Some("close"), "{body:?}");
+        assert_eq!(upstream.received(), [""; 0], "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_comes_too_slowly_is_refused() {
+    let upstream = Upstream::json("{}").await;
+    let mut setup = Setup::before(&upstream);
+    setup.proxy.head_time = Duration::from_millis(50);
+    let sidecar = setup.start();
+    let mut client = sidecar.client().await;
+
+    client.send("GET / HTTP/1.1\r\nHo").await;
+
+    assert_eq!(client.response().await.status(), 408);
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_for_nothing_is_closed_without_a_word() {
+    let upstream = Upstream::json("{}").await;
+    let mut setup = Setup::before(&upstream);
+    setup.proxy.idle_time = Duration::from_millis(50);
+    let sidecar = setup.start();
+
+    let mut fresh = sidecar.client().await;
+    assert_eq!(fresh.rest().await, "");
+
+    let mut used = sidecar.client().await;
+    used.get("/").await;
+    assert_eq!(used.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_refused() {
+    let upstream = Upstream::json("{}").await;
+    let mut setup = Setup::before(&upstream);
+    setup.proxy.body_time = Duration::from_millis(50);
+    let sidecar = setup.start();
+    let mut client = sidecar.client().await;
+
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
+        .await;
+
+    assert_eq!(client.response().await.status(), 408);
+    assert_eq!(upstream.received(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_request_that_goes_in_circles_is_stopped() {
+    let upstream = Upstream::json("{}").await;
+    let sidecar = Sidecar::plain(&upstream);
+    let via = ["1.1 interpose"; 8].join(", ");
+
+    let response = sidecar
+        .client()
+        .await
+        .ask(format!("GET / HTTP/1.1\r\nHost: a\r\nVia: {via}\r\n\r\n"))
+        .await;
+
+    assert_eq!(response.status(), 508);
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn before_there_is_a_generation_nothing_is_forwarded() {
+    let upstream = Upstream::json("{}").await;
+    let sidecar = Setup::before(&upstream).without_generation().start();
+    let mut client = sidecar.client().await;
+
+    let response = client.get("/").await;
+
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.field("retry-after"), Some("1"));
+    assert_eq!(upstream.connections(), 0);
+    assert_eq!(client.get("/again").await.status(), 503);
+    eventually(|| sidecar.finished().len() == 2).await;
+    assert_eq!(sidecar.finished()[0].outcome, Outcome::Unavailable);
+}
