@@ -17,6 +17,10 @@ use super::isolate::{End, Isolate};
 /// that runs a handler or waits for a host call.
 const AT_ONCE: usize = 512;
 
+/// How many isolates of one generation are kept while nobody uses them: a burst of host
+/// calls builds many, each of which holds some 200 KiB.
+const IDLE: usize = 64;
+
 /// A compiled script set and its isolates.
 pub(super) struct Pool {
     code: Arc<Code>,
@@ -31,6 +35,14 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             in_use: AtomicUsize::new(0),
         }
+    }
+
+    /// Builds an isolate before the first transaction needs one.
+    pub(super) fn warmed(self) -> Self {
+        if let Some(isolate) = self.check_out() {
+            self.check_in(isolate, true);
+        }
+        self
     }
 
     fn run_steps(&self, mut call: Call, steps: &[Step], host: &Arc<dyn Host>) -> Ran {
@@ -99,11 +111,9 @@ impl Pool {
 
     fn check_in(&self, isolate: Isolate, is_well: bool) {
         self.in_use.fetch_sub(1, Ordering::Relaxed);
-        if is_well {
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(isolate);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_well && idle.len() < IDLE {
+            idle.push(isolate);
         }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::{Method, StatusCode};
 
 use crate::message::forwarded::Client;
-use crate::message::{Request, Response};
+use crate::message::{Fields, Request, Response};
 
 use super::Service;
 
@@ -42,6 +43,23 @@ pub struct Call {
     pub kept: Kept,
     /// When the transaction has to be over, host calls included.
     pub deadline: Instant,
+}
+
+impl Call {
+    /// Takes the call away, to hand it to the engine. What stays behind has no message.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let vacant = Self {
+            id: self.id.clone(),
+            request: Request::new(Method::GET, "", Fields::default()),
+            received: None,
+            response: Response::new(StatusCode::OK),
+            origin: Arc::clone(&self.origin),
+            kept: Kept::default(),
+            deadline: self.deadline,
+        };
+        std::mem::replace(self, vacant)
+    }
 }
 
 /// Where a request comes from and what it is for.

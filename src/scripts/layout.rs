@@ -96,6 +96,9 @@ pub(super) struct HandlerFile<'a> {
     pub(super) kind: Option<Kind>,
     /// It doesn't end in `.off` or `.disabled`.
     pub(super) active: bool,
+    /// It is TypeScript, which isn't run. Left out in silence it would let requests pass
+    /// that it was written to stop.
+    pub(super) is_typescript: bool,
     /// Without ending, the kind included.
     stem: &'a str,
 }
@@ -106,7 +109,16 @@ impl<'a> HandlerFile<'a> {
             return None;
         }
         let off = OFF.iter().find_map(|ending| file_name.strip_suffix(ending));
-        let stem = off.unwrap_or(file_name).strip_suffix(".js")?;
+        let whole = off.unwrap_or(file_name);
+        let typescript = || {
+            whole
+                .strip_suffix(".ts")
+                .filter(|stem| !stem.ends_with(".d"))
+        };
+        let (stem, is_typescript) = match whole.strip_suffix(".js") {
+            Some(stem) => (stem, false),
+            None => (typescript()?, true),
+        };
         let kind = stem
             .rsplit_once('.')
             .and_then(|(name, last)| Some((name, Kind::parse(last)?)));
@@ -118,6 +130,7 @@ impl<'a> HandlerFile<'a> {
             name,
             kind,
             active: off.is_none(),
+            is_typescript,
             stem,
         })
     }

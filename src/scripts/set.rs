@@ -48,6 +48,8 @@ enum FileError {
         kind: Kind,
         place: &'static str,
     },
+    #[error("is TypeScript, which is not run yet; compile it to JavaScript")]
+    TypeScript,
     #[error(transparent)]
     Name(#[from] NameError),
     #[error("has two metadata files, `{0}` and `{1}`; leave out one")]
@@ -143,6 +145,9 @@ fn declared_file<'m>(
     directory_kind: Option<Kind>,
     metadata: &'m MetadataFiles<'_>,
 ) -> Result<(DeclaredFile, Beside<'m>), FileError> {
+    if named.is_typescript {
+        return Err(FileError::TypeScript);
+    }
     let name = HandlerName::parse(named.name)?;
     let beside = metadata.beside(&file.path, named)?;
     let kind = agreed_kind([
@@ -306,6 +311,17 @@ mod tests {
         ] {
             assert_eq!(kinds(files), [(name.to_owned(), kind)]);
         }
+    }
+
+    #[test]
+    fn a_handler_in_typescript_is_an_error_and_its_types_are_ignored() {
+        assert_eq!(
+            errors(&[
+                ("request/10-x.ts", "throw 'no'"),
+                ("request/types.d.ts", "")
+            ]),
+            ["request/10-x.ts:1:1: is TypeScript, which is not run yet; compile it to JavaScript"]
+        );
     }
 
     #[test]

@@ -343,7 +343,7 @@ impl Pipeline {
 
     async fn run(&self, tx: &mut Transaction, steps: Vec<crate::generation::Step>) -> Verdict {
         let numbers: Vec<usize> = steps.iter().map(|step| step.handler).collect();
-        let call = tx.call.clone();
+        let call = tx.call.take();
         let host = self.calls.of(&tx.generation);
         let Ran {
             call,
