@@ -113,7 +113,7 @@ impl<'a> HandlerFile<'a> {
         let typescript = || {
             whole
                 .strip_suffix(".ts")
-                .filter(|stem| !stem.ends_with(".d"))
+                .filter(|stem| stem.rsplit_once('.').is_none_or(|(_, last)| last != "d"))
         };
         let (stem, is_typescript) = match whole.strip_suffix(".js") {
             Some(stem) => (stem, false),
