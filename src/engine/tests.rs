@@ -588,6 +588,7 @@ fn nothing_a_handler_does_outlives_its_transaction() {
             if (typeof leak !== 'undefined' || globalThis.leak || ({}).leak || [].leak || req.leak || res.leak || log.leak) seen.push('leak');
             if (Math.random() === 4 || JSON.parse('1') !== 1 || [1].map(x => x)[0] !== 1) seen.push('patched');
             if (Object.keys(req.userProperties).length > 0 || req.headers['x-leak']) seen.push('properties');
+            if (req.headers.leak || req.query.leak || res.headers.leak || req.verb.name.leak) seen.push('views');
             if (req.getApiKey().leak || console.log.leak || Object.getPrototypeOf(function* () {}).leak) seen.push('deep');
             throw seen.join() || 'clean';
         }
@@ -598,6 +599,8 @@ fn nothing_a_handler_does_outlives_its_transaction() {
             () => { req.leak = 1 }, () => { res.leak = 1 }, () => { log.leak = 1 }, () => { console.log.leak = 1 },
             () => { req.setUserProperty('leak', 1) }, () => { req.headers['x-leak'] = '1' },
             () => { req.getApiKey().leak = 1 }, () => { Object.getPrototypeOf(function* () {}).leak = 1 },
+            () => { Object.setPrototypeOf(req.headers, { leak: 1 }) }, () => { req.query.__proto__ = { leak: 1 } },
+            () => { Reflect.setPrototypeOf(res.headers, { leak: 1 }) }, () => { req.verb.name.leak = 1 },
             () => { Object.defineProperty(String.prototype, 'contains', { value: () => true }) },
         ];
         for (const attempt of attempts) { try { attempt() } catch (e) { } }
