@@ -20,7 +20,8 @@
       if (text !== natives.text('method')) return undefined;
       if (verbName === null || verbName() !== text) {
         verbName = () => text;
-        verbName.toString = verbName;
+        own(verbName, 'toString', verbName);
+        freeze(verbName);
       }
       return verbName;
     },

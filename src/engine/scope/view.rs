@@ -92,6 +92,9 @@ impl Class {
                 return Err(rquickjs::Error::Exception);
             }
             qjs::JS_SetOpaque(value, Box::into_raw(view).cast());
+            // All transactions of an isolate share the object: its prototype is not to be
+            // replaced. Its members are the message's, so the hooks take them all the same.
+            qjs::JS_PreventExtensions(ctx.as_raw().as_ptr(), value);
             Value::from_raw(ctx.clone(), value)
         };
         Object::from_value(value)
@@ -111,7 +114,7 @@ static EXOTIC: qjs::JSClassExoticMethods = qjs::JSClassExoticMethods {
     define_own_property: Some(define_own_property),
     has_property: None,
     get_property: None,
-    set_property: None,
+    set_property: Some(set_property),
 };
 
 unsafe extern "C" fn finalize(_runtime: *mut qjs::JSRuntime, value: qjs::JSValue) {
@@ -247,6 +250,42 @@ unsafe extern "C" fn delete_property(
     view.scope.write(view.shows, &name, &[]).map_or(0, |()| 1)
 }
 
+unsafe extern "C" fn set_property(
+    context: *mut qjs::JSContext,
+    object: qjs::JSValue,
+    atom: qjs::JSAtom,
+    value: qjs::JSValue,
+    _receiver: qjs::JSValue,
+    _flags: c_int,
+) -> c_int {
+    // SAFETY: QuickJS's own arguments, see `enter`.
+    let Some((ctx, view, name)) = (unsafe { enter(context, object, atom) }) else {
+        return 0;
+    };
+    // SAFETY: as in `write`.
+    unsafe { write(&ctx, view, &name, value) }
+}
+
+/// Gives a member a value.
+///
+/// # Safety
+///
+/// `value` is lent by QuickJS for the call.
+unsafe fn write(ctx: &Ctx<'_>, view: &View, name: &str, value: qjs::JSValue) -> c_int {
+    // SAFETY: QuickJS lends the value for the call; the duplicate is ours to drop.
+    let value =
+        unsafe { Value::from_raw(ctx.clone(), qjs::JS_DupValue(ctx.as_raw().as_ptr(), value)) };
+    let written = texts(ctx, value).and_then(|values| {
+        view.scope
+            .write(view.shows, name, &values)
+            .map_err(|message| rquickjs::Exception::throw_type(ctx, &message))
+    });
+    match written {
+        Ok(()) => 1,
+        Err(error) => raise(ctx, &error),
+    }
+}
+
 unsafe extern "C" fn define_own_property(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
@@ -265,17 +304,8 @@ unsafe extern "C" fn define_own_property(
             rquickjs::Exception::throw_type(&ctx, &format!("`{name}` can only be given a value"));
         return raise(&ctx, &refused);
     }
-    // SAFETY: QuickJS lends the value for the call; the duplicate is ours to drop.
-    let value = unsafe { Value::from_raw(ctx.clone(), qjs::JS_DupValue(context, value)) };
-    let written = texts(&ctx, value).and_then(|values| {
-        view.scope
-            .write(view.shows, &name, &values)
-            .map_err(|message| rquickjs::Exception::throw_type(&ctx, &message))
-    });
-    match written {
-        Ok(()) => 1,
-        Err(error) => raise(&ctx, &error),
-    }
+    // SAFETY: as in `write`.
+    unsafe { write(&ctx, view, &name, value) }
 }
 
 /// The texts a script assigned: none for `null` and `undefined`, several for an array.
