@@ -589,6 +589,7 @@ fn nothing_a_handler_does_outlives_its_transaction() {
             if (Math.random() === 4 || JSON.parse('1') !== 1 || [1].map(x => x)[0] !== 1) seen.push('patched');
             if (Object.keys(req.userProperties).length > 0 || req.headers['x-leak']) seen.push('properties');
             if (req.headers.leak || req.query.leak || res.headers.leak || req.verb.name.leak) seen.push('views');
+            if (typeof Error.prepareStackTrace === 'function' || Error.stackTraceLimit === 0 || String(new Error('x').stack) === 'leak') seen.push('stack');
             if (req.getApiKey().leak || console.log.leak || Object.getPrototypeOf(function* () {}).leak) seen.push('deep');
             throw seen.join() || 'clean';
         }
@@ -601,6 +602,7 @@ fn nothing_a_handler_does_outlives_its_transaction() {
             () => { req.getApiKey().leak = 1 }, () => { Object.getPrototypeOf(function* () {}).leak = 1 },
             () => { Object.setPrototypeOf(req.headers, { leak: 1 }) }, () => { req.query.__proto__ = { leak: 1 } },
             () => { Reflect.setPrototypeOf(res.headers, { leak: 1 }) }, () => { req.verb.name.leak = 1 },
+            () => { Error.prepareStackTrace = () => 'leak' }, () => { Error.stackTraceLimit = 0 },
             () => { Object.defineProperty(String.prototype, 'contains', { value: () => true }) },
         ];
         for (const attempt of attempts) { try { attempt() } catch (e) { } }
