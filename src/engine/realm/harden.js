@@ -2,9 +2,19 @@
 (function () {
   'use strict';
 
-  const { Object, Reflect, Set, TypeError } = globalThis;
+  const { Error, Object, Reflect, Set, TypeError } = globalThis;
   const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
   const { ownKeys } = Reflect;
+
+  // What outlives a transaction by design (callbacks of the collector, memory shared with
+  // others), what blocks a thread, and the hooks of QuickJS that are accessors over the
+  // context's own state, which freezing doesn't hold.
+  function removeWhatOutlives() {
+    for (const name of ['FinalizationRegistry', 'WeakRef', 'SharedArrayBuffer', 'Atomics', 'AsyncDisposableStack', 'DisposableStack']) {
+      delete globalThis[name];
+    }
+    for (const name of ['prepareStackTrace', 'stackTraceLimit']) delete Error[name];
+  }
 
   // `eval` and the constructors of functions make code from text; they stay what they are to
   // `typeof` and `instanceof`, and throw when called.
@@ -68,6 +78,7 @@
     for (const object of seen) freeze(object);
   }
 
+  removeWhatOutlives();
   forbidCodeFromText();
   const errors = ['Error', 'TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'EvalError', 'URIError', 'AggregateError', 'InternalError'];
   for (const name of ['Object', 'Function', 'Promise', ...errors]) {
