@@ -56,7 +56,7 @@ pub fn check(
     let config = match config::for_check(&inputs) {
         Ok(config) => config,
         Err(problems) => {
-            eprint!("{problems}");
+            eprintln!("{problems}");
             return super::USAGE.into();
         }
     };

@@ -13,7 +13,7 @@ pub fn run(args: Run, variables: impl IntoIterator<Item = (OsString, OsString)>)
     let (serving, config) = match config::for_run(&args.inputs(variables)) {
         Ok(read) => read,
         Err(problems) => {
-            eprint!("{problems}");
+            eprintln!("{problems}");
             return super::USAGE.into();
         }
     };
