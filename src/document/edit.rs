@@ -246,12 +246,14 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
     }
 
     fn repeats_a_key(&self) -> bool {
-        let keys = || self.slots.iter().map(|slot| slot.key);
-        (1..self.slots.len()).any(|number| {
-            keys()
-                .take(number)
-                .any(|earlier| earlier == self.slots[number].key)
-        })
+        let mut rest = self.slots.as_slice();
+        while let [first, behind @ ..] = rest {
+            if behind.iter().any(|slot| slot.key == first.key) {
+                return true;
+            }
+            rest = behind;
+        }
+        false
     }
 }
 

@@ -57,7 +57,7 @@ impl ParseError {
         let is_char_start = |b: &&u8| **b & 0xC0 != 0x80;
         Self {
             offset,
-            line: before.iter().filter(|&&b| b == b'\n').count() + 1,
+            line: memchr::memchr_iter(b'\n', before).count() + 1,
             column: before[line_start..].iter().filter(is_char_start).count() + 1,
             fault,
         }

@@ -33,273 +33,268 @@ pub(super) struct Index {
     pub(super) is_compact: bool,
 }
 
+/// A fault and its offset.
+type Found = (usize, Fault);
+
 /// Scans the value that `text` holds from offset `start` on, to the end of the text.
 ///
 /// # Errors
 ///
 /// The first fault and its offset. The encoding is not looked at: `text` must be UTF-8 already.
-pub(super) fn scan(text: &[u8], start: usize) -> Result<Index, (usize, Fault)> {
+pub(super) fn scan(text: &[u8], start: usize) -> Result<Index, Found> {
     if u32::try_from(text.len()).is_err() {
         return Err((0, Fault::Length));
     }
-    let mut scan = Scan {
+    let mut tape = Tape {
         text,
-        at: start,
         // Six bytes a token is denser than most documents are; the pages that stay unused are never touched.
         tokens: Vec::with_capacity(text.len() / 6 + 4),
         odd_numbers: Vec::new(),
         blanks: 0,
-        open: Vec::with_capacity(8),
     };
-    scan.skip_blanks();
-    scan.blanks = 0;
-    match scan.document() {
-        Ok(()) => Ok(Index {
-            tokens: scan.tokens,
-            odd_numbers: scan.odd_numbers,
-            is_compact: scan.blanks == 0,
-        }),
-        Err(fault) if scan.at >= text.len() => Err((
-            text.len(),
-            match fault {
-                Fault::Unexpected | Fault::Control | Fault::Escape | Fault::Number => Fault::End,
-                Fault::Encoding | Fault::End | Fault::Depth | Fault::Trailing | Fault::Length => {
-                    fault
-                }
-            },
-        )),
-        Err(fault) => Err((scan.at, fault)),
+    let root = tape.skip_blanks(start);
+    tape.blanks = 0;
+    let end = tape.value(root).map_err(|(at, fault)| {
+        if at < text.len() {
+            (at, fault)
+        } else {
+            (text.len(), Fault::End)
+        }
+    })?;
+    let is_compact = tape.blanks == 0;
+    let end = tape.skip_blanks(end);
+    if end < text.len() {
+        return Err((end, Fault::Trailing));
     }
+    Ok(Index {
+        tokens: tape.tokens,
+        odd_numbers: tape.odd_numbers,
+        is_compact,
+    })
 }
 
 /// A container whose closing bracket has not come yet.
+#[derive(Clone, Copy)]
 struct Open {
     token: u32,
     children: u32,
-    is_object: bool,
+    closing: u8,
 }
 
-struct Scan<'t> {
+struct Tape<'t> {
     text: &'t [u8],
-    at: usize,
     tokens: Vec<Token>,
     odd_numbers: Vec<Node>,
     /// Bytes of blanks seen.
     blanks: usize,
-    open: Vec<Open>,
 }
 
-impl Scan<'_> {
-    fn document(&mut self) -> Result<(), Fault> {
+impl Tape<'_> {
+    /// Scans the value that begins at `at` and all that is in it; returns the offset behind it.
+    fn value(&mut self, mut at: usize) -> Result<usize, Found> {
+        let mut around: Vec<Open> = Vec::new();
+        let mut innermost: Option<Open> = None;
         loop {
-            if self.value()? {
-                // A container was opened and has a first child.
-                continue;
-            }
-            if !self.behind_value()? {
-                break;
-            }
-        }
-        let inner_blanks = self.blanks;
-        self.skip_blanks();
-        self.blanks = inner_blanks;
-        if self.at == self.text.len() {
-            Ok(())
-        } else {
-            Err(Fault::Trailing)
-        }
-    }
-
-    /// Scans a scalar or an opening bracket; true if a child must follow.
-    fn value(&mut self) -> Result<bool, Fault> {
-        match self.peek() {
-            b'"' => self.string()?,
-            b'{' => return self.open(true),
-            b'[' => return self.open(false),
-            b'-' | b'0'..=b'9' => self.number()?,
-            b't' => self.word(b"true")?,
-            b'f' => self.word(b"false")?,
-            b'n' => self.word(b"null")?,
-            _ => return Err(Fault::Unexpected),
-        }
-        Ok(false)
-    }
-
-    /// Scans what stands behind a value, closing brackets included; true if another value must follow.
-    fn behind_value(&mut self) -> Result<bool, Fault> {
-        while let Some(open) = self.open.last_mut() {
-            open.children += 1;
-            let is_object = open.is_object;
-            self.skip_blanks();
-            match (self.peek(), is_object) {
-                (b',', _) => {
-                    self.at += 1;
-                    self.skip_blanks();
-                    if is_object {
-                        self.key()?;
+            let start = at;
+            match self.peek(at) {
+                b'"' => at = self.string(at)?,
+                opening @ (b'{' | b'[') => {
+                    if let Some(outer) = innermost {
+                        around.push(outer);
                     }
-                    return Ok(true);
+                    if around.len() == MAX_DEPTH {
+                        return Err((at, Fault::Depth));
+                    }
+                    // In ASCII a closing bracket stands two behind the opening one.
+                    let container = Open {
+                        token: index(self.tokens.len()),
+                        children: 0,
+                        closing: opening + 2,
+                    };
+                    self.push(at, at);
+                    at = self.skip_blanks(at + 1);
+                    if self.peek(at) == container.closing {
+                        at = self.close(container, at);
+                        innermost = around.pop();
+                    } else {
+                        if opening == b'{' {
+                            at = self.key(at)?;
+                        }
+                        innermost = Some(container);
+                        continue;
+                    }
                 }
-                (b'}', true) | (b']', false) => self.close(),
-                _ => return Err(Fault::Unexpected),
+                b'-' | b'0'..=b'9' => at = self.number(at)?,
+                b't' => at = self.word(at, b"true")?,
+                b'f' => at = self.word(at, b"false")?,
+                b'n' => at = self.word(at, b"null")?,
+                _ => return Err((start, Fault::Unexpected)),
+            }
+            // Behind a value: more of the same, or the end of the container and what is behind that.
+            loop {
+                let Some(container) = &mut innermost else {
+                    return Ok(at);
+                };
+                container.children += 1;
+                at = self.skip_blanks(at);
+                let byte = self.peek(at);
+                if byte == b',' {
+                    at = self.skip_blanks(at + 1);
+                    if container.closing == b'}' {
+                        at = self.key(at)?;
+                    }
+                    break;
+                }
+                if byte != container.closing {
+                    return Err((at, Fault::Unexpected));
+                }
+                at = self.close(*container, at);
+                innermost = around.pop();
             }
         }
-        Ok(false)
     }
 
-    fn open(&mut self, is_object: bool) -> Result<bool, Fault> {
-        if self.open.len() == MAX_DEPTH {
-            return Err(Fault::Depth);
-        }
-        self.open.push(Open {
-            token: index(self.tokens.len()),
-            children: 0,
-            is_object,
+    fn close(&mut self, container: Open, at: usize) -> usize {
+        self.tokens.push(Token {
+            start: index(at),
+            extent: container.children,
         });
-        self.push(self.at, 0);
-        self.at += 1;
-        self.skip_blanks();
-        match (self.peek(), is_object) {
-            (b'}', true) | (b']', false) => {
-                self.close();
-                Ok(false)
-            }
-            (_, true) => self.key().map(|()| true),
-            (_, false) => Ok(true),
-        }
+        self.tokens[container.token as usize].extent = index(self.tokens.len());
+        at + 1
     }
 
-    fn close(&mut self) {
-        let Some(open) = self.open.pop() else { return };
-        self.push(self.at, open.children as usize);
-        self.at += 1;
-        self.tokens[open.token as usize].extent = index(self.tokens.len());
+    /// Scans a key and its colon; returns the offset of the value.
+    #[inline]
+    fn key(&mut self, at: usize) -> Result<usize, Found> {
+        if self.peek(at) != b'"' {
+            return Err((at, Fault::Unexpected));
+        }
+        let at = self.string(at)?;
+        let at = self.skip_blanks(at);
+        if self.peek(at) != b':' {
+            return Err((at, Fault::Unexpected));
+        }
+        Ok(self.skip_blanks(at + 1))
     }
 
-    fn key(&mut self) -> Result<(), Fault> {
-        if self.peek() != b'"' {
-            return Err(Fault::Unexpected);
-        }
-        self.string()?;
-        self.skip_blanks();
-        if self.peek() != b':' {
-            return Err(Fault::Unexpected);
-        }
-        self.at += 1;
-        self.skip_blanks();
-        Ok(())
+    #[inline]
+    fn string(&mut self, start: usize) -> Result<usize, Found> {
+        let at = plain_end(self.text, start + 1);
+        let quote = if self.peek(at) == b'"' {
+            at
+        } else {
+            self.closing_quote(at)?
+        };
+        self.push(start, quote + 1);
+        Ok(quote + 1)
     }
 
-    fn string(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        self.at += 1;
-        loop {
-            self.at = plain_end(self.text, self.at);
-            match self.peek() {
-                b'"' => break,
-                b'\\' => self.escape()?,
-                _ => return Err(Fault::Control),
-            }
+    /// The offset of the quote that ends a string, from an escape in it on.
+    #[inline(never)]
+    fn closing_quote(&self, mut at: usize) -> Result<usize, Found> {
+        while self.peek(at) != b'"' {
+            at = plain_end(self.text, self.escape(at)?);
         }
-        self.at += 1;
-        self.push(start, self.at - start);
-        Ok(())
+        Ok(at)
     }
 
-    fn escape(&mut self) -> Result<(), Fault> {
-        self.at += 1;
-        match self.peek() {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 1,
+    fn escape(&self, at: usize) -> Result<usize, Found> {
+        if self.peek(at) != b'\\' {
+            return Err((at, Fault::Control));
+        }
+        match self.peek(at + 1) {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
             b'u' => {
-                self.at += 1;
-                for _ in 0..4 {
-                    if !self.peek().is_ascii_hexdigit() {
-                        return Err(Fault::Escape);
-                    }
-                    self.at += 1;
+                let digits = at + 2..at + 6;
+                match digits
+                    .clone()
+                    .find(|&at| !self.peek(at).is_ascii_hexdigit())
+                {
+                    None => Ok(digits.end),
+                    Some(at) => Err((at, Fault::Escape)),
                 }
             }
-            _ => return Err(Fault::Escape),
+            _ => Err((at + 1, Fault::Escape)),
         }
-        Ok(())
     }
 
-    fn number(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        if self.peek() == b'-' {
-            self.at += 1;
+    fn number(&mut self, start: usize) -> Result<usize, Found> {
+        let whole = start + usize::from(self.peek(start) == b'-');
+        let mut at = self.digits(whole)?;
+        if self.peek(whole) == b'0' && at > whole + 1 {
+            return Err((whole + 1, Fault::Number));
         }
-        let whole = self.digits()?;
-        if whole > 1 && self.text[self.at - whole] == b'0' {
-            self.at -= whole - 1;
-            return Err(Fault::Number);
-        }
-        let mut is_odd = whole > number::EXACT_DIGITS || self.text[start..self.at] == *b"-0";
-        if self.peek() == b'.' {
+        let mut is_odd =
+            at - whole > number::EXACT_DIGITS || (whole > start && self.peek(whole) == b'0');
+        if self.peek(at) == b'.' {
             is_odd = true;
-            self.at += 1;
-            self.digits()?;
+            at = self.digits(at + 1)?;
         }
-        if matches!(self.peek(), b'e' | b'E') {
+        if matches!(self.peek(at), b'e' | b'E') {
             is_odd = true;
-            self.at += 1;
-            if matches!(self.peek(), b'+' | b'-') {
-                self.at += 1;
-            }
-            self.digits()?;
+            at = self.digits(at + 1 + usize::from(matches!(self.peek(at + 1), b'+' | b'-')))?;
         }
         if is_odd {
             self.odd_numbers.push(Node(index(self.tokens.len())));
         }
-        self.push(start, self.at - start);
-        Ok(())
+        self.push(start, at);
+        Ok(at)
     }
 
-    /// Skips one digit or more, and counts them.
-    fn digits(&mut self) -> Result<usize, Fault> {
-        let start = self.at;
-        while self.peek().is_ascii_digit() {
-            self.at += 1;
+    /// Skips one digit or more.
+    #[inline]
+    fn digits(&self, start: usize) -> Result<usize, Found> {
+        let mut at = start;
+        while self.peek(at).is_ascii_digit() {
+            at += 1;
         }
-        if self.at == start {
-            Err(Fault::Number)
+        if at == start {
+            Err((at, Fault::Number))
         } else {
-            Ok(self.at - start)
+            Ok(at)
         }
     }
 
-    fn word(&mut self, word: &[u8]) -> Result<(), Fault> {
-        let start = self.at;
-        for &letter in word {
-            if self.peek() != letter {
-                return Err(Fault::Unexpected);
+    fn word(&mut self, start: usize, word: &[u8]) -> Result<usize, Found> {
+        match (0..word.len()).find(|&letter| self.peek(start + letter) != word[letter]) {
+            Some(letter) => Err((start + letter, Fault::Unexpected)),
+            None => {
+                self.push(start, start + word.len());
+                Ok(start + word.len())
             }
-            self.at += 1;
         }
-        self.push(start, word.len());
-        Ok(())
     }
 
     #[inline]
-    fn skip_blanks(&mut self) {
-        let start = self.at;
-        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
-            self.at += 1;
+    fn skip_blanks(&mut self, at: usize) -> usize {
+        if self.peek(at) > b' ' {
+            at
+        } else {
+            self.skip_some_blanks(at)
         }
-        self.blanks += self.at - start;
     }
 
-    /// The byte to look at next; behind the end a NUL, which JSON allows nowhere.
-    #[inline]
-    fn peek(&self) -> u8 {
-        self.text.get(self.at).copied().unwrap_or(0)
+    fn skip_some_blanks(&mut self, start: usize) -> usize {
+        let mut at = start;
+        while matches!(self.peek(at), b' ' | b'\n' | b'\r' | b'\t') {
+            at += 1;
+        }
+        self.blanks += at - start;
+        at
     }
 
+    /// The byte at an offset; behind the end a NUL, which JSON allows nowhere.
     #[inline]
-    fn push(&mut self, start: usize, extent: usize) {
+    fn peek(&self, at: usize) -> u8 {
+        self.text.get(at).copied().unwrap_or(0)
+    }
+
+    /// Notes a token by where it begins and where it ends.
+    #[inline]
+    fn push(&mut self, start: usize, end: usize) {
         self.tokens.push(Token {
             start: index(start),
-            extent: index(extent),
+            extent: index(end - start),
         });
     }
 }
@@ -311,7 +306,8 @@ fn index(number: usize) -> u32 {
     number as u32
 }
 
-/// The offset, from `at` on, of the first byte that does not stand for itself in a string: a quote, a backslash or a control.
+/// The offset, from `at` on, of the first byte that does not stand for itself in a string: a quote, a backslash or a
+/// control.
 ///
 /// Looks at eight bytes at a time: in each lane the high bit is set where the lane holds such a byte. A borrow may set a
 /// lane too many, but only behind a true one, so the first is always right
@@ -320,20 +316,25 @@ fn index(number: usize) -> u32 {
 fn plain_end(text: &[u8], mut at: usize) -> usize {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (LOW * 0x22);
-        let backslash = word ^ (LOW * 0x5C);
-        let special = (quote.wrapping_sub(LOW) & !quote)
-            | (backslash.wrapping_sub(LOW) & !backslash)
-            | (word.wrapping_sub(LOW * 0x20) & !word);
-        let special = special & HIGH;
+    while let Some(word) = text.get(at..at + 8).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(LOW * 0x20);
+        let quote = (word ^ (LOW * 0x22)).wrapping_sub(LOW);
+        let backslash = (word ^ (LOW * 0x5C)).wrapping_sub(LOW);
+        // A lane with its high bit set is no ASCII and none of the three.
+        let special = (control | quote | backslash) & !word & HIGH;
         if special != 0 {
             return at + special.trailing_zeros() as usize / 8;
         }
         at += 8;
     }
+    last_plain_end(text, at)
+}
+
+/// The same for the last bytes of a text.
+#[cold]
+fn last_plain_end(text: &[u8], at: usize) -> usize {
     let is_special = |&b: &u8| b == b'"' || b == b'\\' || b < 0x20;
-    let tail = text.get(at..).unwrap_or_default();
-    at + tail.iter().position(is_special).unwrap_or(tail.len())
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(is_special).unwrap_or(rest.len())
 }

@@ -45,6 +45,7 @@ pub struct Node(u32);
 
 impl Node {
     /// The value of the member whose key this is.
+    #[must_use]
     pub fn value(self) -> Self {
         Self(self.0 + 1)
     }
@@ -163,8 +164,8 @@ impl Document {
 
     /// What stands between the quotes of the string or key `node`.
     pub fn inner(&self, node: Node) -> &[u8] {
-        let span = self.span(node);
-        &self.text[span.start + 1..span.end - 1]
+        let Token { start, extent } = self.token(node);
+        &self.text[start as usize + 1..(start + extent) as usize - 1]
     }
 
     /// Whether there are numbers that JavaScript might spell in another way.
@@ -179,11 +180,55 @@ impl Document {
             .map(|node| self.spelling(node))
     }
 
+    /// Whether two scalars or keys are spelled alike.
+    pub fn is_spelled_alike(&self, one: Node, other: Node) -> bool {
+        let (one, other) = (self.token(one), self.token(other));
+        one.extent == other.extent
+            && self.is_same_text(
+                one.start as usize,
+                other.start as usize,
+                one.extent as usize,
+            )
+    }
+
+    /// Compares two pieces of the text. They are a few bytes long mostly, for which a call of `memcmp` takes longer.
+    fn is_same_text(&self, one: usize, other: usize, length: usize) -> bool {
+        let word = |at: usize| {
+            self.text
+                .get(at..)
+                .and_then(<[u8]>::first_chunk)
+                .map(|chunk| u64::from_le_bytes(*chunk))
+        };
+        let mut done = 0;
+        while done < length {
+            let (Some(one_word), Some(other_word)) = (word(one + done), word(other + done)) else {
+                return self.text[one + done..one + length]
+                    == self.text[other + done..other + length];
+            };
+            // Of the last word the bytes that are too many are shifted out.
+            let surplus = 8_usize.saturating_sub(length - done);
+            if (one_word ^ other_word) << (8 * surplus) != 0 {
+                return false;
+            }
+            done += 8;
+        }
+        true
+    }
+
     /// The node behind `node` and all it holds: its sibling, or the closing bracket around them.
     fn after(&self, node: Node) -> Node {
-        match self.kind(node) {
-            Kind::Object | Kind::Array => Node(self.token(node).extent),
-            Kind::String | Kind::Number | Kind::True | Kind::False | Kind::Null => Node(node.0 + 1),
+        self.end(node).1
+    }
+
+    /// The offset behind `node` and all it holds, and the node that follows.
+    fn end(&self, node: Node) -> (usize, Node) {
+        let Token { start, extent } = self.token(node);
+        match self.text[start as usize] {
+            b'{' | b'[' => (
+                self.token(Node(extent - 1)).start as usize + 1,
+                Node(extent),
+            ),
+            _ => (start as usize + extent as usize, Node(node.0 + 1)),
         }
     }
 
@@ -193,12 +238,7 @@ impl Document {
     }
 
     fn span(&self, node: Node) -> Range<usize> {
-        let start = self.start(node);
-        let end = match self.text[start] {
-            b'{' | b'[' => self.start(self.closing(node)) + 1,
-            _ => start + self.token(node).extent as usize,
-        };
-        start..end
+        self.start(node)..self.end(node).0
     }
 
     fn start(&self, node: Node) -> usize {

@@ -86,7 +86,7 @@ impl Spellings {
                 Entry::Occupied(mut known) => {
                     if known
                         .get()
-                        .is_some_and(|known| document.spelling(known) != document.spelling(node))
+                        .is_some_and(|known| !document.is_spelled_alike(known, node))
                     {
                         known.insert(None);
                     }

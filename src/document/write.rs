@@ -41,6 +41,8 @@ struct Frame {
     kept: Option<Range<usize>>,
     /// Behind a child of `origin`: the offset, and the node that follows.
     resume: Option<(usize, Node)>,
+    /// Whether new children stand without blanks. Saves to look for a style where there is none.
+    is_bare: bool,
     /// The style of new children, once it is known.
     blanks: Option<Blanks>,
 }
@@ -109,6 +111,12 @@ impl Writer {
     }
 
     fn open(&mut self, opening: u8, closing: u8, origin: Option<Source>) {
+        let is_bare = match (&self.layout, &origin) {
+            (Layout::Compact, _) => true,
+            (Layout::Indented(_), _) => false,
+            (Layout::Source, Some(Source { document, .. })) => document.is_compact,
+            (Layout::Source, None) => self.frames.last().is_none_or(|around| around.is_bare),
+        };
         self.out.push(opening);
         self.frames.push(Frame {
             closing,
@@ -116,6 +124,7 @@ impl Writer {
             is_empty: true,
             kept: None,
             resume: None,
+            is_bare,
             blanks: None,
         });
     }
@@ -151,7 +160,7 @@ impl Writer {
     /// Writes a child of the container's origin as it is: an element, or a member by its key.
     ///
     /// Neighbours that are kept one after the other are copied in one go.
-    pub fn keep(&mut self, child: &Source) {
+    pub fn keep(&mut self, document: &Document, child: Node) {
         let value = self.value_of(child);
         let can_copy = !matches!(self.layout, Layout::Indented(_));
         match self.frames.last_mut() {
@@ -159,42 +168,40 @@ impl Writer {
                 kept: Some(kept),
                 resume: Some(resume),
                 ..
-            }) if resume.1 == child.node => {
-                *resume = behind(&child.document, value);
+            }) if resume.1 == child => {
+                *resume = document.end(value);
                 kept.end = resume.0;
             }
             Some(Frame {
                 origin: Some(_), ..
             }) if can_copy => {
-                self.separate(child);
-                let resume = behind(&child.document, value);
+                self.separate(document, child);
+                let resume = document.end(value);
                 if let Some(frame) = self.frames.last_mut() {
-                    frame.kept = Some(child.document.start(child.node)..resume.0);
+                    frame.kept = Some(document.start(child)..resume.0);
                     frame.resume = Some(resume);
                 }
             }
             Some(_) | None => {
-                self.source_child(child);
-                self.copy(&child.document, value);
+                self.source_child(document, child);
+                self.copy(document, value);
             }
         }
     }
 
     /// Begins a child of the container's origin, an element or a member by its key; its value is written next.
-    pub fn source_child(&mut self, child: &Source) {
-        self.separate(child);
-        let document = &child.document;
+    pub fn source_child(&mut self, document: &Document, child: Node) {
+        self.separate(document, child);
         let value = self.value_of(child);
         if self.layout == Layout::Source {
-            self.out.extend_from_slice(
-                &document.text()[document.start(child.node)..document.start(value)],
-            );
+            self.out
+                .extend_from_slice(&document.text()[document.start(child)..document.start(value)]);
         } else if self.in_object() {
-            self.out.extend_from_slice(document.spelling(child.node));
+            self.out.extend_from_slice(document.spelling(child));
             self.colon();
         }
         if let Some(frame) = self.frames.last_mut() {
-            frame.resume = Some(behind(document, value));
+            frame.resume = Some(document.end(value));
         }
     }
 
@@ -211,7 +218,7 @@ impl Writer {
     }
 
     /// Writes a value of a document as it is.
-    pub fn copy(&mut self, document: &Rc<Document>, node: Node) {
+    pub fn copy(&mut self, document: &Document, node: Node) {
         match &self.layout {
             Layout::Source => self.out.extend_from_slice(document.spelling(node)),
             Layout::Compact => copy_compact(&mut self.out, document, document.span(node)),
@@ -234,7 +241,7 @@ impl Writer {
         quote(&mut self.out, text);
     }
 
-    fn copy_indented(&mut self, document: &Rc<Document>, node: Node) {
+    fn copy_indented(&mut self, document: &Document, node: Node) {
         match document.kind(node) {
             Kind::Object => self.open_object(None),
             Kind::Array => self.open_array(None),
@@ -244,18 +251,14 @@ impl Writer {
             }
         }
         for child in document.children(node) {
-            let child = Source {
-                document: Rc::clone(document),
-                node: child,
-            };
-            self.source_child(&child);
-            self.copy(document, self.value_of(&child));
+            self.source_child(document, child);
+            self.copy(document, self.value_of(child));
         }
         self.close();
     }
 
     /// Writes what stands before a child of the origin.
-    fn separate(&mut self, child: &Source) {
+    fn separate(&mut self, document: &Document, child: Node) {
         if self.layout != Layout::Source {
             self.separate_new();
             return;
@@ -264,23 +267,22 @@ impl Writer {
         let Some(frame) = self.frames.last_mut() else {
             return;
         };
-        let Source { document, node } = child;
         let is_first_here = std::mem::replace(&mut frame.is_empty, false);
-        if let Some((offset, _)) = frame.resume.filter(|(_, next)| next == node) {
+        if let Some((offset, _)) = frame.resume.filter(|&(_, next)| next == child) {
             self.out
-                .extend_from_slice(&document.text()[offset..document.start(*node)]);
+                .extend_from_slice(&document.text()[offset..document.start(child)]);
             return;
+        }
+        if !is_first_here {
+            self.out.push(b',');
         }
         let was_first = frame
             .origin
             .as_ref()
-            .is_some_and(|origin| document.children(origin.node).next() == Some(*node));
-        if !is_first_here {
-            self.out.push(b',');
-        }
+            .is_some_and(|origin| document.children(origin.node).next() == Some(child));
         match (is_first_here, was_first) {
             (true, true) | (false, false) => {
-                self.out.extend_from_slice(blanks::before(document, *node));
+                self.out.extend_from_slice(blanks::before(document, child));
             }
             (true, false) => self.style(|blanks| &blanks.head),
             (false, true) => self.style(|blanks| &blanks.lead),
@@ -318,11 +320,11 @@ impl Writer {
         }
     }
 
-    fn value_of(&self, child: &Source) -> Node {
+    fn value_of(&self, child: Node) -> Node {
         if self.in_object() {
-            child.node.value()
+            child.value()
         } else {
-            child.node
+            child
         }
     }
 
@@ -341,12 +343,10 @@ impl Writer {
 
     /// Writes a part of the innermost container's style.
     fn style(&mut self, part: impl Fn(&Blanks) -> &Vec<u8>) {
-        if self.layout == Layout::Compact {
+        if self.frames.last().is_none_or(|frame| frame.is_bare) {
             return;
         }
-        let Some(innermost) = self.frames.len().checked_sub(1) else {
-            return;
-        };
+        let innermost = self.frames.len() - 1;
         let blanks = self.blanks(innermost);
         self.out.extend_from_slice(part(&blanks));
         self.frames[innermost].blanks = Some(blanks);
@@ -374,11 +374,6 @@ impl Writer {
             Some(_) | None => around,
         }
     }
-}
-
-/// The offset behind a value, and the node that follows it.
-fn behind(document: &Document, value: Node) -> (usize, Node) {
-    (document.span(value).end, document.after(value))
 }
 
 fn copy_compact(out: &mut Vec<u8>, document: &Document, span: Range<usize>) {

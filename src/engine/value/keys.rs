@@ -168,15 +168,12 @@ impl Keys {
         node: Node,
         next: &mut usize,
     ) -> Result<Key, Thrown> {
-        let spelling = document.spelling(node);
-        let likely = self.known.iter().skip(*next).take(REACH);
-        if let Some(ahead) = likely
-            .clone()
-            .position(|&(example, _)| document.spelling(example) == spelling)
-        {
-            let key = self.known[*next + ahead].1;
-            *next += ahead + 1;
-            return Ok(key.retain(cx));
+        for ahead in *next..self.known.len().min(*next + REACH) {
+            let (example, key) = self.known[ahead];
+            if document.is_spelled_alike(example, node) {
+                *next = ahead + 1;
+                return Ok(key.retain(cx));
+            }
         }
         let key = Key::of_text(cx, &document.string(node))?;
         if self.known.len() < SHARED {

@@ -21,7 +21,7 @@ use super::keys::{Key, Keys, Rank};
 use super::property::Property;
 use super::raw::{Constant, Cx, Descriptor, Owned, Ref, Thrown};
 use super::realm::Realm;
-use crate::document::{Document, Kind, Members, Node, Slot, Source, State, Text};
+use crate::document::{Document, Kind, Members, Node, Slot, Source, State, Text, Writer};
 
 /// A document on behalf of the values that came from it.
 pub(super) struct Origin {
@@ -281,6 +281,29 @@ impl Lazy {
         if let Some(members) = self.members.borrow_mut().as_mut() {
             members.end_walk();
         }
+    }
+
+    /// Keeps the members from a slot on in the text as long as no script has looked at them; returns the slot that needs a
+    /// closer look, or the end.
+    pub(super) fn keep_unread(
+        &self,
+        cx: Cx<'_>,
+        writer: &mut Writer,
+        from: usize,
+        end: usize,
+    ) -> Result<usize, Thrown> {
+        let members = self.members(cx)?;
+        for (number, slot) in members.slots().iter().enumerate().take(end).skip(from) {
+            match (slot.state, slot.node) {
+                (State::Gone | State::Place, _) => {}
+                (State::Shadowed, Some(node)) => writer.keep(&self.origin.document, node),
+                (State::Source, Some(node)) if slot.value.is_none() => {
+                    writer.keep(&self.origin.document, node);
+                }
+                (State::Source | State::Written | State::Shadowed, _) => return Ok(number),
+            }
+        }
+        Ok(end)
     }
 
     /// What is in a slot.

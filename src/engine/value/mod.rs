@@ -15,6 +15,8 @@
 //! The one thing to know: an isolate's memory limit does not count documents. Text, index and the members of touched objects
 //! are Rust's memory, about nine times the text at worst; bound the text.
 
+#![allow(unsafe_code)] // QuickJS's C interface has no safe form of what is needed here.
+
 mod class;
 mod json;
 mod keys;
@@ -36,11 +38,11 @@ use crate::document::{Layout, ParseError};
 use lazy::Origin;
 use raw::{Cx, Thrown};
 use realm::{Realm, borrowed, handed_over};
-use stringify::{Replacer, source_of, stringify};
+use stringify::{Replacer, stringify};
 
 /// Why a text could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::engine) enum OpenError {
+pub(super) enum OpenError {
     /// It is no JSON, or nested too deeply.
     #[error("not a JSON document: {0}")]
     Parse(#[from] ParseError),
@@ -57,7 +59,7 @@ pub(in crate::engine) enum OpenError {
 /// # Errors
 ///
 /// When there is no memory for it.
-pub(in crate::engine) fn install(ctx: &Ctx<'_>, longest_text: usize) -> Result<()> {
+pub(super) fn install(ctx: &Ctx<'_>, longest_text: usize) -> Result<()> {
     let cx = entered(ctx);
     let prototype: Value<'_> = ctx.eval("Object.prototype")?;
     let class = class::register(cx, borrowed(&prototype)).map_err(thrown)?;
@@ -71,10 +73,7 @@ pub(in crate::engine) fn install(ctx: &Ctx<'_>, longest_text: usize) -> Result<(
 /// # Errors
 ///
 /// [`OpenError::Parse`] says where the text is no JSON.
-pub(in crate::engine) fn open<'js>(
-    ctx: &Ctx<'js>,
-    text: Bytes,
-) -> std::result::Result<Value<'js>, OpenError> {
+pub(super) fn open<'js>(ctx: &Ctx<'js>, text: Bytes) -> std::result::Result<Value<'js>, OpenError> {
     let realm = realm_of(ctx).map_err(OpenError::Engine)?;
     let document = realm.document(text)?;
     let root = document.root();
@@ -85,23 +84,6 @@ pub(in crate::engine) fn open<'js>(
     Ok(handed_over(ctx, value))
 }
 
-/// Whether a value is the root of an opened document, and would be written as the document's own text, byte for byte.
-///
-/// A scalar is no part of a document: for one the answer is no.
-///
-/// # Errors
-///
-/// What a getter or `toJSON` of the value throws.
-pub(super) fn is_untouched(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<bool> {
-    let realm = realm_of(ctx)?;
-    let cx = entered(ctx);
-    let source = source_of(cx, &realm, borrowed(value)).map_err(thrown)?;
-    let Some(source) = source.filter(|source| source.node == source.document.root()) else {
-        return Ok(false);
-    };
-    Ok(write(ctx, value)?.is_some_and(|text| text == *source.document.text()))
-}
-
 /// The text of a value, lossless: what a document still has is copied from it, blanks included. `None` for what JSON has no
 /// text for.
 ///
@@ -109,7 +91,7 @@ pub(super) fn is_untouched(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<bool> {
 ///
 /// The exceptions of `JSON.stringify`: cycles, `BigInt`, what a getter or `toJSON` throws; a `RangeError` for a text that is
 /// too long.
-pub(in crate::engine) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>> {
+pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>> {
     let realm = realm_of(ctx)?;
     stringify(
         entered(ctx),
@@ -127,7 +109,7 @@ pub(in crate::engine) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Optio
 /// # Errors
 ///
 /// When there is no memory for it.
-pub(in crate::engine) fn text<'js>(ctx: &Ctx<'js>, text: Bytes) -> Result<Value<'js>> {
+pub(super) fn text<'js>(ctx: &Ctx<'js>, text: Bytes) -> Result<Value<'js>> {
     let realm = realm_of(ctx)?;
     let cx = entered(ctx);
     let text = match text.strip_prefix("\u{FEFF}".as_bytes()) {
@@ -140,12 +122,12 @@ pub(in crate::engine) fn text<'js>(ctx: &Ctx<'js>, text: Bytes) -> Result<Value<
 }
 
 /// The text of a string that came from [`text`] or was the last that `JSON.stringify` made, without a copy.
-pub(in crate::engine) fn take_text(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<Bytes> {
+pub(super) fn take_text(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<Bytes> {
     Realm::of(ctx)?.text_of(borrowed(value))
 }
 
 /// Forgets texts and documents; to be called when a call is over. Values that a script has kept stay good.
-pub(in crate::engine) fn forget(ctx: &Ctx<'_>) {
+pub(super) fn forget(ctx: &Ctx<'_>) {
     if let Some(realm) = Realm::of(ctx) {
         realm.forget();
     }

@@ -1,9 +1,10 @@
 //! QuickJS's C interface, as far as values need it, with ownership in the types.
 //!
-//! Everything beyond this module and `class` is safe code, because of three rules that the types here keep:
+//! Its functions are safe to call because of rules that the types here keep:
 //!
 //! * A [`Cx`] exists only while its context is alive and this thread runs in it; whoever makes one vouches for that.
 //! * A [`Ref`] is a value that somebody else keeps alive for its lifetime; an [`Owned`] holds one reference and gives it back.
+//! * A [`Key`] is used only while its owner keeps it, a slot or a list that nobody changes meanwhile.
 //! * QuickJS is called with values of the context's own runtime, which is so because values don't leave it.
 //!
 //! The interface is that of QuickJS-ng 0.16, `quickjs.h`.
@@ -488,7 +489,7 @@ impl<'v> Ref<'v> {
         let text = NonNull::new(text.cast_mut().cast()).ok_or(Thrown)?;
         Ok(Utf8 {
             text,
-            length: length as usize,
+            length: usize::try_from(length).expect("a string fits into memory"),
             cx,
         })
     }

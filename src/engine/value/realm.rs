@@ -156,7 +156,7 @@ impl Realm {
             text,
             document: None,
         };
-        self.release(self.given.replace(Some(remembered)));
+        self.release(self.given.replace(Some(remembered)).as_ref());
     }
 
     /// Remembers the text of a string that a script has made.
@@ -166,7 +166,7 @@ impl Realm {
             text,
             document: None,
         };
-        self.release(self.made.replace(Some(remembered)));
+        self.release(self.made.replace(Some(remembered)).as_ref());
     }
 
     /// The text of a string, if that is remembered.
@@ -195,14 +195,14 @@ impl Realm {
     /// Forgets strings and documents.
     pub(super) fn forget(&self) {
         self.recent.borrow_mut().clear();
-        self.release(self.given.take());
-        self.release(self.made.take());
+        self.release(self.given.take().as_ref());
+        self.release(self.made.take().as_ref());
     }
 
-    fn release(&self, remembered: Option<Remembered>) {
+    fn release(&self, remembered: Option<&Remembered>) {
         if let Some(Remembered { string, .. }) = remembered {
             // SAFETY: the reference was taken when the string was remembered, and the runtime outlives its user data.
-            unsafe { qjs::JS_FreeValueRT(self.runtime, string) }
+            unsafe { qjs::JS_FreeValueRT(self.runtime, *string) }
         }
     }
 }

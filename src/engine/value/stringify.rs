@@ -256,32 +256,41 @@ impl<'c> Walk<'_, 'c> {
 
     /// Writes the members of a lazy object in the order of the text.
     fn lazy_object(&mut self, value: Ref<'_>, lazy: &Lazy) -> Result<(), Thrown> {
-        let count = lazy.begin_walk(self.cx)?;
+        let end = lazy.begin_walk(self.cx)?;
         self.writer.open_object(Some(lazy.source()));
-        let walked = (0..count).try_for_each(|number| self.slot(value, lazy, number));
+        let walked = self.slots(value, lazy, end);
         lazy.end_walk();
         walked?;
         self.writer.close();
         Ok(())
     }
 
+    fn slots(&mut self, object: Ref<'_>, lazy: &Lazy, end: usize) -> Result<(), Thrown> {
+        let mut number = 0;
+        while number < end {
+            if self.copies {
+                number = lazy.keep_unread(self.cx, &mut self.writer, number, end)?;
+            }
+            if number < end {
+                self.slot(object, lazy, number)?;
+                number += 1;
+            }
+        }
+        Ok(())
+    }
+
     fn slot(&mut self, object: Ref<'_>, lazy: &Lazy, number: usize) -> Result<(), Thrown> {
+        let document = &lazy.origin.document;
         let slot = lazy.slot(self.cx, number)?;
-        let key = slot.node.map(|node| Source {
-            document: Rc::clone(&lazy.origin.document),
-            node,
-        });
-        match (slot.state, &key) {
-            (State::Gone | State::Place, _) => return Ok(()),
-            (State::Shadowed, Some(key)) => {
-                self.writer.keep(key);
+        match slot.state {
+            State::Source | State::Written => {}
+            State::Shadowed => {
+                slot.node
+                    .into_iter()
+                    .for_each(|key| self.writer.keep(document, key));
                 return Ok(());
             }
-            (State::Source, Some(key)) if slot.value.is_none() && self.copies => {
-                self.writer.keep(key);
-                return Ok(());
-            }
-            (State::Source | State::Written | State::Shadowed, _) => {}
+            State::Gone | State::Place => return Ok(()),
         }
         let name = slot.key.value(self.cx)?;
         if name.get().kind() != Kind::String {
@@ -295,19 +304,19 @@ impl<'c> Walk<'_, 'c> {
         let Some(value) = self.prepared(object, Place::Key(slot.key), value)? else {
             return Ok(());
         };
-        let Some(key) = key else {
+        let Some(key) = slot.node else {
             self.writer.new_member(&name.get().utf8(self.cx)?);
             return self.value(value.get(), None);
         };
         let place = Source {
-            document: Rc::clone(&key.document),
-            node: key.node.value(),
+            document: Rc::clone(document),
+            node: key.value(),
         };
         if self.is_as_it_was(value.get(), &place)? {
-            self.writer.keep(&key);
+            self.writer.keep(document, key);
             return Ok(());
         }
-        self.writer.source_child(&key);
+        self.writer.source_child(document, key);
         self.value(value.get(), Some(&place))
     }
 
@@ -360,9 +369,9 @@ impl<'c> Walk<'_, 'c> {
                 continue;
             };
             if self.copies && self.is_as_it_was(value.get(), &child)? {
-                self.writer.keep(&child);
+                self.writer.keep(&document, child.node);
             } else {
-                self.writer.source_child(&child);
+                self.writer.source_child(&document, child.node);
                 self.value(value.get(), Some(&child))?;
             }
         }
@@ -416,7 +425,7 @@ impl<'c> Walk<'_, 'c> {
         };
         match source {
             Some(key) => {
-                self.writer.source_child(&key);
+                self.writer.source_child(&key.document, key.node);
                 let place = Source {
                     document: key.document,
                     node: key.node.value(),

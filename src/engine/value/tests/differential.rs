@@ -198,7 +198,7 @@ impl Random {
         let mut text = String::from(open);
         for (at, item) in items.iter().enumerate() {
             let (before, after) = (self.blanks(spaced), self.blanks(spaced));
-            text += &format!("{}{before}{item}{after}", if at == 0 { "" } else { "," });
+            text.extend([if at == 0 { "" } else { "," }, before, item, after]);
         }
         if items.is_empty() {
             text += self.blanks(spaced);
@@ -273,6 +273,7 @@ impl<'js> Functions<'js> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of operations")]
 fn round<'js>(ctx: &Ctx<'js>, functions: &Functions<'js>, seed: u64) {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let spaced = random.below(2) == 0;
