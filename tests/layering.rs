@@ -35,12 +35,15 @@ const IMPORTS: [(&str, &str); 16] = [
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 8] = [
+const OWNERS: [(&str, &str); 11] = [
     ("rquickjs", "engine"),
     ("oxc_*", "engine"),
     ("pingora*", "proxy upstream app"),
     ("notify", "scripts"),
     ("arc_swap", "generation"),
+    ("flate2", "message"),
+    ("brotli", "message"),
+    ("zstd", "message"),
     ("axum", "admin demo"),
     ("clap", "cli"),
     ("toml", "config"),

@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod chunked;
+pub mod coding;
 pub mod fields;
 pub mod forwarded;
 pub mod framing;
