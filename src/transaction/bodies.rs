@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::header;
 
-use crate::message::Fields;
+use crate::message::coding::{Codings, Undecodable, UnknownCoding};
+use crate::message::{Body, Fields};
 
+use super::coded::Coded;
 use super::ports::{BodyError, BodySource};
 use super::respond::Refusal;
 
@@ -26,16 +27,14 @@ impl<S: BodySource> Resumed<S> {
     }
 
     /// Reads the whole body that goes with `fields`, if handlers can have it: no longer
-    /// than `limit` bytes, in no content coding, in UTF-8. What was read of one that they
-    /// can't have still comes first afterwards.
+    /// than `limit` bytes, decoded, in UTF-8. What was read of one that they can't have
+    /// still comes first afterwards, as it came.
     pub(super) async fn read_for_handlers(
         &mut self,
         fields: &Fields,
         limit: usize,
-    ) -> Result<Bytes, Missing> {
-        if is_coded(fields) {
-            return Err(Missing::Coded);
-        }
+    ) -> Result<Received, Missing> {
+        let codings = Codings::of(fields).map_err(|UnknownCoding| Missing::Coded)?;
         let mut pieces = VecDeque::new();
         let mut length = 0;
         while let Some(piece) = self.next().await.map_err(Missing::Broken)? {
@@ -47,12 +46,43 @@ impl<S: BodySource> Resumed<S> {
             }
         }
         let whole = joined(pieces, length);
-        if std::str::from_utf8(&whole).is_err() {
+        let read = decoded(codings, whole.clone(), fields, limit).await;
+        if read.is_err() {
             self.read.push_back(whole);
-            return Err(Missing::NotText);
         }
-        Ok(whole)
+        read
     }
+}
+
+/// A body that handlers can have.
+pub(super) struct Received {
+    /// What they see of it.
+    pub(super) body: Body,
+    /// What it was on the wire, where that is something else.
+    pub(super) coded: Option<Coded>,
+}
+
+async fn decoded(
+    codings: Codings,
+    whole: Bytes,
+    fields: &Fields,
+    limit: usize,
+) -> Result<Received, Missing> {
+    let (text, coded) = if codings.is_empty() || whole.is_empty() {
+        (whole, None)
+    } else {
+        let (text, coded) = Coded::decode(codings, whole, fields, limit).await?;
+        (text, Some(coded))
+    };
+    if std::str::from_utf8(&text).is_err() {
+        return Err(Missing::NotText);
+    }
+    let body = if text.is_empty() && coded.is_none() {
+        Body::Empty
+    } else {
+        Body::Whole(text)
+    };
+    Ok(Received { body, coded })
 }
 
 #[async_trait::async_trait]
@@ -74,9 +104,12 @@ pub(super) enum Missing {
     /// It is longer than its limit.
     #[error("it is too large")]
     TooLarge,
-    /// It has a content coding.
-    #[error("it has a content coding")]
+    /// It has a content coding that isn't known.
+    #[error("it has a content coding that is not known")]
     Coded,
+    /// It isn't what its content coding says.
+    #[error("it is not what its content coding says")]
+    Corrupt,
     /// It isn't UTF-8.
     #[error("it is not UTF-8")]
     NotText,
@@ -87,7 +120,7 @@ impl Missing {
     pub(super) fn can_pass(self) -> bool {
         match self {
             Self::Broken(_) => false,
-            Self::TooLarge | Self::Coded | Self::NotText => true,
+            Self::TooLarge | Self::Coded | Self::Corrupt | Self::NotText => true,
         }
     }
 
@@ -97,7 +130,17 @@ impl Missing {
             Self::Broken(error) => error.into(),
             Self::TooLarge => Refusal::BodyTooLarge,
             Self::Coded => Refusal::BodyCoding,
+            Self::Corrupt => Refusal::BodyCorrupt,
             Self::NotText => Refusal::BodyNotText,
+        }
+    }
+}
+
+impl From<Undecodable> for Missing {
+    fn from(error: Undecodable) -> Self {
+        match error {
+            Undecodable::Malformed => Self::Corrupt,
+            Undecodable::TooLarge => Self::TooLarge,
         }
     }
 }
@@ -116,11 +159,4 @@ fn joined(mut pieces: VecDeque<Bytes>, length: usize) -> Bytes {
             whole.into()
         }
     }
-}
-
-fn is_coded(fields: &Fields) -> bool {
-    fields.get_all(header::CONTENT_ENCODING).any(|coding| {
-        let coding = coding.as_bytes().trim_ascii();
-        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
-    })
 }

@@ -6,6 +6,7 @@
 pub mod begin;
 mod bodies;
 pub mod calls;
+mod coded;
 pub mod line;
 pub mod outcome;
 pub mod pipeline;

@@ -15,15 +15,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 
 use crate::generation::Ran;
 use crate::handler::{Answer, Fault, Rejection, Verdict};
+use crate::message::coding::accept;
 use crate::message::forwarded::{self, Way};
 use crate::message::{Body, JsonType, Request, Response};
 
-use super::bodies::Resumed;
+use super::bodies::{Received, Resumed};
 use super::calls::Calls;
+use super::coded::{Coded, Reader};
 use super::ports::{BodySource, Exchange, Sending, Upstream, UpstreamError};
 use super::respond::{ErrorFormat, Refusal};
 use super::{Outcome, Transaction};
@@ -99,16 +101,21 @@ impl Pipeline {
     /// The whole line: reads the bodies that handlers see, lets the others stream.
     pub async fn exchange(&self, tx: &mut Transaction, client: &mut dyn BodySource) -> Reply {
         let mut client = Resumed::new(client);
-        if tx.plan.sees_request_body()
-            && let Err(refusal) = self.read_request(tx, &mut client).await
-        {
-            tx.outcome = refusal.outcome();
-            return Reply::Whole(self.settings.errors.refusal(refusal));
-        }
+        let coded = match self.read_request(tx, &mut client).await {
+            Ok(coded) => coded,
+            Err(refusal) => {
+                tx.outcome = refusal.outcome();
+                return Reply::Whole(self.settings.errors.refusal(refusal));
+            }
+        };
         if let Next::Reply(response) = self.request_phase(tx).await {
             return Reply::Whole(response);
         }
         self.prepare_upstream_request(tx);
+        if let Some(coded) = coded {
+            let Request { fields, body, .. } = &mut tx.call.request;
+            coded.restore(fields, body, Reader::Same).await;
+        }
         let sending = match &tx.call.request.body {
             Body::Whole(bytes) | Body::Edited(bytes) => Sending::Whole(bytes.clone()),
             Body::Empty => Sending::Whole(Bytes::new()),
@@ -223,22 +230,25 @@ impl Pipeline {
         }
     }
 
-    /// Reads the body that request handlers see. Where they can't have it, it passes
-    /// without them if that is configured.
+    /// Reads the body that request handlers see, where one does. Where they can't have
+    /// it, it passes without them if that is configured.
     async fn read_request(
         &self,
         tx: &mut Transaction,
         client: &mut Resumed<&mut dyn BodySource>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Coded>, Refusal> {
+        if !tx.plan.sees_request_body() {
+            return Ok(None);
+        }
         let request = &mut tx.call.request;
         match client
             .read_for_handlers(&request.fields, self.settings.request_body)
             .await
         {
-            Ok(bytes) if bytes.is_empty() => request.body = Body::Empty,
-            Ok(bytes) => {
-                tx.call.received = Some(bytes.clone());
-                request.body = Body::Whole(bytes);
+            Ok(Received { body, coded }) => {
+                tx.call.received = body.bytes().cloned();
+                request.body = body;
+                Ok(coded)
             }
             Err(missing)
                 if missing.can_pass() && self.settings.unavailable == Unavailable::Pass =>
@@ -250,46 +260,69 @@ impl Pipeline {
                 tx.plan
                     .response
                     .retain(|planned| !planned.facts.sees_request_body);
+                Ok(None)
             }
-            Err(missing) => return Err(missing.refusal()),
+            Err(missing) => Err(missing.refusal()),
         }
-        Ok(())
     }
 
     /// Decides what happens to a response's body, reads it where a handler sees it, and
     /// runs the handlers.
-    async fn respond(&self, tx: &mut Transaction, mut exchange: Exchange) -> Reply {
+    async fn respond(&self, tx: &mut Transaction, exchange: Exchange) -> Reply {
+        let (exchange, coded) = match self.read_response(tx, exchange).await {
+            Ok(read) => read,
+            Err(refusal) => return Reply::Whole(self.refused(tx, refusal).await),
+        };
+        let Exchange { head, body } = exchange;
+        let mut head = self.response_phase(tx, head).await;
+        if let Some(coded) = coded {
+            let Response { fields, body, .. } = &mut head;
+            let client = &client_request(tx).fields;
+            coded.restore(fields, body, Reader::Asked(client)).await;
+        }
+        match head.body {
+            Body::Streamed => Reply::Streamed(Exchange { head, body }),
+            Body::Empty | Body::Whole(_) | Body::Edited(_) => Reply::Whole(head),
+        }
+    }
+
+    /// Reads a response's body, where a handler sees it. Where they can't have it, it
+    /// passes without them if that is configured.
+    async fn read_response(
+        &self,
+        tx: &Transaction,
+        mut exchange: Exchange,
+    ) -> Result<(Exchange, Option<Coded>), Refusal> {
         let is_seen = tx.plan.sees_response_body(exchange.head.status);
         if is_seen && exchange.head.body == Body::Empty && leaves_body_out(tx, &exchange.head) {
             // It tells the length of a body as it would be without the handlers.
             exchange.head.fields.remove(header::CONTENT_LENGTH);
         }
-        if is_seen && exchange.head.body == Body::Streamed && self.is_json(&exchange.head) {
-            let mut body = Resumed::new(exchange.body);
-            let read = body
-                .read_for_handlers(&exchange.head.fields, self.settings.response_body)
-                .await;
-            exchange.body = Box::new(body);
-            match read {
-                Ok(bytes) if bytes.is_empty() => exchange.head.body = Body::Empty,
-                Ok(bytes) => exchange.head.body = Body::Whole(bytes),
-                Err(missing)
-                    if missing.can_pass() && self.settings.unavailable == Unavailable::Pass =>
-                {
-                    skipped(tx, &missing.to_string());
-                }
-                Err(reason) => {
-                    tracing::warn!(transaction = %tx.call.id, %reason, "the upstream's body can't be had");
-                    return Reply::Whole(self.refused(tx, Refusal::UpstreamBody).await);
-                }
+        if !is_seen || exchange.head.body != Body::Streamed || !self.is_json(&exchange.head) {
+            return Ok((exchange, None));
+        }
+        let mut body = Resumed::new(exchange.body);
+        let read = body
+            .read_for_handlers(&exchange.head.fields, self.settings.response_body)
+            .await;
+        exchange.body = Box::new(body);
+        let coded = match read {
+            Ok(Received { body, coded }) => {
+                exchange.head.body = body;
+                coded
             }
-        }
-        let Exchange { head, body } = exchange;
-        let head = self.response_phase(tx, head).await;
-        match head.body {
-            Body::Streamed => Reply::Streamed(Exchange { head, body }),
-            Body::Empty | Body::Whole(_) | Body::Edited(_) => Reply::Whole(head),
-        }
+            Err(missing)
+                if missing.can_pass() && self.settings.unavailable == Unavailable::Pass =>
+            {
+                skipped(tx, &missing.to_string());
+                None
+            }
+            Err(reason) => {
+                tracing::warn!(transaction = %tx.call.id, %reason, "the upstream's body can't be had");
+                return Err(Refusal::UpstreamBody);
+            }
+        };
+        Ok((exchange, coded))
     }
 
     /// Whether handlers of the response phase that see a body have one to see.
@@ -314,7 +347,8 @@ impl Pipeline {
     }
 
     /// Makes the request the one to be forwarded: says where it comes from, and where a
-    /// handler will see the body of its response, asks for it whole and in no coding.
+    /// handler will see the body of its response, asks for it whole and in a coding that
+    /// can be decoded.
     /// The handlers of the response phase see the request without this.
     pub fn prepare_upstream_request(&self, tx: &mut Transaction) {
         if tx.sent.is_none() && !tx.plan.response.is_empty() {
@@ -332,10 +366,9 @@ impl Pipeline {
             fields.insert(field.name(), field.value().clone());
         }
         if tx.plan.may_see_response_body() {
-            fields.insert(
-                header::ACCEPT_ENCODING,
-                HeaderValue::from_static("identity"),
-            );
+            if let Some(decodable) = accept::narrowed(fields) {
+                fields.insert(header::ACCEPT_ENCODING, decodable);
+            }
             fields.remove(header::RANGE);
             fields.remove(header::IF_RANGE);
         }
@@ -370,8 +403,12 @@ fn enter_response_phase(tx: &mut Transaction, response: Response) {
 
 /// Whether a response describes a body that isn't sent: the answer to HEAD, and 304.
 fn leaves_body_out(tx: &Transaction, response: &Response) -> bool {
-    let request: &Request = tx.sent.as_ref().unwrap_or(&tx.call.request);
-    request.method == http::Method::HEAD || response.status == StatusCode::NOT_MODIFIED
+    client_request(tx).method == http::Method::HEAD || response.status == StatusCode::NOT_MODIFIED
+}
+
+/// The request as the client sent it, once there are handlers of the response phase.
+fn client_request(tx: &Transaction) -> &Request {
+    tx.sent.as_ref().unwrap_or(&tx.call.request)
 }
 
 /// Handlers don't run since the body they want can't be had: nobody is to wonder why.

@@ -41,8 +41,10 @@ pub enum Refusal {
     BodyCut,
     /// The request's body isn't UTF-8.
     BodyNotText,
-    /// The request's body has a content coding that can't be decoded.
+    /// The request's body has a content coding that isn't known.
     BodyCoding,
+    /// The request's body isn't what its content coding says.
+    BodyCorrupt,
     /// There is no generation yet.
     NotReady,
     /// The upstream gave no usable response.
@@ -60,7 +62,7 @@ impl Refusal {
             Self::Head(fault) => fault.status(),
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyCut | Self::BodyNotText => StatusCode::BAD_REQUEST,
+            Self::BodyCut | Self::BodyCorrupt | Self::BodyNotText => StatusCode::BAD_REQUEST,
             Self::BodyCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream | Self::UpstreamBody => StatusCode::BAD_GATEWAY,
@@ -76,7 +78,8 @@ impl Refusal {
             | Self::BodyTimedOut
             | Self::BodyCut
             | Self::BodyNotText
-            | Self::BodyCoding => Outcome::ClientError,
+            | Self::BodyCoding
+            | Self::BodyCorrupt => Outcome::ClientError,
             Self::NotReady => Outcome::Unavailable,
             Self::Upstream | Self::UpstreamBody => Outcome::UpstreamFailed,
             Self::UpstreamTimeout => Outcome::UpstreamTimedOut,

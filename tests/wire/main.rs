@@ -2,6 +2,7 @@
 //! upstream behind it, handlers written in Rust within.
 
 mod buffered;
+mod coding;
 mod heads;
 mod life;
 mod passthrough;

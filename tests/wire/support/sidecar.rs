@@ -36,6 +36,7 @@ pub(crate) struct Setup {
     pub(crate) proxy: Settings,
     pub(crate) upstream: upstream::Settings,
     pub(crate) request_body: usize,
+    pub(crate) unavailable: Unavailable,
 }
 
 impl Sidecar {
@@ -77,6 +78,7 @@ impl Setup {
             proxy: Settings::default(),
             upstream: upstream::Settings::new(url),
             request_body: 1024 * 1024,
+            unavailable: Unavailable::Refuse,
         }
     }
 
@@ -107,7 +109,7 @@ impl Setup {
             request_body: self.request_body,
             response_body: 1024 * 1024,
             errors: ErrorFormat::Default,
-            unavailable: Unavailable::Refuse,
+            unavailable: self.unavailable,
             json_types: vec![
                 JsonType::parse("application/json").expect("a type"),
                 JsonType::parse("none").expect("a pattern"),

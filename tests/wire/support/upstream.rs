@@ -40,7 +40,7 @@ pub(crate) struct Upstream {
 type Script = dyn Fn(usize, &str) -> Vec<Act> + Send + Sync;
 
 struct Shared {
-    received: Mutex<Vec<String>>,
+    received: Mutex<Vec<Vec<u8>>>,
     connections: AtomicUsize,
     /// Whether it reads a body before it acts.
     reads_bodies: bool,
@@ -94,7 +94,8 @@ impl Upstream {
 
     /// The requests so far, as they arrived.
     pub(crate) fn received(&self) -> Vec<String> {
-        self.shared.received.lock().expect("no panic").clone()
+        let received = self.shared.received.lock().expect("no panic");
+        received.iter().map(|request| text(request)).collect()
     }
 
     /// The only request so far.
@@ -102,6 +103,14 @@ impl Upstream {
         let mut received = self.received();
         assert_eq!(received.len(), 1, "{received:?}");
         received.remove(0)
+    }
+
+    /// The body of the last request, byte for byte.
+    pub(crate) fn last_body(&self) -> Vec<u8> {
+        let received = self.shared.received.lock().expect("no panic");
+        let request = received.last().expect("a request");
+        let head = request.windows(4).position(|at| at == b"\r\n\r\n");
+        request[head.expect("a head") + 4..].to_vec()
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -123,7 +132,7 @@ async fn serve(mut stream: TcpStream, site: Arc<Shared>) {
             received.push(request.clone());
             received.len() - 1
         };
-        for act in (site.script)(number, &request) {
+        for act in (site.script)(number, &text(&request)) {
             match act {
                 Act::Send(bytes) => {
                     if stream.write_all(&bytes).await.is_err() {
@@ -150,8 +159,12 @@ async fn serve(mut stream: TcpStream, site: Arc<Shared>) {
     }
 }
 
-/// Reads one request; its text holds every byte of it.
-async fn request(stream: &mut TcpStream, read: &mut Vec<u8>, reads_body: bool) -> Option<String> {
+fn text(request: &[u8]) -> String {
+    String::from_utf8_lossy(request).into_owned()
+}
+
+/// Reads one request, every byte of it.
+async fn request(stream: &mut TcpStream, read: &mut Vec<u8>, reads_body: bool) -> Option<Vec<u8>> {
     let head = loop {
         if let Some(at) = read.windows(4).position(|at| at == b"\r\n\r\n") {
             break at + 4;
@@ -160,7 +173,7 @@ async fn request(stream: &mut TcpStream, read: &mut Vec<u8>, reads_body: bool) -
             return None;
         }
     };
-    let text = String::from_utf8_lossy(&read[..head]).into_owned();
+    let text = text(&read[..head]);
     let end = if !reads_body {
         head
     } else if field(&text, "transfer-encoding").is_some() {
@@ -183,6 +196,5 @@ async fn request(stream: &mut TcpStream, read: &mut Vec<u8>, reads_body: bool) -
         }
         head + length
     };
-    let request: Vec<u8> = read.drain(..end).collect();
-    Some(String::from_utf8_lossy(&request).into_owned())
+    Some(read.drain(..end).collect())
 }

@@ -1,0 +1,111 @@
+//! Bodies that came in a content coding: handlers see the text, the wire gets the coding.
+//!
+//! An untouched body leaves as the bytes that came; an edited one is encoded anew, in what
+//! `Content-Encoding` says once the handlers have run.
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use tokio::task::spawn_blocking;
+
+use crate::message::coding::{Codings, accept};
+use crate::message::{Body, Fields};
+
+use super::bodies::Missing;
+
+/// Bodies from here on are decoded and encoded where that keeps nobody else waiting: a
+/// worker that handles several connections would be busy for milliseconds.
+const LARGE: usize = 32 * 1024;
+
+/// A body as it came.
+pub(super) struct Coded {
+    bytes: Bytes,
+    codings: Codings,
+    /// `Content-Encoding` as it came.
+    said: Vec<HeaderValue>,
+}
+
+/// Who reads a body once handlers have had it.
+#[derive(Clone, Copy)]
+pub(super) enum Reader<'a> {
+    /// The one it came for: it reads the coding it came in.
+    Same,
+    /// A client that sent these fields.
+    Asked(&'a Fields),
+}
+
+impl Reader<'_> {
+    fn accepts(self, codings: &Codings) -> bool {
+        match self {
+            Self::Same => true,
+            Self::Asked(fields) => accept::accepts(fields, codings),
+        }
+    }
+}
+
+impl Coded {
+    /// Decodes a body that came with `fields`, to a text of at most `limit` bytes.
+    pub(super) async fn decode(
+        mut codings: Codings,
+        bytes: Bytes,
+        fields: &Fields,
+        limit: usize,
+    ) -> Result<(Bytes, Self), Missing> {
+        let said = said(fields);
+        let (text, coded) = off_workers(bytes.len(), move || {
+            let text = codings.decode(&bytes, limit);
+            let coded = Self {
+                bytes,
+                codings,
+                said,
+            };
+            (text, coded)
+        })
+        .await;
+        Ok((text?, coded))
+    }
+
+    /// Makes a body what `fields` say it is, after handlers have had both. A coding that
+    /// its reader can't undo is left off what they edited.
+    pub(super) async fn restore(self, fields: &mut Fields, body: &mut Body, reader: Reader<'_>) {
+        let is_as_said = said(fields) == self.said;
+        let text = match body {
+            Body::Whole(_) if is_as_said => {
+                *body = Body::Whole(self.bytes);
+                return;
+            }
+            Body::Whole(text) | Body::Edited(text) => text.clone(),
+            Body::Empty | Body::Streamed => return,
+        };
+        let codings = if is_as_said {
+            self.codings
+        } else {
+            // A coding of the handler's own that nobody here knows is its own affair.
+            let Ok(codings) = Codings::of(fields) else {
+                return;
+            };
+            codings
+        };
+        if text.is_empty() || !reader.accepts(&codings) {
+            fields.remove(header::CONTENT_ENCODING);
+            return;
+        }
+        let encoded = off_workers(text.len(), move || codings.encode(&text)).await;
+        *body = Body::Edited(encoded);
+    }
+}
+
+fn said(fields: &Fields) -> Vec<HeaderValue> {
+    fields.get_all(header::CONTENT_ENCODING).cloned().collect()
+}
+
+async fn off_workers<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if size < LARGE {
+        return work();
+    }
+    spawn_blocking(work)
+        .await
+        .expect("it neither panics nor is it aborted")
+}
