@@ -129,7 +129,7 @@ fn a_body_that_is_cut_anywhere_is_refused() {
 #[test]
 fn a_body_with_something_behind_its_end_is_refused() {
     for coding in EACH {
-        for junk in [&b"\0"[..], b"junk", &[0; 20_000]] {
+        for junk in [&b"\0"[..], b"junk", &vec![0; 20_000]] {
             let body = [&encoded(coding, TEXT)[..], junk].concat();
             assert_eq!(
                 decoded(coding, body),
