@@ -14,6 +14,7 @@ pub mod media;
 pub mod query;
 pub mod request;
 pub mod response;
+pub mod validators;
 
 pub use body::Body;
 pub use fields::{Field, Fields};
