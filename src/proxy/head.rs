@@ -199,13 +199,9 @@ pub(super) enum Framing {
     Chunked,
 }
 
-/// The head of a response in pingora's words, without the fields that `keeps` does not
-/// want. The field that frames the body stands where the received one stood.
-pub(super) fn whole_response(
-    response: &Response,
-    framing: Framing,
-    keeps: impl Fn(&HeaderName) -> bool,
-) -> Result<ResponseHeader> {
+/// The head of a response in pingora's words. The field that frames the body stands where
+/// the received one stood.
+pub(super) fn whole_response(response: &Response, framing: Framing) -> Result<ResponseHeader> {
     let mut head =
         ResponseHeader::build(response.status, Some(response.fields.iter().count() + 3))?;
     head.set_reason_phrase(std::str::from_utf8(response.reason()).ok())?;
@@ -218,7 +214,7 @@ pub(super) fn whole_response(
             if !std::mem::replace(&mut is_framed, true) {
                 frame(&mut head, framing)?;
             }
-        } else if passage.lets_pass(name) && keeps(name) {
+        } else if passage.lets_pass(name) {
             head.append_header(spelled(field), field.value().clone())?;
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderName, Method, StatusCode, header};
+use http::{Method, StatusCode};
 use pingora_core::protocols::http::HttpTask;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -23,17 +23,6 @@ const DRAIN_LIMIT: u64 = 1024 * 1024;
 
 /// How long that may take.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
-
-/// Fields that are true of a body as the upstream sent it, and of no other.
-const VALIDATORS: [HeaderName; 7] = [
-    header::ETAG,
-    header::LAST_MODIFIED,
-    header::ACCEPT_RANGES,
-    HeaderName::from_static("content-md5"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-];
 
 /// Sends what a transaction came to.
 pub(super) async fn send(
@@ -56,9 +45,7 @@ pub(super) async fn whole(
     let method = session.req_header().method.clone();
     let body = response.body.bytes().filter(|body| !body.is_empty());
     let body = body.filter(|_| framing::has_body(&method, response.status));
-    let head = head::whole_response(response, framing(&method, response), |name| {
-        is_still_true(response, name)
-    })?;
+    let head = head::whole_response(response, framing(&method, response))?;
     before_head(session, connection, &head);
     let mut tasks = vec![HttpTask::Header(Box::new(head), body.is_none())];
     if let Some(body) = body {
@@ -83,7 +70,7 @@ async fn streamed(
         }
         Ok(Length::Chunked | Length::Unsaid) | Err(_) => Framing::Unsaid,
     };
-    let head = head::whole_response(&exchange.head, framing, |_| true)?;
+    let head = head::whole_response(&exchange.head, framing)?;
     before_head(session, connection, &head);
     if framing == Framing::Unsaid {
         session.set_keepalive(None);
@@ -150,14 +137,6 @@ fn framing(method: &Method, response: &Response) -> Framing {
 /// Whether a response with this status may say a length ([RFC 9110 §8.6]).
 fn has_length(status: StatusCode) -> bool {
     !status.is_informational() && status != StatusCode::NO_CONTENT
-}
-
-/// Whether a field is still true of a body that handlers have written: one that
-/// describes the upstream's body isn't, unless a handler wrote it too.
-fn is_still_true(response: &Response, name: &HeaderName) -> bool {
-    !response.body.is_edited()
-        || !VALIDATORS.contains(name)
-        || response.fields.edits().contains(name)
 }
 
 /// A response of ours as it goes over the wire, on a connection that ends with it.

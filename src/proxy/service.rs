@@ -222,7 +222,7 @@ impl Service {
         ctx.outcome = tx.outcome;
         if response.body == body {
             let version = received.version;
-            *received = head::whole_response(&response, head::Framing::Kept, |_| true)?;
+            *received = head::whole_response(&response, head::Framing::Kept)?;
             received.set_version(version);
             return Ok(());
         }

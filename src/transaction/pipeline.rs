@@ -21,7 +21,7 @@ use crate::generation::Ran;
 use crate::handler::{Answer, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
 use crate::message::forwarded::{self, Way};
-use crate::message::{Body, JsonType, Request, Response};
+use crate::message::{Body, JsonType, Request, Response, validators};
 
 use super::bodies::{Received, Resumed};
 use super::calls::Calls;
@@ -148,7 +148,7 @@ impl Pipeline {
                 tx.is_final = answer == Answer::Final;
                 let response =
                     std::mem::replace(&mut tx.call.response, Response::new(StatusCode::OK));
-                Next::Reply(self.response_phase(tx, response).await)
+                Next::Reply(self.run_response_handlers(tx, response).await)
             }
             Verdict::Reject(rejection) => Next::Reply(self.rejected(tx, &rejection).await),
             Verdict::Unreadable(_) => {
@@ -157,8 +157,15 @@ impl Pipeline {
         }
     }
 
-    /// Runs the response handlers on a response whose body was read or stays unseen.
+    /// Runs the response handlers on the head of a response whose body streams past.
     pub async fn response_phase(&self, tx: &mut Transaction, response: Response) -> Response {
+        let mut response = self.run_response_handlers(tx, response).await;
+        describe(tx, &mut response);
+        response
+    }
+
+    /// Runs the response handlers on a response whose body was read or stays unseen.
+    async fn run_response_handlers(&self, tx: &mut Transaction, response: Response) -> Response {
         let has_body = self.body_is_seen(tx, &response);
         let steps = tx.response_steps(response.status, |planned| {
             has_body || !planned.facts.sees_body
@@ -184,7 +191,7 @@ impl Pipeline {
         tx.plan.response.retain(|planned| !planned.facts.sees_body);
         let response = take_response(tx);
         // No step that is left sees a body: it can't be unreadable again.
-        Box::pin(self.response_phase(tx, response)).await
+        Box::pin(self.run_response_handlers(tx, response)).await
     }
 
     /// What the client gets where the upstream gave nothing usable.
@@ -274,12 +281,13 @@ impl Pipeline {
             Err(refusal) => return Reply::Whole(self.refused(tx, refusal).await),
         };
         let Exchange { head, body } = exchange;
-        let mut head = self.response_phase(tx, head).await;
+        let mut head = self.run_response_handlers(tx, head).await;
         if let Some(coded) = coded {
             let Response { fields, body, .. } = &mut head;
             let client = &client_request(tx).fields;
             coded.restore(fields, body, Reader::Asked(client)).await;
         }
+        describe(tx, &mut head);
         match head.body {
             Body::Streamed => Reply::Streamed(Exchange { head, body }),
             Body::Empty | Body::Whole(_) | Body::Edited(_) => Reply::Whole(head),
@@ -347,8 +355,8 @@ impl Pipeline {
     }
 
     /// Makes the request the one to be forwarded: says where it comes from, and where a
-    /// handler will see the body of its response, asks for it whole and in a coding that
-    /// can be decoded.
+    /// handler will see the body of its response, asks for it whole, in a coding that can
+    /// be decoded, and not whether a body is still good that they didn't make.
     /// The handlers of the response phase see the request without this.
     pub fn prepare_upstream_request(&self, tx: &mut Transaction) {
         if tx.sent.is_none() && !tx.plan.response.is_empty() {
@@ -371,6 +379,10 @@ impl Pipeline {
             }
             fields.remove(header::RANGE);
             fields.remove(header::IF_RANGE);
+        }
+        if edits_what_is_kept(tx) {
+            let mark = tx.generation.id.to_string();
+            validators::unmark_conditions(&mut tx.call.request, &mark);
         }
     }
 
@@ -409,6 +421,21 @@ fn leaves_body_out(tx: &Transaction, response: &Response) -> bool {
 /// The request as the client sent it, once there are handlers of the response phase.
 fn client_request(tx: &Transaction) -> &Request {
     tx.sent.as_ref().unwrap_or(&tx.call.request)
+}
+
+/// Makes the fields of a response true of what handlers made of its body.
+fn describe(tx: &Transaction, response: &mut Response) {
+    if response.body.is_edited() {
+        validators::describe_edited(&mut response.fields, &tx.generation.id.to_string());
+    } else if response.status == StatusCode::NOT_MODIFIED && edits_what_is_kept(tx) {
+        // It speaks of a body that this generation has edited: of no other the upstream was asked.
+        validators::mark_tag(&mut response.fields, &tx.generation.id.to_string());
+    }
+}
+
+/// Whether handlers may edit a body that the client keeps and asks about later.
+fn edits_what_is_kept(tx: &Transaction) -> bool {
+    tx.plan.sees_response_body(StatusCode::OK)
 }
 
 /// Handlers don't run since the body they want can't be had: nobody is to wonder why.

@@ -11,3 +11,4 @@ mod refusals;
 mod secure;
 mod support;
 mod trouble;
+mod validators;

@@ -1,0 +1,173 @@
+//! Whether a body that a client keeps is still good, where handlers may have edited it.
+//! The generation of these tests is 000000000000.
+
+use http::{HeaderValue, header};
+use interpose::handler::{Call, Verdict};
+use interpose::message::Body;
+
+use crate::support::{Act, Handlers, Sidecar, Upstream, ok};
+
+fn edits(call: &mut Call) -> Verdict {
+    if call.response.body.bytes().is_some() {
+        call.response.body = Body::Edited("{\"edited\":1}".into());
+    }
+    Verdict::Continue
+}
+
+fn looks(_: &mut Call) -> Verdict {
+    Verdict::Continue
+}
+
+fn json_with(tag: &str) -> String {
+    let fields = format!("Content-Type: application/json\r\n{tag}");
+    ok(&fields, "{}")
+}
+
+/// An upstream that answers 304 to a request with this tag.
+async fn upstream_with(tag: &'static str) -> Upstream {
+    Upstream::acting(move |_, request| {
+        let asked = field(request, "If-None-Match");
+        let field = format!("ETag: {tag}\r\n");
+        let is_good = asked.is_some_and(|list| list.split(", ").any(|asked| asked == tag));
+        vec![if is_good {
+            Act::send(format!("HTTP/1.1 304 Not Modified\r\n{field}\r\n"))
+        } else {
+            Act::send(json_with(&field))
+        }]
+    })
+    .await
+}
+
+fn field(request: &str, name: &str) -> Option<String> {
+    let line = request.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.strip_prefix(": "))
+        .map(str::to_owned)
+}
+
+fn get(fields: &str) -> String {
+    format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
+}
+
+#[tokio::test]
+async fn what_this_generation_edited_is_still_good_when_the_upstream_says_so() {
+    for tag in ["\"a\"", "W/\"a\""] {
+        let upstream = upstream_with(tag).await;
+        let sidecar = Sidecar::with(&upstream, Handlers::default().on_response(edits));
+        let mut client = sidecar.client().await;
+
+        let first = client.get("/").await;
+        let shown = first.field("etag").expect("a tag").to_owned();
+        client
+            .send(get(&format!("If-None-Match: {shown}\r\n")))
+            .await;
+        let second = client.head().await;
+
+        assert_eq!(shown, "W/\"a-000000000000\"");
+        assert!(second.starts_with("HTTP/1.1 304 "), "{second}");
+        assert!(
+            second.contains(&format!("\r\nETag: {shown}\r\n")),
+            "{second}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_another_generation_made_or_left_alone_is_not_revived() {
+    let upstream = upstream_with("\"a\"").await;
+    let sidecar = Sidecar::with(&upstream, Handlers::default().on_response(edits));
+    let mut client = sidecar.client().await;
+
+    for kept in [
+        "If-None-Match: W/\"a-ffffffffffff\"\r\n",
+        "If-None-Match: \"a\"\r\n",
+        "If-Modified-Since: Mon, 01 Jan 2001 00:00:00 GMT\r\n",
+        "If-Range: \"a\"\r\nRange: bytes=0-1\r\n",
+    ] {
+        let response = client.ask(get(kept)).await;
+        assert_eq!(response.text(), "{\"edited\":1}", "{kept}");
+    }
+
+    for request in upstream.received() {
+        assert!(!request.contains("If-"), "{request}");
+        assert!(!request.contains("Range"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_on_condition_names_the_tag_that_the_upstream_knows() {
+    let upstream = Upstream::json("{}").await;
+    let sidecar = Sidecar::with(&upstream, Handlers::default().on_response(edits));
+
+    sidecar
+        .client()
+        .await
+        .ask("PUT / HTTP/1.1\r\nHost: a\r\nIf-Match: W/\"a-ffffffffffff\"\r\nIf-None-Match: *\r\nContent-Length: 2\r\n\r\n{}")
+        .await;
+
+    let request = upstream.only_request();
+    assert_eq!(
+        field(&request, "If-Match").as_deref(),
+        Some("W/\"a-ffffffffffff\", \"a\", W/\"a\"")
+    );
+    assert_eq!(field(&request, "If-None-Match").as_deref(), Some("*"));
+}
+
+#[tokio::test]
+async fn a_tag_that_is_none_is_not_shown_with_an_edited_body() {
+    let upstream = Upstream::answering(json_with("ETag: a\r\n")).await;
+    let sidecar = Sidecar::with(&upstream, Handlers::default().on_response(edits));
+
+    let response = sidecar.client().await.get("/").await;
+
+    assert_eq!(response.field("etag"), None);
+}
+
+#[tokio::test]
+async fn what_is_untouched_keeps_its_validators_and_handlers_on_heads_its_conditions() {
+    let upstream = upstream_with("\"a\"").await;
+    let sees = Sidecar::with(&upstream, Handlers::default().on_response(looks));
+    let heads = Sidecar::with(&upstream, Handlers::default().on_response_head(looks));
+
+    let whole = sees.client().await.get("/").await;
+    let mut client = heads.client().await;
+    client.send(get("If-None-Match: \"a\"\r\n")).await;
+    let good = client.head().await;
+
+    assert_eq!(whole.field("etag"), Some("\"a\""));
+    assert!(good.starts_with("HTTP/1.1 304 "), "{good}");
+    assert!(good.contains("\r\nETag: \"a\"\r\n"), "{good}");
+}
+
+#[tokio::test]
+async fn an_answer_in_place_of_a_streamed_body_has_a_tag_of_its_own() {
+    let upstream = upstream_with("\"a\"").await;
+    let answers = |call: &mut Call| {
+        call.response.body = Body::Edited("mine".into());
+        Verdict::Continue
+    };
+    let sidecar = Sidecar::with(&upstream, Handlers::default().on_response_head(answers));
+
+    let response = sidecar.client().await.get("/").await;
+
+    assert_eq!(response.text(), "mine");
+    assert_eq!(response.field("etag"), Some("W/\"a-000000000000\""));
+}
+
+#[tokio::test]
+async fn a_handler_that_only_changes_the_coding_makes_another_body() {
+    let body =
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00";
+    let head = "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 22\r\n\r\n";
+    let upstream = Upstream::answering([head.as_bytes(), body].concat()).await;
+    let handlers = Handlers::default().on_response(|call| {
+        let plain = HeaderValue::from_static("identity");
+        call.response.fields.insert(header::CONTENT_ENCODING, plain);
+        Verdict::Continue
+    });
+    let sidecar = Sidecar::with(&upstream, handlers);
+
+    let response = sidecar.client().await.get("/").await;
+
+    assert_eq!(response.text(), "{}");
+    assert_eq!(response.field("etag"), Some("W/\"a-000000000000\""));
+}
