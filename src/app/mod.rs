@@ -415,7 +415,7 @@ fn announce(bound: &Bound) {
     ];
     for (listener, address) in listeners {
         if let Some(address) = address {
-            tracing::info!(target: "listening", listener, %address, "listening");
+            tracing::info!(target: "listening", %listener, %address, "listening");
         }
     }
 }

@@ -35,6 +35,16 @@ pub(super) fn explain<'js>(
     if clock.has_stopped() {
         return spoiled(handler, Cause::Time, "it ran longer than its limit", stack);
     }
+    if thrown.is_null() {
+        // What a script may throw, and what QuickJS throws where no memory is left for an
+        // error: the heap isn't used again, just in case.
+        return spoiled(
+            handler,
+            Cause::Thrown,
+            "threw null, or ran out of memory",
+            stack,
+        );
+    }
     if is_out_of_memory(&thrown) {
         return spoiled(
             handler,
@@ -49,29 +59,21 @@ pub(super) fn explain<'js>(
     {
         Ok(thrown) => thrown,
         Err(_) => {
-            // What it threw threw in turn, or never ended: a getter, a Proxy.
+            // What it threw threw in turn, or never ended: a getter, a Proxy, or no memory is
+            // left to look at it.
             drop(ctx.catch());
-            if clock.has_stopped() {
-                return spoiled(
-                    handler,
-                    Cause::Time,
-                    "what it threw ran longer than its limit",
-                    String::new(),
-                );
-            }
-            failed(
-                handler,
-                Cause::Thrown,
-                "what it threw can't be read",
-                None,
-                String::new(),
-            )
+            let (cause, message) = if clock.has_stopped() {
+                (Cause::Time, "what it threw ran longer than its limit")
+            } else {
+                (Cause::Thrown, "what it threw can't be read")
+            };
+            spoiled(handler, cause, message, stack)
         }
     }
 }
 
-/// Out of memory QuickJS throws an `InternalError` if it can build one, else `null` or an
-/// uninitialised value.
+/// Out of memory QuickJS throws an `InternalError` if it can build one, else an
+/// uninitialised value or `null`.
 fn is_out_of_memory(thrown: &Value<'_>) -> bool {
     if thrown.type_of() == rquickjs::Type::Uninitialized {
         return true;
