@@ -6,7 +6,14 @@
 )]
 
 mod cases;
+mod check;
 mod demo;
+mod host_calls;
+mod life;
+mod limits;
+mod log;
 mod reload;
+mod reload_triggers;
+mod reload_under_load;
 mod start;
 mod support;

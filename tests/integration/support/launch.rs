@@ -2,15 +2,16 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::process::{Ended, Process};
+use super::process::{Ended, Process, interpose};
 use super::sidecar::Sidecar;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_interpose");
 const FREE: &str = "127.0.0.1:0";
 
 /// How a sidecar is started.
@@ -20,6 +21,9 @@ pub(crate) struct Launch {
     config: Option<String>,
     args: Vec<OsString>,
     env: Vec<(String, String)>,
+    log_format: &'static str,
+    status: &'static str,
+    admin: &'static str,
     ready: bool,
 }
 
@@ -31,6 +35,9 @@ impl Launch {
             config: None,
             args: Vec::new(),
             env: Vec::new(),
+            log_format: "json",
+            status: FREE,
+            admin: FREE,
             ready: true,
         }
     }
@@ -54,6 +61,24 @@ impl Launch {
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes its log as text; otherwise it is JSON.
+    pub(crate) fn text_log(mut self) -> Self {
+        self.log_format = "text";
+        self
+    }
+
+    /// Has no status listener.
+    pub(crate) fn status_off(mut self) -> Self {
+        self.status = "off";
+        self
+    }
+
+    /// Has no admin listener.
+    pub(crate) fn admin_off(mut self) -> Self {
+        self.admin = "off";
         self
     }
 
@@ -88,29 +113,33 @@ impl Launch {
         process.run()
     }
 
+    /// Runs it until it listens and `look` had a look at the proxy, then terminates it: for
+    /// one that lacks the listeners of a [`Sidecar`].
+    #[track_caller]
+    pub(crate) fn run_while(self, look: impl FnOnce(SocketAddr)) -> Ended {
+        let (mut process, _directory) = self.spawn().unwrap_or_else(|error| panic!("{error}"));
+        let proxy = process.address_of("proxy");
+        look(proxy.unwrap_or_else(|error| panic!("{error}")));
+        process.signal(Signal::TERM);
+        process.run()
+    }
+
     /// The process, and the directory that must stay as long as it runs.
     fn spawn(&self) -> Result<(Process, TempDir), String> {
         let directory = TempDir::new().map_err(|error| error.to_string())?;
         let process = self
             .command(directory.path())
             .and_then(Process::spawn)
-            .map_err(|error| format!("{BINARY}: {error}"))?;
+            .map_err(|error| format!("the sidecar did not start: {error}"))?;
         Ok((process, directory))
     }
 
     fn command(&self, directory: &Path) -> io::Result<Command> {
-        let mut command = Command::new(BINARY);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("INTERPOSE_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = interpose();
         command
-            .args(["run", "--upstream", &self.upstream, "--log-format", "json"])
-            .args(["--listen", FREE, "--status", FREE, "--admin", FREE])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .args(["run", "--upstream", &self.upstream, "--listen", FREE])
+            .args(["--status", self.status, "--admin", self.admin])
+            .args(["--log-format", self.log_format]);
         if let Some(scripts) = &self.scripts {
             command.arg("--scripts").arg(scripts);
         } else {

@@ -7,28 +7,47 @@ use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
 
+/// Which output of a process a line was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    Stdout,
+    Stderr,
+}
+
 /// Lines in the order they were read. Clones are the same log.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<(Output, String)>>>);
 
 impl Log {
     /// Collects everything that `source` says; the thread ends when `source` does.
-    pub(crate) fn follow(&self, source: impl Read + Send + 'static) -> JoinHandle<()> {
+    pub(crate) fn follow(
+        &self,
+        output: Output,
+        source: impl Read + Send + 'static,
+    ) -> JoinHandle<()> {
         let log = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
-                log.0.lock().unwrap().push(line);
+                log.0.lock().unwrap().push((output, line));
             }
         })
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+        let lines = self.0.lock().unwrap();
+        lines.iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// The lines of one output.
+    pub(crate) fn lines_of(&self, output: Output) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        let wanted = lines.iter().filter(|(written_to, _)| *written_to == output);
+        wanted.map(|(_, line)| line.clone()).collect()
     }
 
     pub(crate) fn has(&self, wanted: impl Fn(&str) -> bool) -> bool {
-        self.0.lock().unwrap().iter().any(|line| wanted(line))
+        self.0.lock().unwrap().iter().any(|(_, line)| wanted(line))
     }
 
     /// The address of a listener, once its `listening` line is there.
@@ -36,7 +55,7 @@ impl Log {
         let lines = self.0.lock().unwrap();
         lines
             .iter()
-            .filter_map(|line| bound(line))
+            .filter_map(|(_, line)| bound(line))
             .find_map(|(name, address)| (name == listener).then_some(address))
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod eventually;
 pub(crate) mod gate;
 pub(crate) mod launch;
 pub(crate) mod legacy;
+pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod script_dir;

@@ -1,8 +1,9 @@
 //! The process of the real binary: its log, its signals, its end.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,17 +11,44 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::client;
 use super::eventually::{PATIENCE, eventually, within};
-use super::log::Log;
+use super::log::{Log, Output};
 
 /// How long a sidecar that no test looks at any more may take to end.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// A sidecar that has ended.
+/// The real binary, with both outputs as pipes and nothing of our environment that it obeys.
+pub(super) fn interpose() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_interpose"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("INTERPOSE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs a verb that ends of itself.
+#[track_caller]
+pub(crate) fn run_to_end(args: &[impl AsRef<OsStr>]) -> Ended {
+    let mut command = interpose();
+    command.args(args);
+    Process::spawn(command).expect("the binary was built").run()
+}
+
+/// A process that has ended.
 pub(crate) struct Ended {
     /// `None` when a signal ended it.
     pub(crate) code: Option<i32>,
     /// What it wrote to both outputs.
     pub(crate) said: String,
+    /// What it wrote to standard output.
+    pub(crate) stdout: String,
+    /// What it wrote to standard error.
+    pub(crate) stderr: String,
 }
 
 /// A process that is ours to end, and what it wrote.
@@ -36,8 +64,14 @@ impl Process {
         let mut child = command.spawn()?;
         let log = Log::default();
         let readers = vec![
-            log.follow(child.stderr.take().expect("stderr is a pipe")),
-            log.follow(child.stdout.take().expect("stdout is a pipe")),
+            log.follow(
+                Output::Stderr,
+                child.stderr.take().expect("stderr is a pipe"),
+            ),
+            log.follow(
+                Output::Stdout,
+                child.stdout.take().expect("stdout is a pipe"),
+            ),
         ];
         Ok(Self {
             child,
@@ -54,6 +88,8 @@ impl Process {
         Ended {
             code: status.code(),
             said: self.log.lines().join("\n"),
+            stdout: self.log.lines_of(Output::Stdout).join("\n"),
+            stderr: self.log.lines_of(Output::Stderr).join("\n"),
         }
     }
 

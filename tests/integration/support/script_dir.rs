@@ -58,15 +58,52 @@ impl LinkedDir {
     pub(crate) fn flip(&mut self, files: &Files) {
         self.count += 1;
         let name = format!("set-{}", self.count);
-        let set = self.root.path().join(&name);
-        fs::create_dir(&set).expect("every set has a number of its own");
-        for (path, text) in files {
-            write_whole(&set, path, text);
-        }
-        let next = self.root.path().join("next");
-        symlink(&name, &next).expect("the last flip renamed its link away");
-        fs::rename(&next, self.path()).expect("a link replaces a link");
+        swap_in(self.root.path(), &name, "live", files);
     }
+}
+
+/// A directory as Kubernetes mounts a `ConfigMap`: every name is a symlink through `..data`,
+/// which an update lets point to the next directory in one step.
+pub(crate) struct ConfigMap {
+    root: TempDir,
+    count: usize,
+}
+
+impl ConfigMap {
+    /// A map with these keys, which are flat names.
+    pub(crate) fn of(files: &Files) -> Self {
+        let root = TempDir::new().expect("a directory can be made");
+        let mut map = Self { root, count: 0 };
+        map.update(files);
+        for (name, _) in files {
+            let link = map.path().join(name);
+            symlink(Path::new("..data").join(name), link).expect("the directory was empty");
+        }
+        map
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Gives the same keys other values.
+    pub(crate) fn update(&mut self, files: &Files) {
+        self.count += 1;
+        let name = format!("..2024_{}", self.count);
+        swap_in(self.path(), &name, "..data", files);
+    }
+}
+
+/// Writes a whole new directory beside `link`, then lets the link point to it.
+fn swap_in(root: &Path, name: &str, link: &str, files: &Files) {
+    let set = root.join(name);
+    fs::create_dir(&set).expect("every set has a number of its own");
+    for (path, text) in files {
+        write_whole(&set, path, text);
+    }
+    let next = root.join("..next");
+    symlink(name, &next).expect("the last swap renamed its link away");
+    fs::rename(&next, root.join(link)).expect("a link replaces a link");
 }
 
 fn write_whole(root: &Path, path: &str, text: &str) {
@@ -102,6 +139,17 @@ mod tests {
 
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
         scripts.flip(&[("a.request.js", "two")]);
+
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+    }
+
+    #[test]
+    fn an_update_shows_the_new_values_through_the_old_links() {
+        let mut map = ConfigMap::of(&[("a.request.js", "one")]);
+        let path = map.path().join("a.request.js");
+
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        map.update(&[("a.request.js", "two")]);
 
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
     }

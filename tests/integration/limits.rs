@@ -1,0 +1,402 @@
+//! What a handler may use, and that whoever comes after one that wanted more is well.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::support::client::{connect, request};
+use super::support::load::Load;
+use super::support::script_dir::ScriptDir;
+use super::support::sidecar::Sidecar;
+use super::support::upstream::{Upstream, json};
+use super::support::wire::{Message, Wire};
+
+/// How long anything here may take on a machine that does other things too.
+const GENEROUS: Duration = Duration::from_secs(3);
+
+fn api() -> Upstream {
+    Upstream::answering(|_| json(r#"{"name": "Inês"}"#))
+}
+
+#[track_caller]
+fn ask(connection: &mut Wire, target: &str) -> Message {
+    connection.send(&request("GET", target, "")).unwrap();
+    connection.response("GET").unwrap()
+}
+
+/// A 500 that tells nothing of the handler, the engine or the machine.
+#[track_caller]
+fn assert_is_a_bare_500(response: &Message) {
+    assert_eq!(response.status(), 500, "{}", response.text());
+    assert_eq!(response.json()["errorMessage"], "Internal Server Error");
+    for internal in [
+        "hostile", ".js", "stack", "limit", "memory", "quickjs", "/tmp",
+    ] {
+        let raw = String::from_utf8_lossy(&response.raw).to_lowercase();
+        assert!(!raw.contains(internal), "{raw}");
+    }
+}
+
+/// Runs this handler on `/hostile`, then a well-behaved one on the same connection.
+#[track_caller]
+fn endure(config: &str, directives: &str, code: &str) -> Sidecar {
+    let upstream = api();
+    // On the heads alone, a failure after the upstream's answered ends the connection.
+    let hostile = format!("// @match /hostile\n// @body full\n{directives}\n{code}\n");
+    let scripts = ScriptDir::with(&[
+        ("10-hostile.response.js", &hostile),
+        (
+            "20-well.response.js",
+            "// @match /well\njson.seen = true;\n",
+        ),
+    ]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .config(config)
+        .start();
+    let mut connection = connect(sidecar.proxy);
+
+    for _ in 0..2 {
+        let began = Instant::now();
+        let answer = ask(&mut connection, "/hostile");
+        let took = began.elapsed();
+        let next = ask(&mut connection, "/well");
+
+        assert_is_a_bare_500(&answer);
+        assert!(took < GENEROUS, "{took:?}: {code}");
+        assert_eq!(next.text(), r#"{"name": "Inês", "seen": true}"#, "{code}");
+    }
+    sidecar
+}
+
+mod time {
+    use super::*;
+
+    #[test]
+    fn a_handler_that_never_ends_is_stopped() {
+        for code in [
+            "while (true) {}",
+            "for (;;) json.length;",
+            "function again() { Promise.resolve().then(again); }\nagain();",
+            "async function again() { await null; return again(); }\nawait again();",
+            "/^(a+)+$/.test('a'.repeat(40) + '!');",
+            "try { while (true) {} } catch (error) {}\nwhile (true) {}",
+            "try { while (true) {} } finally { while (true) {} }",
+            "throw { get status() { while (true) {} } };",
+            "json.a = { toJSON() { while (true) {} } };",
+            "[3, 2, 1].sort(() => { while (true) {} });",
+            "'a'.repeat(1 << 20).replace(/a/g, () => 'b'.repeat(1 << 12));",
+        ] {
+            let sidecar = endure("", "", code);
+
+            sidecar.logs(|line| line.contains("handler failed") && line.contains("10-hostile"));
+        }
+    }
+
+    /// Works for so many milliseconds.
+    const WORK: &str = "const end = Date.now() + 200;\nwhile (Date.now() < end) {}\n";
+
+    #[test]
+    fn a_handler_may_set_its_own_limit_higher() {
+        let upstream = api();
+        let scripts = ScriptDir::with(&[
+            ("10-usual.response.js", &format!("// @match /usual\n{WORK}")),
+            (
+                "20-own.response.js",
+                &format!("// @match /own\n// @timeout 5s\n{WORK}"),
+            ),
+        ]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .start();
+
+        assert_is_a_bare_500(&sidecar.get("/usual"));
+        assert_eq!(sidecar.get("/own").status(), 200);
+        sidecar.logs(|line| line.contains("time limit") && line.contains("10-usual"));
+    }
+
+    #[test]
+    fn a_handler_may_set_its_own_limit_lower() {
+        endure(
+            "[limits]\nhandler_time = \"20s\"\n",
+            "// @timeout 20ms",
+            "while (true) {}",
+        );
+    }
+
+    #[test]
+    fn the_transactions_deadline_bounds_every_handler() {
+        endure(
+            "[limits]\ntransaction_time = \"200ms\"\n",
+            "// @timeout 20s",
+            "while (true) {}",
+        );
+    }
+
+    #[test]
+    fn waiting_for_a_call_costs_a_handler_nothing() {
+        let upstream = Upstream::answering(|request| {
+            if request.target() == "/slow" {
+                thread::sleep(Duration::from_millis(200));
+            }
+            json("{}")
+        });
+        let scripts = ScriptDir::with(&[(
+            "10-wait.request.js",
+            "// @match /wait\nreturn getResource('slow');\n",
+        )]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .start();
+
+        assert_eq!(sidecar.get("/wait").status(), 200);
+    }
+}
+
+mod memory_and_stack {
+    use super::*;
+
+    /// Time is no object, memory is.
+    const SMALL: &str = "[limits]\nhandler_time = \"20s\"\nhandler_memory = \"16MiB\"\n";
+
+    #[test]
+    fn a_handler_that_wants_too_much_memory_is_stopped() {
+        for code in [
+            "const all = []; while (true) all.push(new Array(1000).fill(1.5));",
+            "let text = 'x'; while (true) text += text;",
+            "new ArrayBuffer(1 << 30);",
+            "json.a = 'x'.repeat(1 << 28);",
+        ] {
+            endure(SMALL, "", code);
+        }
+    }
+
+    #[test]
+    fn the_log_says_that_it_was_memory() {
+        let sidecar = endure(SMALL, "", "new ArrayBuffer(1 << 30);");
+
+        sidecar.logs(|line| line.contains("memory limit") && line.contains("10-hostile"));
+    }
+
+    #[test]
+    fn a_handler_that_calls_itself_too_deeply_is_stopped() {
+        for code in [
+            "function deeper() { return deeper() + 1; }\ndeeper();",
+            "const deeper = () => [1].map(deeper);\ndeeper();",
+            "let deep = []; for (let i = 0; i < 1e5; i++) deep = [deep];\njson.deep = deep;",
+            "JSON.parse('['.repeat(1e5));",
+        ] {
+            endure("[limits]\nhandler_time = \"20s\"\n", "", code);
+        }
+    }
+}
+
+mod bodies {
+    use super::*;
+
+    #[test]
+    fn a_body_that_a_handler_blows_up_is_not_sent() {
+        endure(
+            "[limits]\nhandler_time = \"20s\"\nresponse_body = \"4KiB\"\nrequest_body = \"4KiB\"\n",
+            "",
+            "json.all = new Array(1000).fill('x'.repeat(1000));",
+        );
+    }
+
+    #[test]
+    fn a_response_beyond_the_limit_is_502_where_a_handler_would_see_it() {
+        let upstream = Upstream::answering(|request| {
+            let length = if request.target().ends_with("long") {
+                2000
+            } else {
+                20
+            };
+            json(&format!("\"{}\"", "x".repeat(length)))
+        });
+        let scripts = ScriptDir::with(&[(
+            "10-see.response.js",
+            "// @match /seen/**\njson = json.length;\n",
+        )]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .config("[limits]\nresponse_body = \"1KiB\"\n")
+            .start();
+        let mut connection = connect(sidecar.proxy);
+
+        let too_long = ask(&mut connection, "/seen/long");
+        let short = ask(&mut connection, "/seen/short");
+        let unseen = ask(&mut connection, "/unseen/long");
+
+        assert_eq!(too_long.status(), 502);
+        assert_eq!(too_long.json()["errorMessage"], "Bad Gateway");
+        assert_eq!(short.text(), "20");
+        assert_eq!(unseen.body.len(), 2002);
+    }
+
+    #[test]
+    fn a_chunked_response_beyond_the_limit_is_502_too() {
+        let upstream = Upstream::conversing(|conversation| {
+            conversation.request()?;
+            let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+            conversation.wire.send(head)?;
+            let chunk = format!("400\r\n{}\r\n", "1".repeat(0x400));
+            // Ends with the connection, which whoever has read enough closes.
+            while conversation.wire.send(chunk.as_bytes()).is_ok() {}
+            Ok(())
+        });
+        let scripts = ScriptDir::with(&[("10-see.response.js", "json = 1;\n")]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .config("[limits]\nresponse_body = \"64KiB\"\n")
+            .start();
+
+        assert_eq!(sidecar.get("/").status(), 502);
+    }
+}
+
+mod beside_others {
+    use super::*;
+
+    #[test]
+    fn a_handler_that_spins_on_one_of_two_workers_leaves_the_other_to_plain_requests() {
+        let upstream = api();
+        let scripts = ScriptDir::with(&[(
+            "10-spin.request.js",
+            "// @match /spin\n// @timeout 5s\nlog.warn('spinning');\nwhile (true) {}\n",
+        )]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .args(&["--workers", "2"])
+            .start();
+        let mut spinning = connect(sidecar.proxy);
+        spinning.send(&request("GET", "/spin", "")).unwrap();
+        sidecar.logs(|line| line.contains("spinning"));
+
+        let slowest = (0..30).map(|_| {
+            let began = Instant::now();
+            assert_eq!(sidecar.get("/plain").status(), 200);
+            began.elapsed()
+        });
+        let slowest = slowest.max().expect("there were some");
+
+        assert_eq!(spinning.response("GET").unwrap().status(), 500);
+        assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    }
+
+    #[test]
+    fn handlers_that_are_stopped_all_the_time_hold_up_nobody_for_long() {
+        let upstream = api();
+        let scripts = ScriptDir::with(&[(
+            "10-spin.request.js",
+            "// @match /customers\nwhile (true) {}\n",
+        )]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .args(&["--workers", "2"])
+            .start();
+        let hostile = Load::of(1, sidecar.proxy);
+        hostile.wait_for_more(2);
+
+        let slowest = (0..30).map(|_| {
+            let began = Instant::now();
+            assert_eq!(sidecar.get("/plain").status(), 200);
+            began.elapsed()
+        });
+        let slowest = slowest.max().expect("there were some");
+
+        assert!(hostile.end().iter().all(|answer| answer.status() == 500));
+        assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    }
+}
+
+/// Leaves its mark wherever it can be left.
+const LITTER: &str = "\
+// @match /litter
+const tries = [
+  () => { globalThis.mark = 1; },
+  () => { leaked = 1; },
+  () => { this.mark = 1; },
+  () => { Object.prototype.mark = 1; },
+  () => { Array.prototype.mark = 1; },
+  () => { Array.prototype.push = () => 'mark'; },
+  () => { String.prototype.contains = () => 'mark'; },
+  () => { Function.prototype.call = () => 'mark'; },
+  () => { Object.defineProperty(Object.prototype, 'mark', { value: 1 }); },
+  () => { Object.setPrototypeOf(Array.prototype, { mark: 1 }); },
+  () => { JSON.parse = () => 'mark'; },
+  () => { JSON.mark = 1; },
+  () => { Math.mark = 1; },
+  () => { log.mark = 1; },
+  () => { req.mark = 1; },
+  () => { res.mark = 1; },
+  () => { req.headers.__proto__.mark = 1; },
+  () => { Object.getPrototypeOf(json).mark = 1; },
+  () => { Object.getPrototypeOf(async function () {}).mark = 1; },
+  () => { Object.getPrototypeOf(function* () {}).prototype.mark = 1; },
+  () => { req = 'mark'; },
+  () => { log = 'mark'; },
+  () => { JSON = 'mark'; },
+  () => { Symbol.mark = 1; },
+  () => { Error.prepareStackTrace = () => 'mark'; },
+  () => { Error.stackTraceLimit = 0; },
+  () => { RegExp.prototype.exec = () => 'mark'; },
+  () => { /(mark)/.exec('mark'); },
+  () => { req.setUserProperty('mark', 1); },
+  () => { require('kept').mark.call; },
+];
+for (const attempt of tries) { try { attempt(); } catch (error) {} }
+throw { status: 418, message: 'littered' };
+";
+
+/// Tells of every mark that it finds.
+const PROBE: &str = "\
+// @match /probe
+const found = [];
+const look = (name, mark) => { if (mark) found.push(name); };
+look('globalThis', 'mark' in globalThis || typeof leaked !== 'undefined');
+look('Object', 'mark' in {});
+look('Array', [].push(1) !== 1 || [].mark);
+look('String', 'ab'.contains('b') !== true || 'ab'.contains('c') !== false);
+look('Function', (function () { return this; }).call(7) != 7);
+look('JSON', JSON.parse('1') !== 1 || JSON.mark);
+look('Math', Math.mark);
+look('log', typeof log !== 'object' || log.mark);
+look('req', typeof req !== 'object' || req.mark || req.headers.mark);
+look('res', res.mark);
+look('async', (async function () {}).mark);
+look('generator', (function* () {})().mark);
+look('Symbol', Symbol.mark);
+look('prepareStackTrace', Error.prepareStackTrace);
+look('stackTraceLimit', Error.stackTraceLimit === 0);
+look('RegExp', /b/.exec('ab').index !== 1 || RegExp.$1);
+look('properties', req.userProperties.mark);
+return { found };
+";
+
+#[test]
+fn nothing_that_a_hostile_handler_leaves_reaches_a_later_transaction() {
+    let upstream = api();
+    let scripts = ScriptDir::with(&[
+        ("10-litter.response.js", LITTER),
+        ("20-probe.response.js", PROBE),
+        ("lib/kept.js", "module.exports = Object.freeze({});\n"),
+    ]);
+    // One worker, and so one isolate that all of them share.
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .args(&["--workers", "1"])
+        .config("[limits]\nhandler_time = \"2s\"\n")
+        .start();
+    let mut connection = connect(sidecar.proxy);
+
+    let clean = ask(&mut connection, "/probe").json();
+    assert_eq!(clean, json!({"found": []}));
+    for round in 0..100 {
+        let littered = ask(&mut connection, "/litter");
+        assert_eq!(littered.status(), 418, "{}", littered.text());
+
+        let probed = ask(&mut connection, "/probe").json();
+        assert_eq!(probed, json!({"found": []}), "round {round}");
+    }
+}

@@ -1,0 +1,352 @@
+//! What the log says, and what it must never say.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::support::client::{request, try_exchange};
+use super::support::log::Output;
+use super::support::script_dir::ScriptDir;
+use super::support::sidecar::Sidecar;
+use super::support::upstream::{Upstream, json, response};
+
+/// Stands in every body, header value and query, and in the operator's secret.
+const CANARY: &str = "c4n4ry";
+
+/// Handlers that do their job, that reject, and that fail in every way there is.
+fn handlers() -> ScriptDir {
+    ScriptDir::with(&[
+        (
+            "10-edit.request.js",
+            "req.headers['X-Own'] = req.headers['x-secret'];\nreq.query.own = req.query.key;\n",
+        ),
+        (
+            "11-text.request.js",
+            "// @match POST /text\nif (json) json = json + ' ';\n",
+        ),
+        (
+            "12-parse.request.js",
+            "// @match POST /parse\nJSON.parse(json);\n",
+        ),
+        (
+            "13-type.request.js",
+            "// @match POST /type\nconst value = JSON.parse(json);\nvalue.secret.name.first;\n",
+        ),
+        (
+            "14-call.request.js",
+            "// @match POST /call\nreq.headers['x-secret']();\n",
+        ),
+        (
+            "15-name.request.js",
+            "// @match /name\nreturn undeclared[req.headers['x-secret']];\n",
+        ),
+        ("16-number.request.js", "// @match /number\nthrow 17;\n"),
+        (
+            "17-time.request.js",
+            "// @match /time\nconst secret = req.headers['x-secret'];\nwhile (secret) {}\n",
+        ),
+        (
+            "18-memory.request.js",
+            "// @match /memory\n// @timeout 20s\nlet all = req.headers['x-secret']; while (true) all += all;\n",
+        ),
+        (
+            "19-header.request.js",
+            "// @match /header\nreq.headers['X-Two'] = req.headers['x-secret'] + '\\r\\nX: 1';\n",
+        ),
+        (
+            "20-reject.request.js",
+            "// @match POST /reject\nthrow { status: 409, message: json, body: { own: json } };\n",
+        ),
+        (
+            "21-resource.request.js",
+            "// @match /resource\ngetResource('fails', { filter: req.query.key });\n",
+        ),
+        (
+            "22-through.request.js",
+            "// @match /through\nSysUtility.restPost('/fails', { key: req.query.key }, null, { secret: req.headers['x-secret'] });\n",
+        ),
+        (
+            "23-host.request.js",
+            "// @match /host\nSysUtility.restGet('http://rates.example.test/a?key=' + req.query.key);\n",
+        ),
+        (
+            "24-answer.request.js",
+            "// @match /answer\nreturn { own: req.headers['x-secret'] };\n",
+        ),
+        (
+            "25-regexp.request.js",
+            "// @match /regexp\nnew RegExp('(' + req.headers['x-secret']);\n",
+        ),
+        (
+            "26-json.request.js",
+            "// @match /json\nJSON.parse('{' + req.headers['x-secret']);\n",
+        ),
+        (
+            "27-method.request.js",
+            "// @match /method\nSysUtility.restGet('/x', 'not ' + req.query.key);\n",
+        ),
+        (
+            "28-promise.request.js",
+            "// @match /promise\nPromise.reject(new TypeError('at a loss'));\n",
+        ),
+        (
+            "30-type.response.js",
+            "// @match /response\njson.secret.name.first;\n",
+        ),
+        (
+            "31-see.response.js",
+            "// @match /broken\njson.seen = true;\n",
+        ),
+        (
+            "32-skip.response.js",
+            "// @match /skip\n// @onError skip\njson.seen = json.secret.name.first;\n",
+        ),
+        (
+            "33-frame.response.js",
+            "// @match /frame\nres.headers['Content-Length'] = json.secret;\n",
+        ),
+    ])
+}
+
+const CALLS: [(&str, &str); 24] = [
+    ("POST", "/text"),
+    ("POST", "/parse"),
+    ("POST", "/type"),
+    ("POST", "/call"),
+    ("GET", "/name"),
+    ("GET", "/number"),
+    ("GET", "/time"),
+    ("GET", "/memory"),
+    ("GET", "/header"),
+    ("POST", "/reject"),
+    ("GET", "/resource"),
+    ("GET", "/through"),
+    ("GET", "/host"),
+    ("GET", "/answer"),
+    ("GET", "/regexp"),
+    ("GET", "/json"),
+    ("GET", "/method"),
+    ("GET", "/promise"),
+    ("GET", "/response"),
+    ("GET", "/broken"),
+    ("GET", "/skip"),
+    ("GET", "/frame"),
+    ("GET", "/fails"),
+    ("GET", "/cut"),
+];
+
+/// An API that tells the canary in everything it says, and breaks on some paths.
+fn telling_upstream() -> Upstream {
+    let fields = format!(
+        "Content-Type: application/json\r\nX-Secret: {CANARY}\r\nSet-Cookie: s={CANARY}\r\n"
+    );
+    Upstream::conversing(move |conversation| {
+        while let Some(request) = conversation.request()? {
+            let answer = match request.target().split('?').next() {
+                Some("/fails") => response("500 Internal Server Error", &fields, CANARY),
+                Some("/broken") => response("200 OK", &fields, &format!("{{\"secret\": {CANARY}")),
+                Some("/cut") => format!("HTTP/1.1 200 OK\r\nX-Secret {CANARY}\r\n\r\n").into(),
+                _ => response("200 OK", &fields, &format!("{{\"secret\": \"{CANARY}\"}}")),
+            };
+            conversation.wire.send(&answer)?;
+        }
+        Ok(())
+    })
+}
+
+/// A request with the canary in its query, its fields and its body.
+fn telling_request(method: &str, path: &str) -> Vec<u8> {
+    let body = if method == "POST" {
+        format!("{{\"secret\": \"{CANARY}\", {CANARY}}}")
+    } else {
+        String::new()
+    };
+    let target = format!("{path}?key={CANARY}");
+    let fields = format!(
+        " HTTP/1.1\r\nX-Secret: {CANARY}\r\nAuthorization: Bearer {CANARY}\r\nCookie: s={CANARY}\r\n"
+    );
+    let text = String::from_utf8(request(method, &target, &body)).expect("it is text");
+    text.replacen(" HTTP/1.1\r\n", &fields, 1).into()
+}
+
+#[test]
+fn no_body_query_header_value_or_secret_is_ever_logged() {
+    let scripts = handlers();
+    for format in ["json", "text"] {
+        let upstream = telling_upstream();
+        let mut launch = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .env("ADMIN_TOKEN", CANARY)
+            .config("[admin]\ntoken = \"env:ADMIN_TOKEN\"\n[limits]\nhandler_memory = \"16MiB\"\n")
+            .args(&["--log-level", "trace"]);
+        if format == "text" {
+            launch = launch.text_log();
+        }
+        let sidecar = launch.start();
+
+        for (method, path) in CALLS {
+            // Whatever comes of it: some of these connections are cut.
+            let answer = try_exchange(sidecar.proxy, &telling_request(method, path));
+            assert!(answer.is_ok(), "{method} {path}");
+        }
+        for unsound in [
+            format!("GET /a?{CANARY} HTTP/1.1\r\nX Secret: {CANARY}\r\n\r\n"),
+            format!("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: {CANARY}\r\n\r\n"),
+            format!("{CANARY} /a\r\n\r\n"),
+        ] {
+            assert!(
+                try_exchange(sidecar.proxy, unsound.as_bytes()).is_ok(),
+                "{unsound}"
+            );
+        }
+        for (_, path) in CALLS {
+            sidecar.logs(|line| line.contains(path));
+        }
+
+        let lines = sidecar.log().lines();
+        let telling: Vec<_> = lines.iter().filter(|line| line.contains(CANARY)).collect();
+        assert!(telling.is_empty(), "{telling:#?}");
+        let failures = lines.iter().filter(|line| line.contains("handler failed"));
+        assert!(failures.count() >= 14, "{lines:#?}");
+    }
+}
+
+#[test]
+fn transactions_are_told_on_stdout_and_the_rest_on_stderr() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[("10-say.request.js", "log.info('said');\n")]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .start();
+    let id = sidecar.live_generation();
+
+    sidecar.exchange(b"GET /orders/7?a=1 HTTP/1.1\r\nHost: a.test\r\nX-Request-Id: tx-17\r\n\r\n");
+    sidecar.logs(|line| line.contains("\"/orders/7\""));
+    sidecar.logs(|line| line.contains("said"));
+
+    let (out, err) = (
+        sidecar.log().lines_of(Output::Stdout),
+        sidecar.log().lines_of(Output::Stderr),
+    );
+    let access: Value = serde_json::from_str(&out[0]).unwrap();
+    assert_eq!(out.len(), 1, "{out:#?}");
+    assert_eq!(access["transaction"], "tx-17");
+    assert_eq!(access["method"], "GET");
+    assert_eq!(access["path"], "/orders/7");
+    assert_eq!(access["status"], 200);
+    assert_eq!(access["generation"], id.as_str());
+    let duration = access["duration_ms"]
+        .as_f64()
+        .expect("a duration is a number");
+    assert!(duration > 0.0 && duration < Duration::from_secs(20).as_secs_f64() * 1000.0);
+    assert!(err.iter().any(|line| line.contains("said")), "{err:#?}");
+}
+
+#[test]
+fn without_an_access_log_nothing_is_told_of_transactions() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let ended = Sidecar::before(upstream.url())
+        .args(&["--access-log", "off"])
+        .run_while(|proxy| {
+            let ask = || try_exchange(proxy, &request("GET", "/orders/7", "")).ok();
+            let answered = || ask().filter(|answer| answer.status() == 200);
+            super::support::eventually::eventually("an answer", answered);
+        });
+
+    assert_eq!(ended.stdout, "");
+    assert!(!ended.stderr.contains("/orders/7"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_scripts_line_tells_transaction_and_handler() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[
+        ("10-say.request.js", "log.warning('from the request');\n"),
+        (
+            "20-say.response.js",
+            "console.log('from', 'the response', { a: 1 });\n",
+        ),
+    ]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .start();
+
+    sidecar.exchange(b"GET / HTTP/1.1\r\nHost: a.test\r\nX-Request-Id: tx-17\r\n\r\n");
+
+    for (text, level, handler) in [
+        ("from the request", "WARN", "10-say"),
+        ("from the response {\"a\":1}", "INFO", "20-say"),
+    ] {
+        sidecar.logs(|line| {
+            let line: Value = serde_json::from_str(line).expect("a line is JSON");
+            line["message"] == text
+                && line["level"] == level
+                && line["handler"] == handler
+                && line["transaction"] == "tx-17"
+        });
+    }
+}
+
+#[test]
+fn whatever_a_script_says_is_one_line_of_json() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[
+        (
+            "10-say.request.js",
+            "log.info('first\\nforged\\rforged\\u2028forged\\u001b[31mforged');\n",
+        ),
+        (
+            "20-throw.request.js",
+            "// @match /throw\nthrow new TypeError('second\\nforged\\r\\nforged');\n",
+        ),
+        (
+            "30-stack.request.js",
+            "// @match /stack\nfunction forged() { undefined.third; }\nforged();\n",
+        ),
+    ]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .start();
+
+    for path in ["/", "/throw", "/stack"] {
+        sidecar.get(path);
+    }
+    sidecar.logs(|line| line.contains("first"));
+    sidecar.logs(|line| line.contains("second"));
+    sidecar.logs(|line| line.contains("30-stack"));
+    sidecar.logs(|line| line.contains("/stack"));
+
+    for line in sidecar.log().lines() {
+        serde_json::from_str::<Value>(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+    }
+}
+
+#[test]
+fn a_failure_is_told_with_its_place_and_stack() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[(
+        "10-fail.request.js",
+        "// Fails.\nfunction deeper(order) {\n  return order.customer.name;\n}\ndeeper({});\n",
+    )]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .start();
+
+    assert_eq!(sidecar.get("/").status(), 500);
+
+    sidecar.logs(|line| {
+        let line: Value = serde_json::from_str(line).expect("a line is JSON");
+        let stack = line["stack"].as_str().unwrap_or_default();
+        line["message"] == "handler failed"
+            && line["level"] == "ERROR"
+            && line["handler"] == "10-fail"
+            && line["file"] == "10-fail.request.js"
+            && line["line"] == 3
+            && line["column"].is_u64()
+            && line["error"]
+                .as_str()
+                .is_some_and(|error| error.starts_with("TypeError"))
+            && stack.contains("deeper (10-fail.request.js:3:")
+            && stack.contains("10-fail.request.js:5:")
+    });
+}
