@@ -8,7 +8,7 @@ use crate::handler::{Chains, Diagnostic, Diagnostics, Services};
 use crate::scripts::{ScriptSet, Snapshot};
 
 /// What a script set declares, and what it compiles to.
-pub(crate) struct Loaded {
+pub struct Loaded {
     /// Every handler, those that are off too.
     pub set: ScriptSet,
     /// The generation, or `None` where there are errors.
@@ -18,7 +18,7 @@ pub(crate) struct Loaded {
 }
 
 /// Declares and compiles a snapshot: every problem of every file at once.
-pub(crate) fn load(snapshot: &Snapshot, services: &Services, engine: &dyn Compile) -> Loaded {
+pub fn load(snapshot: &Snapshot, services: &Services, engine: &dyn Compile) -> Loaded {
     let set = ScriptSet::of(snapshot, services);
     let mut diagnostics = set.diagnostics.clone();
     let modules: Vec<Module> = set.modules.iter().map(module).collect();

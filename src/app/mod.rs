@@ -34,7 +34,7 @@ use crate::transaction::{Calls, Line, Names, Settings};
 use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
-pub(crate) use load::{Loaded, load};
+pub use load::{Loaded, load};
 
 /// The stack of a thread that runs handlers: several times what an isolate may use of it.
 const THREAD_STACK: usize = 4 * 1024 * 1024;

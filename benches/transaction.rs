@@ -1,0 +1,218 @@
+//! Whole transactions: the real binary between a client and an upstream, all on loopback.
+//!
+//! One client on one connection, so this is the time of a request and not a throughput. The zero is [`straight`]: the
+//! same request without the sidecar. The other paths take the three ways through it: `/plain` has no handler, `/heads` has
+//! ten that don't see the body, and on `/body` one edits all 50 rows of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
+
+use divan::Bencher;
+use tempfile::TempDir;
+
+#[path = "support/rows.rs"]
+mod rows;
+#[path = "support/script_dir.rs"]
+mod script_dir;
+
+use rows::rows;
+use script_dir::script_dir;
+
+const FREE: &str = "127.0.0.1:0";
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn straight(bencher: Bencher) {
+    let mut client = Client::new(upstream(), "/plain");
+    bencher.bench_local(|| client.exchange());
+}
+
+#[divan::bench(args = ["/plain", "/heads", "/body"])]
+fn sidecar(bencher: Bencher, path: &str) {
+    let sidecar = Sidecar::start(upstream());
+    let mut client = Client::new(sidecar.address, path);
+    bencher.bench_local(|| client.exchange());
+}
+
+/// The binary while it runs; it ends with its value.
+struct Sidecar {
+    address: SocketAddr,
+    process: Child,
+    _scripts: TempDir,
+    /// Open as long as the process writes to it.
+    _log: BufReader<ChildStderr>,
+}
+
+impl Sidecar {
+    /// Starts it, and waits for its listener: that is bound once the handlers are live.
+    fn start(upstream: SocketAddr) -> Self {
+        let scripts = handlers();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_interpose"))
+            .args(["run", "--require-handlers", "--workers", "1"])
+            .args([
+                "--listen",
+                FREE,
+                "--upstream",
+                &format!("http://{upstream}"),
+            ])
+            .args(["--status", "off", "--admin", "off", "--access-log", "off"])
+            .arg("--scripts")
+            .arg(scripts.path())
+            .env_clear()
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary was built for this");
+        let mut log = BufReader::new(process.stderr.take().expect("it is a pipe"));
+        let address = proxy_address(&mut log);
+        Self {
+            address,
+            process,
+            _scripts: scripts,
+            _log: log,
+        }
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        self.process.kill().expect("it was not waited for");
+        self.process.wait().expect("it is ours to wait for");
+    }
+}
+
+fn handlers() -> TempDir {
+    let on_heads = (0..10).map(|number| {
+        let code = "res.headers['x-step-N'] = res.headers['content-type'];";
+        let code = code.replace('N', &number.to_string());
+        let path = format!("response/{number:02}-step.js");
+        (path, format!("// @match GET /heads\n{code}\n"))
+    });
+    let code = "for (const row of json) { delete row['@metadata']; row.TheVerb = 'GET'; }";
+    let on_body = (
+        "response/20-rows.js".to_owned(),
+        format!("// @match GET /body\n{code}\n"),
+    );
+    script_dir(on_heads.chain([on_body]))
+}
+
+/// What the log says of the one listener there is.
+fn proxy_address(log: &mut impl BufRead) -> SocketAddr {
+    let line = log
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains("listener="))
+        .expect("the sidecar starts");
+    let (_, address) = line.split_once("address=").expect("a listener has one");
+    address.trim().parse().expect("it is a socket's")
+}
+
+/// An upstream that answers every request with 50 rows, for as long as this process lives.
+fn upstream() -> SocketAddr {
+    let listener = TcpListener::bind(FREE).expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let body = rows(50);
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
+    let response = format!("{head}: {}\r\n\r\n{body}", body.len());
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let response = response.clone();
+            thread::spawn(move || {
+                let mut connection = Connection::new(stream);
+                while connection.read_head().is_some() {
+                    connection.write(response.as_bytes());
+                }
+            });
+        }
+    });
+    address
+}
+
+/// A client that sends one request again and again, on one connection for as long as the server keeps it.
+struct Client {
+    server: SocketAddr,
+    connection: Connection,
+    request: String,
+    body: Vec<u8>,
+}
+
+impl Client {
+    fn new(server: SocketAddr, path: &str) -> Self {
+        Self {
+            server,
+            connection: Connection::open(server),
+            request: format!("GET {path} HTTP/1.1\r\nHost: api.test\r\nAccept: */*\r\n\r\n"),
+            body: Vec::new(),
+        }
+    }
+
+    fn exchange(&mut self) {
+        self.connection.write(self.request.as_bytes());
+        let head = self.connection.read_head().expect("there is a response");
+        assert_eq!(head.start_line, "HTTP/1.1 200 OK");
+        self.body.resize(head.length, 0);
+        self.connection.read_body(&mut self.body);
+        if head.closes {
+            self.connection = Connection::open(self.server);
+        }
+    }
+}
+
+/// One end of a connection that speaks HTTP/1.1, as far as it is needed here.
+struct Connection(BufReader<TcpStream>);
+
+struct Head {
+    start_line: String,
+    /// Of the body, in bytes.
+    length: usize,
+    /// Whether the connection ends behind the message.
+    closes: bool,
+}
+
+impl Connection {
+    fn open(server: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(server).expect("somebody listens there"))
+    }
+
+    fn new(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("the socket is open");
+        Self(BufReader::new(stream))
+    }
+
+    fn write(&mut self, message: &[u8]) {
+        let written = self.0.get_mut().write_all(message);
+        written.expect("the peer stays until we go");
+    }
+
+    /// The next head; `None` where the peer has gone.
+    fn read_head(&mut self) -> Option<Head> {
+        let start_line = self.read_line().filter(|line| !line.is_empty())?;
+        let (mut length, mut closes) = (0, false);
+        while let Some(field) = self.read_line().filter(|line| !line.is_empty()) {
+            let (name, value) = field.split_once(':').expect("a field has a colon");
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().expect("a length is a number");
+            } else if name.eq_ignore_ascii_case("connection") {
+                closes = value.trim().eq_ignore_ascii_case("close");
+            }
+        }
+        Some(Head {
+            start_line,
+            length,
+            closes,
+        })
+    }
+
+    fn read_line(&mut self) -> Option<String> {
+        let line = self.0.by_ref().lines().next()?;
+        line.ok()
+    }
+
+    fn read_body(&mut self, body: &mut [u8]) {
+        self.0.read_exact(body).expect("the body is whole");
+    }
+}
