@@ -103,7 +103,8 @@ pub fn end(bytes: &[u8], from: usize, limits: &Limits) -> Result<Option<usize>, 
 /// The first [`Fault`] there is.
 pub fn check(head: &[u8], limits: &Limits) -> Result<Head, Fault> {
     let text = head
-        .strip_suffix(b"\r\n\r\n")
+        .strip_suffix(b"\r\n")
+        .filter(|text| text.ends_with(b"\r\n"))
         .ok_or(Fault::Malformed("it has no end"))?;
     let mut lines = split_lines(text);
     let line = RequestLine::parse(lines.next().unwrap_or_default())?;
@@ -117,10 +118,11 @@ pub fn check(head: &[u8], limits: &Limits) -> Result<Head, Fault> {
     })
 }
 
-/// The lines of a head. A CR without its LF stays in its line, where it is refused.
+/// The lines of a head, each of which ends with CR LF. A CR or LF without the other stays
+/// in its line, where it is refused.
 fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&byte| byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    text.split_inclusive(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r\n").unwrap_or(line))
 }
 
 struct RequestLine<'a> {
@@ -290,9 +292,18 @@ fn parse_field(line: &[u8]) -> Result<(HeaderName, HeaderValue), Fault> {
     if matches!(name.as_str(), "content_length" | "transfer_encoding") {
         return Err(Fault::Malformed("a field looks like one that frames"));
     }
-    let value = HeaderValue::from_bytes(value[1..].trim_ascii())
+    let value = HeaderValue::from_bytes(without_blanks(&value[1..]))
         .map_err(|_| Fault::Malformed("a field's value has control characters"))?;
     Ok((name, value))
+}
+
+/// A value without the blanks around it ([RFC 9110 §5.5]). A CR is none, nor is any other
+/// control that is white space elsewhere.
+fn without_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// How long the body is; stricter than what a response is granted.
@@ -392,6 +403,9 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: \ra\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{c}chunked\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +2\r\n\r\n",
