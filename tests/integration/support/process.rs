@@ -138,6 +138,10 @@ impl Process {
             .expect("the child is ours to wait for")
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let sent = kill_process(pid.expect("a child has a process id"), signal);

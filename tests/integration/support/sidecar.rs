@@ -113,6 +113,11 @@ impl Sidecar {
         );
     }
 
+    /// Its process's number.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
