@@ -10,7 +10,7 @@ use super::support::eventually::eventually;
 use super::support::gate::Gate;
 use super::support::script_dir::{Files, ScriptDir};
 use super::support::sidecar::Sidecar;
-use super::support::upstream::{Upstream, json};
+use super::support::upstream::{Upstream, json, response};
 use super::support::wire::{Message, Wire};
 
 const CALLERS: usize = 32;
@@ -358,7 +358,7 @@ fn a_call_that_gets_no_answer_ends_at_the_transactions_deadline() {
 #[test]
 fn a_failure_of_the_upstream_is_told_to_the_handler_that_asked() {
     let upstream = Upstream::answering(|request| match request.target() {
-        "/gone" => super::support::upstream::response("410 Gone", "", "{\"why\": \"sold\"}"),
+        "/gone" => response("410 Gone", "", "{\"why\": \"sold\"}"),
         _ => json("{}"),
     });
     let scripts = ScriptDir::with(&[(

@@ -117,6 +117,29 @@ mod at_the_start {
     }
 
     #[test]
+    fn bound_addresses_are_told_on_stderr_at_every_level_in_text() {
+        let ended = Sidecar::before(api().url())
+            .text_log()
+            .args(&["--log-level", "error"])
+            .run_while(|_| ());
+
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        assert_eq!(lines.len(), 3, "{}", ended.stderr);
+        for (line, listener) in lines.iter().zip(["proxy", "status", "admin"]) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let listener = format!("listener={listener}");
+            assert!(words.contains(&"listening"), "{line}");
+            assert!(words.contains(&listener.as_str()), "{line}");
+            assert!(
+                words
+                    .iter()
+                    .any(|word| word.starts_with("address=127.0.0.1:")),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
     fn listeners_that_are_off_are_not_there_and_the_proxy_is() {
         let upstream = api();
         for (launch, others) in [

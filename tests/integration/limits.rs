@@ -180,6 +180,19 @@ mod memory_and_stack {
     }
 
     #[test]
+    fn a_heap_that_is_full_of_cycles_is_not_used_again() {
+        for code in [
+            "const all = []; while (true) all.push([1.5, all]);",
+            "const all = new Map(); for (let i = 0; ; i++) all.set(i, { all });",
+            "const first = {}; for (let last = first; ; last = last.next) last.next = { last };",
+        ] {
+            let sidecar = endure(SMALL, "", code);
+
+            sidecar.logs(|line| line.contains("memory") && line.contains("10-hostile"));
+        }
+    }
+
+    #[test]
     fn a_handler_that_calls_itself_too_deeply_is_stopped() {
         for code in [
             "function deeper() { return deeper() + 1; }\ndeeper();",

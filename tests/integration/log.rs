@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::support::client::{request, try_exchange};
+use super::support::eventually::eventually;
+use super::support::launch::Launch;
 use super::support::log::Output;
 use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
@@ -13,127 +15,108 @@ use super::support::upstream::{Upstream, json, response};
 /// Stands in every body, header value and query, and in the operator's secret.
 const CANARY: &str = "c4n4ry";
 
-/// Handlers that do their job, that reject, and that fail in every way there is.
-fn handlers() -> ScriptDir {
-    ScriptDir::with(&[
-        (
-            "10-edit.request.js",
-            "req.headers['X-Own'] = req.headers['x-secret'];\nreq.query.own = req.query.key;\n",
-        ),
-        (
-            "11-text.request.js",
-            "// @match POST /text\nif (json) json = json + ' ';\n",
-        ),
-        (
-            "12-parse.request.js",
-            "// @match POST /parse\nJSON.parse(json);\n",
-        ),
-        (
-            "13-type.request.js",
-            "// @match POST /type\nconst value = JSON.parse(json);\nvalue.secret.name.first;\n",
-        ),
-        (
-            "14-call.request.js",
-            "// @match POST /call\nreq.headers['x-secret']();\n",
-        ),
-        (
-            "15-name.request.js",
-            "// @match /name\nreturn undeclared[req.headers['x-secret']];\n",
-        ),
-        ("16-number.request.js", "// @match /number\nthrow 17;\n"),
-        (
-            "17-time.request.js",
-            "// @match /time\nconst secret = req.headers['x-secret'];\nwhile (secret) {}\n",
-        ),
-        (
-            "18-memory.request.js",
-            "// @match /memory\n// @timeout 20s\nlet all = req.headers['x-secret']; while (true) all += all;\n",
-        ),
-        (
-            "19-header.request.js",
-            "// @match /header\nreq.headers['X-Two'] = req.headers['x-secret'] + '\\r\\nX: 1';\n",
-        ),
-        (
-            "20-reject.request.js",
-            "// @match POST /reject\nthrow { status: 409, message: json, body: { own: json } };\n",
-        ),
-        (
-            "21-resource.request.js",
-            "// @match /resource\ngetResource('fails', { filter: req.query.key });\n",
-        ),
-        (
-            "22-through.request.js",
-            "// @match /through\nSysUtility.restPost('/fails', { key: req.query.key }, null, { secret: req.headers['x-secret'] });\n",
-        ),
-        (
-            "23-host.request.js",
-            "// @match /host\nSysUtility.restGet('http://rates.example.test/a?key=' + req.query.key);\n",
-        ),
-        (
-            "24-answer.request.js",
-            "// @match /answer\nreturn { own: req.headers['x-secret'] };\n",
-        ),
-        (
-            "25-regexp.request.js",
-            "// @match /regexp\nnew RegExp('(' + req.headers['x-secret']);\n",
-        ),
-        (
-            "26-json.request.js",
-            "// @match /json\nJSON.parse('{' + req.headers['x-secret']);\n",
-        ),
-        (
-            "27-method.request.js",
-            "// @match /method\nSysUtility.restGet('/x', 'not ' + req.query.key);\n",
-        ),
-        (
-            "28-promise.request.js",
-            "// @match /promise\nPromise.reject(new TypeError('at a loss'));\n",
-        ),
-        (
-            "30-type.response.js",
-            "// @match /response\njson.secret.name.first;\n",
-        ),
-        (
-            "31-see.response.js",
-            "// @match /broken\njson.seen = true;\n",
-        ),
-        (
-            "32-skip.response.js",
-            "// @match /skip\n// @onError skip\njson.seen = json.secret.name.first;\n",
-        ),
-        (
-            "33-frame.response.js",
-            "// @match /frame\nres.headers['Content-Length'] = json.secret;\n",
-        ),
-    ])
-}
-
-const CALLS: [(&str, &str); 24] = [
-    ("POST", "/text"),
-    ("POST", "/parse"),
-    ("POST", "/type"),
-    ("POST", "/call"),
-    ("GET", "/name"),
-    ("GET", "/number"),
-    ("GET", "/time"),
-    ("GET", "/memory"),
-    ("GET", "/header"),
-    ("POST", "/reject"),
-    ("GET", "/resource"),
-    ("GET", "/through"),
-    ("GET", "/host"),
-    ("GET", "/answer"),
-    ("GET", "/regexp"),
-    ("GET", "/json"),
-    ("GET", "/method"),
-    ("GET", "/promise"),
-    ("GET", "/response"),
-    ("GET", "/broken"),
-    ("GET", "/skip"),
-    ("GET", "/frame"),
-    ("GET", "/fails"),
-    ("GET", "/cut"),
+/// Transactions: method, path, and the kind and text of the handler that runs there. They do
+/// their job, reject, and fail in every way there is.
+const CALLS: [(&str, &str, &str, &str); 22] = [
+    ("POST", "/text", "request", "json = json + ' ';"),
+    ("POST", "/parse", "request", "JSON.parse(json);"),
+    (
+        "POST",
+        "/type",
+        "request",
+        "JSON.parse('{}').secret.name + json;",
+    ),
+    ("POST", "/call", "request", "req.headers['x-secret'](json);"),
+    (
+        "GET",
+        "/name",
+        "request",
+        "return undeclared[req.headers['x-secret']];",
+    ),
+    ("GET", "/number", "request", "throw 17;"),
+    (
+        "GET",
+        "/time",
+        "request",
+        "while (req.headers['x-secret']) {}",
+    ),
+    ("GET", "/memory", "request", "new ArrayBuffer(1 << 30);"),
+    (
+        "GET",
+        "/line",
+        "request",
+        "req.headers['X-A'] = req.query.key + '\\r\\nX: 1';",
+    ),
+    (
+        "POST",
+        "/reject",
+        "request",
+        "throw { status: 409, message: json, body: { own: json } };",
+    ),
+    (
+        "GET",
+        "/resource",
+        "request",
+        "getResource('fails', { filter: req.query.key });",
+    ),
+    (
+        "GET",
+        "/through",
+        "request",
+        "SysUtility.restPost('/fails', req.query, null, req.headers);",
+    ),
+    (
+        "GET",
+        "/host",
+        "request",
+        "SysUtility.restGet('http://a.example.test', req.query);",
+    ),
+    (
+        "GET",
+        "/answer",
+        "request",
+        "return { own: req.headers['x-secret'] };",
+    ),
+    (
+        "GET",
+        "/regexp",
+        "request",
+        "new RegExp('(' + req.query.key);",
+    ),
+    (
+        "GET",
+        "/json",
+        "request",
+        "JSON.parse('{' + req.query.key);",
+    ),
+    (
+        "GET",
+        "/promise",
+        "request",
+        "Promise.reject(new TypeError('at a loss'));",
+    ),
+    ("GET", "/response", "response", "json.secret.name.first;"),
+    ("GET", "/broken", "response", "json.seen = true;"),
+    (
+        "GET",
+        "/frame",
+        "response",
+        "res.headers['Content-Length'] = json.secret;",
+    ),
+    ("GET", "/fails", "error", "json.secret.name.first;"),
+    ("GET", "/cut", "error", "json.seen = true;"),
 ];
+
+/// The handlers of [`CALLS`], and one that runs everywhere.
+fn handlers() -> ScriptDir {
+    let everywhere = "req.headers['X-Own'] = req.headers['x-secret'];\nreq.query.own = 1;\n";
+    let scripts = ScriptDir::with(&[("00-everywhere.request.js", everywhere)]);
+    for (number, (_, path, kind, code)) in CALLS.iter().enumerate() {
+        let file = format!("{kind}/{}-{}.js", 10 + number, &path[1..]);
+        scripts.write(&file, &format!("// @match {path}\n{code}\n"));
+    }
+    scripts
+}
 
 /// An API that tells the canary in everything it says, and breaks on some paths.
 fn telling_upstream() -> Upstream {
@@ -184,8 +167,7 @@ fn no_body_query_header_value_or_secret_is_ever_logged() {
         }
         let sidecar = launch.start();
 
-        for (method, path) in CALLS {
-            // Whatever comes of it: some of these connections are cut.
+        for (method, path, ..) in CALLS {
             let answer = try_exchange(sidecar.proxy, &telling_request(method, path));
             assert!(answer.is_ok(), "{method} {path}");
         }
@@ -199,7 +181,7 @@ fn no_body_query_header_value_or_secret_is_ever_logged() {
                 "{unsound}"
             );
         }
-        for (_, path) in CALLS {
+        for (_, path, ..) in CALLS {
             sidecar.logs(|line| line.contains(path));
         }
 
@@ -250,7 +232,7 @@ fn without_an_access_log_nothing_is_told_of_transactions() {
         .run_while(|proxy| {
             let ask = || try_exchange(proxy, &request("GET", "/orders/7", "")).ok();
             let answered = || ask().filter(|answer| answer.status() == 200);
-            super::support::eventually::eventually("an answer", answered);
+            eventually("an answer", answered);
         });
 
     assert_eq!(ended.stdout, "");
@@ -287,13 +269,13 @@ fn a_scripts_line_tells_transaction_and_handler() {
     }
 }
 
-#[test]
-fn whatever_a_script_says_is_one_line_of_json() {
+/// What scripts say in several lines: a message, an error, a stack.
+fn lines_of_several(launch: impl FnOnce(Launch) -> Launch) -> Vec<String> {
     let upstream = Upstream::answering(|_| json("{}"));
     let scripts = ScriptDir::with(&[
         (
             "10-say.request.js",
-            "log.info('first\\nforged\\rforged\\u2028forged\\u001b[31mforged');\n",
+            "log.info('first\\nforged\\rforged\\u001b[31mforged');\n",
         ),
         (
             "20-throw.request.js",
@@ -304,19 +286,19 @@ fn whatever_a_script_says_is_one_line_of_json() {
             "// @match /stack\nfunction forged() { undefined.third; }\nforged();\n",
         ),
     ]);
-    let sidecar = Sidecar::before(upstream.url())
-        .scripts(scripts.path())
-        .start();
-
+    let sidecar = launch(Sidecar::before(upstream.url()).scripts(scripts.path())).start();
     for path in ["/", "/throw", "/stack"] {
         sidecar.get(path);
     }
-    sidecar.logs(|line| line.contains("first"));
-    sidecar.logs(|line| line.contains("second"));
-    sidecar.logs(|line| line.contains("30-stack"));
-    sidecar.logs(|line| line.contains("/stack"));
+    for told in ["first", "second", "30-stack", "/stack"] {
+        sidecar.logs(|line| line.contains(told));
+    }
+    sidecar.log().lines()
+}
 
-    for line in sidecar.log().lines() {
+#[test]
+fn whatever_a_script_says_is_one_line_of_json() {
+    for line in lines_of_several(|launch| launch) {
         serde_json::from_str::<Value>(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
     }
 }
