@@ -273,6 +273,24 @@ mod at_the_end {
     }
 
     #[test]
+    fn once_the_last_client_has_gone_the_drain_waits_for_nobody() {
+        let upstream = api();
+        let mut sidecar = Sidecar::before(upstream.url()).config(SLOW_DRAIN).start();
+        let mut client = connect(sidecar.proxy);
+        client.send(&request("GET", "/", "")).unwrap();
+        assert_eq!(client.response("GET").unwrap().status(), 200);
+
+        sidecar.signal(Signal::TERM);
+        until_draining(&sidecar);
+        drop(client);
+        let began = Instant::now();
+        let status = sidecar.ended();
+
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        assert_eq!(status.code(), Some(0));
+    }
+
+    #[test]
     fn a_second_signal_ends_it_at_once() {
         for second in [Signal::TERM, Signal::INT] {
             let gate = Gate::default();
