@@ -304,6 +304,15 @@ fn whatever_a_script_says_is_one_line_of_json() {
 }
 
 #[test]
+fn whatever_a_script_says_is_one_line_of_text() {
+    for line in lines_of_several(Launch::text_log) {
+        let time = line.split(' ').next().unwrap_or_default();
+        assert!(time.ends_with('Z'), "not a line of ours: {line:?}");
+        assert!(!line.contains(['\r', '\u{1b}']), "{line:?}");
+    }
+}
+
+#[test]
 fn a_failure_is_told_with_its_place_and_stack() {
     let upstream = Upstream::answering(|_| json("{}"));
     let scripts = ScriptDir::with(&[(
