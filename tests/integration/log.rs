@@ -17,7 +17,7 @@ const CANARY: &str = "c4n4ry";
 
 /// Transactions: method, path, and the kind and text of the handler that runs there. They do
 /// their job, reject, and fail in every way there is.
-const CALLS: [(&str, &str, &str, &str); 22] = [
+const CALLS: [(&str, &str, &str, &str); 23] = [
     ("POST", "/text", "request", "json = json + ' ';"),
     ("POST", "/parse", "request", "JSON.parse(json);"),
     (
@@ -70,6 +70,12 @@ const CALLS: [(&str, &str, &str, &str); 22] = [
         "/host",
         "request",
         "SysUtility.restGet('http://a.example.test', req.query);",
+    ),
+    (
+        "GET",
+        "/address",
+        "request",
+        "SysUtility.restGet('http://[a/?key=' + req.query.key);",
     ),
     (
         "GET",
