@@ -79,7 +79,8 @@ impl Bench {
         let calls = Arc::new(Calls::new(Arc::clone(&upstream), Vec::new(), 0));
         let names = Names::new(Services::default(), Case::Counts, Vec::new(), "@metadata");
         let line = Line::new(generations, names, upstream, &calls, settings());
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
             .enable_all()
             .build()
             .expect("the system gives what a runtime needs");

@@ -125,7 +125,9 @@ impl Program for Pool {
         steps: Vec<Step>,
         host: &'a Arc<dyn Host>,
     ) -> BoxFuture<'a, Ran> {
-        Box::pin(async move { self.run_steps(call, &steps, host) })
+        // A worker that runs a handler polls no sockets, and the others may sleep while it was
+        // the one that did: it gives its place to another thread first.
+        Box::pin(async move { tokio::task::block_in_place(|| self.run_steps(call, &steps, host)) })
     }
 }
 
