@@ -77,9 +77,8 @@ pub(super) async fn drain(
     stage.send_replace(Stage::Draining);
     tracing::info!(connections = server.connections(), "draining");
     let finished = async {
-        if server.connections() > 0 {
-            tokio::time::sleep(drain.delay).await;
-        }
+        // At an end where nobody is left, nobody can be sent away.
+        tokio::time::timeout(drain.delay, server.idle()).await.ok();
         match server.drain(drain.timeout).await {
             0 => tracing::info!("drained"),
             left => tracing::warn!(connections = left, "connections were cut"),

@@ -17,7 +17,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -77,6 +77,8 @@ struct Site {
     rules: Arc<Rules>,
     /// One for each connection there may be.
     places: Arc<Semaphore>,
+    /// Told of every connection that has ended.
+    left: Notify,
 }
 
 /// What the byte streams of connections obey.
@@ -144,6 +146,7 @@ impl Listener {
             address: self.address,
             proxy: Arc::new(proxy),
             places: Arc::new(Semaphore::new(rules.settings.connections as usize)),
+            left: Notify::new(),
             rules,
         });
         let accepting = accept(self.socket, Arc::clone(&site), closing.clone(), cut.clone());
@@ -166,6 +169,13 @@ impl Server {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.limit() as usize - self.site.places.available_permits()
+    }
+
+    /// Waits until there is no connection.
+    pub async fn idle(&self) {
+        while self.connections() > 0 {
+            self.site.left.notified().await;
+        }
     }
 
     /// Accepts no more connections, lets those with a request finish it and closes the
@@ -223,7 +233,12 @@ async fn accept(
                     return;
                 };
                 let serving = serve(stream, peer, Arc::clone(&site), closing.subscribe());
-                tokio::spawn(until_cut(serving, cut.subscribe(), place));
+                tokio::spawn(until_cut(
+                    serving,
+                    cut.subscribe(),
+                    place,
+                    Arc::clone(&site),
+                ));
             }
             // The client was gone before we came.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -240,12 +255,15 @@ async fn accept(
 async fn until_cut(
     serving: impl Future<Output = ()>,
     mut cut: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
+    site: Arc<Site>,
 ) {
     tokio::select! {
         () = serving => {}
         _ = cut.wait_for(|cut| *cut) => {}
     }
+    drop(place);
+    site.left.notify_one();
 }
 
 /// Serves the requests on one connection, one after the other.
