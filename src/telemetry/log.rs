@@ -4,7 +4,10 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
@@ -81,7 +84,7 @@ where
 {
     let layer = tracing_subscriber::fmt::layer().with_writer(to);
     match format {
-        Format::Text => layer.with_ansi(false).boxed(),
+        Format::Text => layer.with_ansi(false).fmt_fields(one_line()).boxed(),
         Format::Json => layer
             .json()
             .flatten_event(true)
@@ -89,4 +92,28 @@ where
             .with_span_list(false)
             .boxed(),
     }
+}
+
+/// Fields as the default has them, but that nothing in them begins another line or says
+/// something to a terminal: what handlers throw stands in some.
+fn one_line() -> impl for<'w> FormatFields<'w> {
+    format::debug_fn(|writer, field, value| {
+        let value = format!("{value:?}");
+        let name = field.name();
+        if name.starts_with("log.") {
+            return Ok(());
+        }
+        if name != "message" {
+            write!(writer, "{name}=")?;
+        }
+        for it in value.chars() {
+            if it.is_control() || matches!(it, '\u{2028}' | '\u{2029}') {
+                write!(writer, "{}", it.escape_default())?;
+            } else {
+                writer.write_char(it)?;
+            }
+        }
+        Ok(())
+    })
+    .delimited(" ")
 }

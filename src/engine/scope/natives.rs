@@ -235,7 +235,7 @@ fn log(scope: &Scope, level: &str, text: &str) {
         .rev()
         .find(|at| text.is_char_boundary(*at))
         .unwrap_or(0);
-    let text = one_line(&text[..cut]);
+    let text = &text[..cut];
     scope.with(|state| {
         let (transaction, handler) = (&state.call.id, &state.name);
         match level {
@@ -246,20 +246,6 @@ fn log(scope: &Scope, level: &str, text: &str) {
             _ => tracing::trace!(target: "script", %transaction, %handler, "{text}"),
         }
     });
-}
-
-/// Escapes what would begin another line, or say something to a terminal.
-fn one_line(text: &str) -> String {
-    let breaks = |it: char| it.is_control() || matches!(it, '\u{2028}' | '\u{2029}');
-    let mut line = String::with_capacity(text.len());
-    for it in text.chars() {
-        if breaks(it) {
-            line.extend(it.escape_default());
-        } else {
-            line.push(it);
-        }
-    }
-    line
 }
 
 fn logs(level: &str) -> bool {
