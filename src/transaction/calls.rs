@@ -108,7 +108,12 @@ impl Calls {
 
     async fn to_host(&self, address: &str, call: HostRequest) -> Result<HostResponse, HostError> {
         let url = Url::parse(address).map_err(|error| HostError::BadAddress {
-            address: address.to_owned(),
+            // Its query may hold what no log may.
+            address: address
+                .split(['?', '#'])
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             reason: error.to_string(),
         })?;
         let host = url
