@@ -229,7 +229,7 @@ fn kept(scope: &Scope) -> String {
     })
 }
 
-/// One line, whatever the text has in it; cut where it is too long.
+/// Writes a text to the log, cut where it is too long.
 fn log(scope: &Scope, level: &str, text: &str) {
     let cut = (0..=LOG_LINE.min(text.len()))
         .rev()
