@@ -1,0 +1,175 @@
+//! What has to hold for any bytes. `tests/fuzz_corpora.rs` runs the same on kept inputs.
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use interpose::message::chunked::{BadChunk, Chunks, Step};
+use interpose::message::coding::Codings;
+use interpose::message::framing::Length;
+use interpose::message::head::{self, Limits};
+use interpose::message::{Fields, Query};
+
+const LIMITS: Limits = Limits {
+    bytes: 4096,
+    fields: 32,
+};
+
+/// A target and its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const ALL: [Target; 4] = [
+    ("head", head),
+    ("chunked", chunked),
+    ("coding", coding),
+    ("query", query),
+];
+
+/// A head that passes is read by another parser in the same way, to the byte.
+pub fn head(data: &[u8]) {
+    let Ok(Some(end)) = head::end(data, 0, &LIMITS) else {
+        return;
+    };
+    let Ok(checked) = head::check(&data[..end], &LIMITS) else {
+        return;
+    };
+    let plain = with_plain_target(&data[..end]);
+    let mut places = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut places);
+    let parsed = request.parse(&plain).expect("a head that passed the check");
+    assert_eq!(parsed, httparse::Status::Complete(end));
+
+    let values = |name: &'static str| {
+        request
+            .headers
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value.trim_ascii())
+    };
+    assert!(values("host").count() <= 1);
+    let codings: Vec<_> = values("transfer-encoding").collect();
+    let length = values("content-length").next();
+    match checked.body {
+        Length::Chunked => {
+            assert!(matches!(codings[..], [one] if one.eq_ignore_ascii_case(b"chunked")));
+            assert!(length.is_none());
+        }
+        Length::Known(known) => {
+            let said = length.expect("where the length comes from");
+            let first = said.split(|&byte| byte == b',').next().unwrap_or(said);
+            let first = std::str::from_utf8(first.trim_ascii()).expect("digits");
+            assert_eq!(first.parse(), Ok(known));
+            assert!(codings.is_empty());
+        }
+        Length::Unsaid => assert!(codings.is_empty() && length.is_none()),
+    }
+    for cut in 0..end {
+        assert_eq!(
+            head::end(&data[..cut], 0, &LIMITS),
+            Ok(None),
+            "cut at {cut}"
+        );
+    }
+}
+
+/// The same head with nothing unusual in its target: many bytes that we let pass, as they
+/// came, the other parser refuses.
+fn with_plain_target(head: &[u8]) -> Vec<u8> {
+    let mut plain = head.to_vec();
+    let target = plain.iter_mut().skip_while(|byte| **byte != b' ').skip(1);
+    for byte in target.take_while(|byte| **byte != b' ') {
+        if !byte.is_ascii_alphanumeric() && !b"/:*".contains(byte) {
+            *byte = b'x';
+        }
+    }
+    plain
+}
+
+/// A body is the same however it is cut into pieces. The first byte is the pieces' size.
+pub fn chunked(data: &[u8]) {
+    let Some((&size, body)) = data.split_first() else {
+        return;
+    };
+    let whole = read_chunks(body, body.len().max(1));
+    let pieces = read_chunks(body, usize::from(size).max(1));
+
+    assert_eq!(whole, pieces);
+}
+
+/// The data of a body, and how many bytes are behind its end where it has one.
+fn read_chunks(body: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), BadChunk> {
+    let mut chunks = Chunks::default();
+    let mut data = Vec::new();
+    let mut used = 0;
+    for piece in body.chunks(size) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let step = chunks.step(rest)?;
+            let (Step::Overhead(count) | Step::Data(count) | Step::End(count)) = step;
+            assert!(count > 0, "it goes on");
+            if let Step::Data(_) = step {
+                data.extend_from_slice(&rest[..count]);
+            }
+            used += count;
+            if let Step::End(_) = step {
+                return Ok((data, Some(body.len() - used)));
+            }
+            rest = &rest[count..];
+        }
+    }
+    Ok((data, None))
+}
+
+/// What is decoded comes back when it is encoded and decoded again, within its limit. The
+/// first byte chooses the codings.
+pub fn coding(data: &[u8]) {
+    const LISTS: [&str; 5] = ["gzip", "deflate", "br", "zstd", "zstd, gzip"];
+    const LIMIT: usize = 64 * 1024;
+
+    let Some((&choice, body)) = data.split_first() else {
+        return;
+    };
+    let list = LISTS[usize::from(choice) % LISTS.len()];
+    let mut fields = Fields::default();
+    fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(list));
+    let codings = Codings::of(&fields).expect("known codings");
+
+    let body = Bytes::copy_from_slice(body);
+    if let Ok(text) = codings.clone().decode(&body, LIMIT) {
+        assert!(text.len() <= LIMIT);
+        assert_comes_back(&codings, &text);
+    }
+    assert_comes_back(&codings, &body);
+}
+
+fn assert_comes_back(codings: &Codings, text: &Bytes) {
+    // What is between two codings may be a little longer than the text.
+    let limit = text.len() + 1024;
+    let encoded = codings.encode(text);
+    let back = codings.clone().decode(&encoded, limit);
+    assert_eq!(back.as_ref(), Ok(text));
+}
+
+/// A query keeps its pairs, and one that is written is read back, beside the others. The
+/// name and the value to be written stand before the query, each on a line of its own.
+pub fn query(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut lines = text.splitn(3, '\n');
+    let (Some(name), Some(value), Some(raw)) = (lines.next(), lines.next(), lines.next()) else {
+        return;
+    };
+    let untouched = Query::parse(raw);
+    let spelled: Vec<&str> = raw.split('&').filter(|pair| !pair.is_empty()).collect();
+    assert_eq!(untouched.to_string(), spelled.join("&"));
+
+    let mut edited = untouched.clone();
+    edited.set(name, &[value.to_owned()]);
+    let back = Query::parse(&edited.to_string());
+
+    assert_eq!(back.get_all(name).collect::<Vec<_>>(), [value]);
+    for other in untouched.names().into_iter().filter(|other| *other != name) {
+        let before: Vec<_> = untouched.get_all(other).collect();
+        assert_eq!(back.get_all(other).collect::<Vec<_>>(), before, "{other}");
+    }
+}
