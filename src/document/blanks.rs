@@ -53,7 +53,8 @@ impl Blanks {
         }
     }
 
-    /// The style of a container of a document; `around` is that for a new one there and fills in what it has no example of.
+    /// The style of a container of a document; `around` is that for a new one there and fills in
+    /// what it has no example of.
     pub(super) fn of(document: &Document, container: Node, around: Self) -> Self {
         let mut children = document.children(container);
         let Some(first) = children.next() else {

@@ -1,11 +1,12 @@
 //! What was changed in an object.
 //!
-//! [`Members`] starts as the members of an object of a document, none of them read. A member that is read keeps its text; one
-//! that is written, added or deleted does not. Keys and values are of whatever kind the program has, and it owns them: they
-//! are plain copies here, and whoever replaces or removes one frees it.
+//! [`Members`] starts as the members of an object of a document, none of them read. A member that
+//! is read keeps its text; one that is written, added or deleted does not. Keys and values are of
+//! whatever kind the program has, and it owns them: they are plain copies here, and whoever
+//! replaces or removes one frees it.
 //!
-//! Duplicate keys: the last one is the member, the ones before it are *shadowed*: nobody can read them, but they stay in the
-//! text until the member is written or deleted.
+//! Duplicate keys: the last one is the member, the ones before it are *shadowed*: nobody can read
+//! them, but they stay in the text until the member is written or deleted.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -24,7 +25,8 @@ pub enum State {
     Written,
     /// In the text, but a later member has the same key.
     Shadowed,
-    /// No longer in the text, but the place of its key among the keys is here: the member stands further down.
+    /// No longer in the text, but the place of its key among the keys is here: the member stands
+    /// further down.
     Place,
     /// No more.
     Gone,
@@ -60,6 +62,9 @@ pub struct Members<K, V> {
     /// Only where a walk over the slots is slow, or not enough because keys occur twice.
     index: Option<Box<Index<K>>>,
     gone: usize,
+    /// Whether slots were forgotten, so that slots beside each other may have been members that
+    /// were not.
+    is_compacted: bool,
     /// While positive, slots keep their numbers.
     walks: usize,
 }
@@ -80,11 +85,13 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
             slots: Vec::with_capacity(count + 2),
             index: None,
             gone: 0,
+            is_compacted: false,
             walks: 0,
         }
     }
 
-    /// Takes the next member of the text, by its key and that key's node. After the last one comes [`Self::complete`].
+    /// Takes the next member of the text, by its key and that key's node. After the last one comes
+    /// [`Self::complete`].
     pub fn push(&mut self, key: K, node: Node) {
         self.slots.push(Slot {
             key,
@@ -117,7 +124,8 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
         }
     }
 
-    /// Notes what the member in `slot` reads as, which changes nothing; returns what it read as before.
+    /// Notes what the member in `slot` reads as, which changes nothing; returns what it read as
+    /// before.
     pub fn read(&mut self, slot: usize, value: V) -> Option<V> {
         self.slots[slot].value.replace(value)
     }
@@ -149,7 +157,8 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
         }
     }
 
-    /// Deletes the member in `slot` and all that it shadows; returns its value, if it was ever read.
+    /// Deletes the member in `slot` and all that it shadows; returns its value, if it was ever
+    /// read.
     ///
     /// `release` is called for the key of each slot that goes.
     pub fn remove(&mut self, slot: usize, mut release: impl FnMut(K)) -> Option<V> {
@@ -170,8 +179,8 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
         value
     }
 
-    /// The keys as a program lists them, each once and at its first place; the slots are the members' own only where no
-    /// key occurs twice.
+    /// The keys as a program lists them, each once and at its first place; the slots are the
+    /// members' own only where no key occurs twice.
     pub fn keys(&self) -> impl Iterator<Item = &Slot<K, V>> {
         let repeated = self
             .index
@@ -188,7 +197,23 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
             })
     }
 
-    /// Keeps the numbers of the slots as they are until [`Self::end_walk`]; members may be added and deleted meanwhile.
+    /// Members that nobody has read or written and that are neighbours in the text, from a slot on:
+    /// how many slots they are, and the keys of the first and the last.
+    pub fn unread_run(&self, from: usize, end: usize) -> Option<(usize, Node, Node)> {
+        let slots = self.slots.get(from..end)?;
+        let is_unread = |slot: &&Slot<K, V>| match slot.state {
+            State::Source => slot.value.is_none(),
+            State::Shadowed => true,
+            State::Written | State::Place | State::Gone => false,
+        };
+        let longest = if self.is_compacted { 1 } else { slots.len() };
+        let count = slots.iter().take(longest).take_while(is_unread).count();
+        let last = slots.get(count.checked_sub(1)?)?;
+        Some((count, slots[0].node?, last.node?))
+    }
+
+    /// Keeps the numbers of the slots as they are until [`Self::end_walk`]; members may be added
+    /// and deleted meanwhile.
     pub fn begin_walk(&mut self) {
         self.walks += 1;
     }
@@ -199,13 +224,15 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
         self.compact();
     }
 
-    /// Forgets slots that are gone once they outnumber the rest, so that adding and deleting for ever needs no memory.
+    /// Forgets slots that are gone once they outnumber the rest, so that adding and deleting for
+    /// ever needs no memory.
     fn compact(&mut self) {
         if self.walks > 0 || self.gone <= self.slots.len() / 2 || self.gone <= INDEXED_FROM {
             return;
         }
         self.slots.retain(|slot| slot.state != State::Gone);
         self.gone = 0;
+        self.is_compacted = true;
         if self.index.is_some() {
             self.index();
         }

@@ -1,7 +1,7 @@
 //! One validating scan: text → tape.
 //!
-//! The tape has one token for each scalar, each key and each bracket, in the order of the text. A token is eight bytes;
-//! its kind is the byte of the text it begins at, so it is stored nowhere.
+//! The tape has one token for each scalar, each key and each bracket, in the order of the text. A
+//! token is eight bytes; its kind is the byte of the text it begins at, so it is stored nowhere.
 //!
 //! ```text
 //! text   {  "a"  :  [  1 , 2  ]  }
@@ -47,7 +47,8 @@ pub(super) fn scan(text: &[u8], start: usize) -> Result<Index, Found> {
     }
     let mut tape = Tape {
         text,
-        // Six bytes a token is denser than most documents are; the pages that stay unused are never touched.
+        // Six bytes a token is denser than most documents are; the pages that stay unused are never
+        // touched.
         tokens: Vec::with_capacity(text.len() / 6 + 4),
         odd_numbers: Vec::new(),
         blanks: 0,
@@ -130,7 +131,8 @@ impl Tape<'_> {
                 b'n' => at = self.word(at, b"null")?,
                 _ => return Err((start, Fault::Unexpected)),
             }
-            // Behind a value: more of the same, or the end of the container and what is behind that.
+            // Behind a value: more of the same, or the end of the container and what is behind
+            // that.
             loop {
                 let Some(container) = &mut innermost else {
                     return Ok(at);
@@ -256,13 +258,13 @@ impl Tape<'_> {
     }
 
     fn word(&mut self, start: usize, word: &[u8]) -> Result<usize, Found> {
-        match (0..word.len()).find(|&letter| self.peek(start + letter) != word[letter]) {
-            Some(letter) => Err((start + letter, Fault::Unexpected)),
-            None => {
-                self.push(start, start + word.len());
-                Ok(start + word.len())
+        for (at, &letter) in (start..).zip(word) {
+            if self.peek(at) != letter {
+                return Err((at, Fault::Unexpected));
             }
         }
+        self.push(start, start + word.len());
+        Ok(start + word.len())
     }
 
     #[inline]
@@ -306,11 +308,11 @@ fn index(number: usize) -> u32 {
     number as u32
 }
 
-/// The offset, from `at` on, of the first byte that does not stand for itself in a string: a quote, a backslash or a
-/// control.
+/// The offset, from `at` on, of the first byte that does not stand for itself in a string: a quote,
+/// a backslash or a control.
 ///
-/// Looks at eight bytes at a time: in each lane the high bit is set where the lane holds such a byte. A borrow may set a
-/// lane too many, but only behind a true one, so the first is always right
+/// Looks at eight bytes at a time: in each lane the high bit is set where the lane holds such a
+/// byte. A borrow may set a lane too many, but only behind a true one, so the first is always right
 /// (<https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>).
 #[inline]
 fn plain_end(text: &[u8], mut at: usize) -> usize {

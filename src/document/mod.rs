@@ -1,12 +1,12 @@
 //! Documents: JSON texts that are read in place and written back byte for byte.
 //!
-//! A [`Document`] is the text and an index over it (`index`); nothing is decoded before somebody asks. What a program
-//! changes is noted beside it ([`Members`]), and a [`Writer`] puts the new text together from the spans of the old one and
-//! the few values that are new. So numbers keep their digits, strings their escapes, members their order, and blanks
-//! their places.
+//! A [`Document`] is the text and an index over it (`index`); nothing is decoded before somebody
+//! asks. What a program changes is noted beside it ([`Members`]), and a [`Writer`] puts the new
+//! text together from the spans of the old one and the few values that are new. So numbers keep
+//! their digits, strings their escapes, members their order, and blanks their places.
 //!
-//! Nothing here knows JavaScript. What a reader would get wrong: a document never changes, and a member's *key* is a
-//! [`Node`] as well; the value's node is [`Node::value`] of it.
+//! Nothing here knows JavaScript. What a reader would get wrong: a document never changes, and a
+//! member's *key* is a [`Node`] as well; the value's node is [`Node::value`] of it.
 
 mod blanks;
 mod edit;
@@ -39,7 +39,8 @@ const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// A value or a key of a document, by its place in it.
 ///
-/// Nodes are numbered in the order of the text, the root is the first. A node of one document means nothing in another.
+/// Nodes are numbered in the order of the text, the root is the first. A node of one document means
+/// nothing in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node(u32);
 
@@ -80,7 +81,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// Indexes a text: one value, [RFC 8259] to the letter, at most [`MAX_DEPTH`] deep. A byte order mark may stand before it.
+    /// Indexes a text: one value, [RFC 8259] to the letter, at most [`MAX_DEPTH`] deep. A byte
+    /// order mark may stand before it.
     ///
     /// # Errors
     ///
@@ -141,7 +143,8 @@ impl Document {
         self.token(self.closing(node)).extent as usize
     }
 
-    /// The keys of an object or the elements of an array, in the order of the text, duplicates and all.
+    /// The keys of an object or the elements of an array, in the order of the text, duplicates and
+    /// all.
     pub fn children(&self, container: Node) -> impl Iterator<Item = Node> + '_ {
         let is_object = self.kind(container) == Kind::Object;
         let end = self.closing(container);
@@ -173,7 +176,8 @@ impl Document {
         !self.spellings.is_empty()
     }
 
-    /// How the document spells the number `value`, if it does so in one way only and JavaScript might choose another.
+    /// How the document spells the number `value`, if it does so in one way only and JavaScript
+    /// might choose another.
     pub fn only_spelling(&self, value: f64) -> Option<&[u8]> {
         self.spellings
             .only(self, value)
@@ -191,28 +195,27 @@ impl Document {
             )
     }
 
-    /// Compares two pieces of the text. They are a few bytes long mostly, for which a call of `memcmp` takes longer.
+    /// Compares two pieces of the text. They are a few bytes long mostly, for which a call of
+    /// `memcmp` takes longer.
     fn is_same_text(&self, one: usize, other: usize, length: usize) -> bool {
-        let word = |at: usize| {
-            self.text
-                .get(at..)
-                .and_then(<[u8]>::first_chunk)
-                .map(|chunk| u64::from_le_bytes(*chunk))
+        let padded = length.next_multiple_of(8);
+        let (Some(one_padded), Some(other_padded)) = (
+            self.text.get(one..one + padded),
+            self.text.get(other..other + padded),
+        ) else {
+            return self.text[one..one + length] == self.text[other..other + length];
         };
-        let mut done = 0;
-        while done < length {
-            let (Some(one_word), Some(other_word)) = (word(one + done), word(other + done)) else {
-                return self.text[one + done..one + length]
-                    == self.text[other + done..other + length];
-            };
-            // Of the last word the bytes that are too many are shifted out.
-            let surplus = 8_usize.saturating_sub(length - done);
-            if (one_word ^ other_word) << (8 * surplus) != 0 {
-                return false;
-            }
-            done += 8;
-        }
-        true
+        let mut pairs = one_padded
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .zip(other_padded.as_chunks::<8>().0);
+        let difference = |(one, other): (&[u8; 8], &[u8; 8])| {
+            u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other)
+        };
+        // What is padding in the last word is shifted out.
+        let last = pairs.next_back().map_or(0, difference) << (8 * (padded - length));
+        last == 0 && pairs.all(|pair| difference(pair) == 0)
     }
 
     /// The node behind `node` and all it holds: its sibling, or the closing bracket around them.

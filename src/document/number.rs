@@ -1,9 +1,11 @@
 //! Numbers: how their spelling reads as a double.
 
-/// A whole number of so many digits is the same as a double and in decimal, so JavaScript spells it as JSON does.
+/// A whole number of so many digits is the same as a double and in decimal, so JavaScript spells it
+/// as JSON does.
 pub(super) const EXACT_DIGITS: usize = 15;
 
-/// The double that a JSON number reads as, the nearest one; `1e400` is infinite, as `JSON.parse` has it.
+/// The double that a JSON number reads as, the nearest one; `1e400` is infinite, as `JSON.parse`
+/// has it.
 pub(super) fn read(spelling: &[u8]) -> f64 {
     let (sign, digits) = match spelling {
         [b'-', digits @ ..] => (-1.0, digits),

@@ -1,7 +1,8 @@
 //! How a document spells its numbers.
 //!
-//! A number that a program has moved or copied arrives as a bare double. When every number of the document that reads as
-//! that double is spelled alike, that spelling is still known; two spellings would be a guess, so then there is none.
+//! A number that a program has moved or copied arrives as a bare double. When every number of the
+//! document that reads as that double is spelled alike, that spelling is still known; two spellings
+//! would be a guess, so then there is none.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -14,8 +15,8 @@ type ByValue = HashMap<u64, Option<Node>>;
 
 /// The numbers of a document that JavaScript might spell in another way, found by their value.
 ///
-/// The maps are made when first asked for, one for whole numbers and one for the rest: a program that adds a counter to a
-/// price list never pays for the prices.
+/// The maps are made when first asked for, one for whole numbers and one for the rest: a program
+/// that adds a counter to a price list never pays for the prices.
 #[derive(Debug)]
 pub(super) struct Spellings {
     odd: Vec<Node>,
@@ -24,7 +25,8 @@ pub(super) struct Spellings {
 }
 
 impl Spellings {
-    /// `odd` are all numbers with a fraction, an exponent or more digits than a double keeps, and every `-0`.
+    /// `odd` are all numbers with a fraction, an exponent or more digits than a double keeps, and
+    /// every `-0`.
     pub(super) fn new(odd: Vec<Node>) -> Self {
         Self {
             odd,
@@ -38,7 +40,8 @@ impl Spellings {
         self.odd.is_empty()
     }
 
-    /// An example of the only spelling of `value` in `document`, if it is one that JavaScript might not choose.
+    /// An example of the only spelling of `value` in `document`, if it is one that JavaScript might
+    /// not choose.
     pub(super) fn only(&self, document: &Document, value: f64) -> Option<Node> {
         if self.odd.is_empty() {
             return None;

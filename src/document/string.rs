@@ -50,10 +50,10 @@ fn decode(inner: &[u8]) -> Vec<u16> {
     units
 }
 
-/// Appends a string in quotes, spelled as `JSON.stringify` does ([ECMA-262 `QuoteJSONString`]).
+/// Appends a string in quotes, spelled as `JSON.stringify` does, [ECMA-262 §25.5.2.3].
 ///
-/// `text` is UTF-8 in which an unpaired surrogate may stand as if it were a character (WTF-8), which is how a JavaScript
-/// engine hands its strings out; it becomes an escape.
+/// `text` is UTF-8 in which an unpaired surrogate may stand as if it were a character (WTF-8),
+/// which is how a JavaScript engine hands its strings out; it becomes an escape.
 pub fn quote(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     let mut done = 0;
@@ -87,7 +87,8 @@ pub fn quote(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// Appends JSON in which unpaired surrogates may stand as if they were characters; they become escapes.
+/// Appends JSON in which unpaired surrogates may stand as if they were characters; they become
+/// escapes.
 pub(super) fn mend(out: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
     while let Some(at) = (0..rest.len()).find(|&at| is_unpaired_surrogate(&rest[at..])) {

@@ -262,7 +262,8 @@ mod reading {
         assert!(!alike(0, 1) && !alike(3, 4) && !alike(5, 6) && !alike(6, 7));
     }
 
-    /// `JSONTestSuite`, if `JSON_TEST_SUITE` names its `test_parsing`: `n_` must be refused, `y_` accepted, `i_` may be either.
+    /// `JSONTestSuite`, if `JSON_TEST_SUITE` names its `test_parsing`: `n_` must be refused, `y_`
+    /// accepted, `i_` may be either.
     #[test]
     fn the_json_test_suite_agrees() {
         let Some(directory) = std::env::var_os("JSON_TEST_SUITE") else {

@@ -1,8 +1,9 @@
 //! The writer: puts a text together from the spans of documents and from new values.
 //!
-//! A program opens and closes containers and says, child by child, what stands in them. In the [`Layout::Source`] a
-//! container that comes from a document keeps its blanks: where two children that were neighbours are neighbours still, all
-//! that stood between them is copied; where they are not, each brings the blanks it had before it.
+//! A program opens and closes containers and says, child by child, what stands in them. In the
+//! [`Layout::Source`] a container that comes from a document keeps its blanks: where two children
+//! that were neighbours are neighbours still, all that stood between them is copied; where they are
+//! not, each brings the blanks it had before it.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -132,64 +133,81 @@ impl Writer {
     /// Closes the innermost container.
     pub fn close(&mut self) {
         self.write_kept();
-        let Some(frame) = self.frames.last() else {
-            return;
-        };
-        match &frame.origin {
-            Some(Source { document, node }) if self.layout == Layout::Source => {
-                let closing = document.closing(*node);
-                let was_empty = document.count(*node) == 0;
-                match frame.resume {
-                    Some((offset, next)) if next == closing => self
-                        .out
-                        .extend_from_slice(&document.text()[offset..document.start(closing)]),
-                    Some(_) | None if frame.is_empty && !was_empty => {}
-                    Some(_) | None if frame.is_empty || !was_empty => {
-                        self.out.extend_from_slice(blanks::tail(document, *node));
-                    }
-                    Some(_) | None => self.style(|blanks| &blanks.tail),
-                }
-            }
-            Some(_) | None if frame.is_empty => {}
-            Some(_) | None => self.style(|blanks| &blanks.tail),
-        }
+        self.tail();
         self.out
             .extend(self.frames.pop().map(|frame| frame.closing));
     }
 
+    /// Writes what stands before a closing bracket.
+    fn tail(&mut self) {
+        let Some(frame) = self.frames.last() else {
+            return;
+        };
+        let origin = frame
+            .origin
+            .as_ref()
+            .filter(|_| self.layout == Layout::Source);
+        if let Some(Source { document, node }) = origin {
+            let closing = document.closing(*node);
+            if let Some((offset, _)) = frame.resume.filter(|&(_, next)| next == closing) {
+                let end = document.start(closing);
+                self.out.extend_from_slice(&document.text()[offset..end]);
+                return;
+            }
+            let was_empty = document.count(*node) == 0;
+            if frame.is_empty == was_empty {
+                self.out.extend_from_slice(blanks::tail(document, *node));
+                return;
+            }
+        }
+        if !frame.is_empty {
+            self.style(|blanks| &blanks.tail);
+        }
+    }
+
     /// Writes a child of the container's origin as it is: an element, or a member by its key.
-    ///
-    /// Neighbours that are kept one after the other are copied in one go.
     pub fn keep(&mut self, document: &Document, child: Node) {
-        let value = self.value_of(child);
+        self.keep_run(document, child, child);
+    }
+
+    /// Writes children of the container's origin as they are, from `first` to `last`, which may be
+    /// the same.
+    ///
+    /// What is kept one behind the other is copied in one go.
+    pub fn keep_run(&mut self, document: &Document, first: Node, last: Node) {
         let can_copy = !matches!(self.layout, Layout::Indented(_));
+        let resume = document.end(self.value_of(last));
         match self.frames.last_mut() {
             Some(Frame {
                 kept: Some(kept),
-                resume: Some(resume),
+                resume: Some(place),
                 ..
-            }) if resume.1 == child => {
-                *resume = document.end(value);
+            }) if place.1 == first => {
+                *place = resume;
                 kept.end = resume.0;
             }
             Some(Frame {
                 origin: Some(_), ..
             }) if can_copy => {
-                self.separate(document, child);
-                let resume = document.end(value);
+                self.separate(document, first);
                 if let Some(frame) = self.frames.last_mut() {
-                    frame.kept = Some(document.start(child)..resume.0);
+                    frame.kept = Some(document.start(first)..resume.0);
                     frame.resume = Some(resume);
                 }
             }
             Some(_) | None => {
-                self.source_child(document, child);
-                self.copy(document, value);
+                let mut child = first;
+                while child <= last {
+                    self.source_child(document, child);
+                    self.copy(document, self.value_of(child));
+                    child = document.after(self.value_of(child));
+                }
             }
         }
     }
 
-    /// Begins a child of the container's origin, an element or a member by its key; its value is written next.
+    /// Begins a child of the container's origin, an element or a member by its key; its value is
+    /// written next.
     pub fn source_child(&mut self, document: &Document, child: Node) {
         self.separate(document, child);
         let value = self.value_of(child);
@@ -231,7 +249,8 @@ impl Writer {
         self.out.extend_from_slice(spelling);
     }
 
-    /// Writes a scalar in a spelling that a JavaScript string holds, so that unpaired surrogates may stand in it.
+    /// Writes a scalar in a spelling that a JavaScript string holds, so that unpaired surrogates
+    /// may stand in it.
     pub fn spelled_by_script(&mut self, spelling: &[u8]) {
         mend(&mut self.out, spelling);
     }
