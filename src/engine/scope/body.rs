@@ -97,7 +97,7 @@ impl Scope {
     pub(in crate::engine) fn text<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
         self.require_read(ctx)?;
         match self.with(|state| state.body.bytes.clone()) {
-            Some(bytes) => value::text(ctx, bytes),
+            Some(bytes) => value::give_text(ctx, bytes),
             None => Ok(Value::new_null(ctx.clone())),
         }
     }
@@ -213,7 +213,7 @@ impl Scope {
         if value.is_null() || value.is_undefined() {
             return Ok(None);
         }
-        if let Some(bytes) = value::take_text(ctx, value) {
+        if let Some(bytes) = value::text_of(ctx, value) {
             return Ok(Some(bytes));
         }
         if let Some(text) = value.as_string() {

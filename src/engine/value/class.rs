@@ -1,18 +1,20 @@
 //! The class of lazy objects: QuickJS's hooks into [`Lazy`].
 //!
-//! The hooks are those of `JSClassExoticMethods` in `quickjs.h`; what is not hooked, QuickJS does in terms of these. One rule
-//! is not written there: `get_own_property_names` must not give the object an ordinary property, for QuickJS has counted
-//! those when it calls the hook (`JS_GetOwnPropertyNamesInternal` in `quickjs.c`). Lazy objects never have one.
+//! The hooks are those of `JSClassExoticMethods` in `quickjs.h`; what is not hooked, QuickJS does
+//! in terms of these. One rule is not written there: `get_own_property_names` must not give the
+//! object an ordinary property, for QuickJS has counted those when it calls the hook
+//! (`JS_GetOwnPropertyNamesInternal` in `quickjs.c`). Lazy objects never have one.
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
 
 use rquickjs::qjs;
 
+use super::context::{Constant, Cx, Thrown};
 use super::keys::Key;
 use super::lazy::Lazy;
-use super::property::{GETTER, SETTER};
-use super::raw::{Constant, Cx, Descriptor, Owned, Ref, Thrown};
+use super::property::{Descriptor, GETTER, SETTER};
+use super::reference::{Owned, Ref};
 
 static HOOKS: qjs::JSClassExoticMethods = qjs::JSClassExoticMethods {
     get_own_property: Some(get_own_property),
@@ -37,7 +39,8 @@ pub(super) fn register(cx: Cx<'_>, prototype: Ref<'_>) -> Result<qjs::JSClassID,
         exotic: (&raw const HOOKS).cast_mut(),
     };
     let mut class = 0;
-    // SAFETY: QuickJS copies the definition, keeps the pointer to the hooks and never writes through it; they are static.
+    // SAFETY: QuickJS copies the definition, keeps the pointer to the hooks and never writes
+    // through it; they are static.
     unsafe {
         qjs::JS_NewClassID(cx.runtime(), &raw mut class);
         if qjs::JS_NewClass(cx.runtime(), class, &raw const definition) < 0 {
@@ -49,7 +52,7 @@ pub(super) fn register(cx: Cx<'_>, prototype: Ref<'_>) -> Result<qjs::JSClassID,
 }
 
 /// Makes a lazy object.
-pub(super) fn wrap<'c>(cx: Cx<'c>, class: qjs::JSClassID, lazy: Lazy) -> Result<Owned<'c>, Thrown> {
+pub(super) fn wrap(cx: Cx<'_>, class: qjs::JSClassID, lazy: Lazy) -> Result<Owned<'_>, Thrown> {
     // SAFETY: the class is ours, and what `Box` gives away is taken back in `finalizer` only.
     unsafe {
         let object = cx.take(qjs::JS_NewObjectClass(cx.as_ptr(), class))?;
@@ -61,7 +64,8 @@ pub(super) fn wrap<'c>(cx: Cx<'c>, class: qjs::JSClassID, lazy: Lazy) -> Result<
 /// What is behind `value`, if that is an object of the class.
 pub(super) fn unwrap(value: Ref<'_>, class: qjs::JSClassID) -> Option<&Lazy> {
     let lazy = value.opaque(class).cast::<Lazy>();
-    // SAFETY: behind an object of our class is what `wrap` put there, or null, and it lives as long as the object.
+    // SAFETY: behind an object of our class is what `wrap` put there, or null, and it lives as long
+    // as the object.
     unsafe { lazy.as_ref() }
 }
 
@@ -167,7 +171,8 @@ unsafe extern "C" fn get_own_property_names(
         return THROWN;
     };
     let bytes = size_of::<qjs::JSPropertyEnum>() * keys.len().max(1);
-    // SAFETY: QuickJS frees the table and the keys in it, so it must allocate it; there is room for `count` entries.
+    // SAFETY: QuickJS frees the table and the keys in it, so it must allocate it; there is room for
+    // `count` entries.
     unsafe {
         let entries = qjs::js_malloc(cx.as_ptr(), bytes as _).cast::<qjs::JSPropertyEnum>();
         if entries.is_null() {
@@ -226,7 +231,8 @@ unsafe extern "C" fn define_own_property(
         )
     };
     match lazy.define(cx, this, Key(key), &wanted) {
-        // An assignment never comes this far: QuickJS asks for the property, and whether the object is extensible, before.
+        // An assignment never comes this far: QuickJS asks for the property, and whether the object
+        // is extensible, before.
         Ok(false) if wanted.has(qjs::JS_PROP_THROW) => {
             let Thrown = cx.type_error(if this.is_extensible(cx) {
                 c"property is not configurable"
@@ -244,7 +250,8 @@ unsafe extern "C" fn gc_mark(
     object: qjs::JSValue,
     mark: qjs::JS_MarkFunc,
 ) {
-    // SAFETY: QuickJS calls its hooks with objects of the class, and each value is reported as often as it is held: once.
+    // SAFETY: QuickJS calls its hooks with objects of the class, and each value is reported as
+    // often as it is held: once.
     unsafe {
         if let Some(lazy) = behind(object) {
             lazy.values(|value| qjs::JS_MarkValue(runtime, value, mark));
@@ -254,7 +261,8 @@ unsafe extern "C" fn gc_mark(
 
 unsafe extern "C" fn finalizer(runtime: *mut qjs::JSRuntime, object: qjs::JSValue) {
     let mut class = 0;
-    // SAFETY: the object ends here, so the box is taken back once; null if it ended before `wrap` was done.
+    // SAFETY: the object ends here, so the box is taken back once; null if it ended before `wrap`
+    // was done.
     unsafe {
         let lazy = qjs::JS_GetAnyOpaque(object, &raw mut class).cast::<Lazy>();
         if !lazy.is_null() {

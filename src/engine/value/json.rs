@@ -1,7 +1,7 @@
 //! `JSON.parse` and `JSON.stringify`, lazy and lossless.
 //!
-//! They are the engine's own in all that a script can tell: what this module does not do itself, a reviver and every text it
-//! does not accept, it leaves to the function that it replaced.
+//! They are the engine's own in all that a script can tell: what this module does not do itself, a
+//! reviver and every text it does not accept, it leaves to the function that it replaced.
 
 use std::ffi::{CStr, c_int};
 use std::rc::Rc;
@@ -10,10 +10,11 @@ use bytes::Bytes;
 use rquickjs::qjs;
 
 use super::class::entered;
-use super::keys::{Key, OwnedKey};
+use super::context::{Constant, Cx, Thrown};
+use super::keys::OwnedKey;
 use super::lazy::Origin;
-use super::raw::{Constant, Cx, Kind, Owned, Ref, Thrown};
 use super::realm::Realm;
+use super::reference::{Kind, Owned, Ref};
 use super::stringify::{Replacer, stringify};
 use crate::document::Layout;
 
@@ -63,8 +64,8 @@ unsafe extern "C" fn called(
     which: c_int,
     data: *mut qjs::JSValue,
 ) -> qjs::JSValue {
-    // SAFETY: QuickJS calls functions with a live context. The data is what `replace_one` gave; of arguments there are at
-    // least as many as the function's length, for QuickJS fills them up.
+    // SAFETY: QuickJS calls functions with a live context. The data is what `replace_one` gave; of
+    // arguments there are at least as many as the function's length, for QuickJS fills them up.
     let (cx, replaced, argument) = unsafe {
         let Some(cx) = entered(context) else {
             return qjs::JS_EXCEPTION;
@@ -103,7 +104,7 @@ fn parse<'c>(
         // For `JSON.parse` a byte order mark is a fault.
         Some(document) if !document.has_byte_order_mark() => {
             let root = document.root();
-            Origin::new(cx, Rc::clone(realm), document).value(cx, root)
+            Origin::new(Rc::clone(realm), document).value(cx, root)
         }
         Some(_) | None => cx.call(replaced, undefined.get(), &[text.get()]),
     }
@@ -123,7 +124,7 @@ fn make<'c>(
     };
     let text = Bytes::from(text);
     let string = cx.string(&text)?;
-    realm.remember_made(string.get(), text, cx);
+    realm.remember_made(cx, string.get(), text);
     Ok(string)
 }
 
@@ -152,7 +153,7 @@ fn replacer<'v, 'c>(
             }
         }
     }
-    Ok(Replacer::Keys(keys))
+    Ok(Replacer::Keys(keys.into()))
 }
 
 fn layout(cx: Cx<'_>, realm: &Realm, space: Ref<'_>) -> Result<Layout, Thrown> {
@@ -181,7 +182,8 @@ fn layout(cx: Cx<'_>, realm: &Realm, space: Ref<'_>) -> Result<Layout, Thrown> {
     })
 }
 
-/// The first units of a string. Where they end in half a surrogate pair, that half becomes U+FFFD: the text must be UTF-8.
+/// The first units of a string. Where they end in half a surrogate pair, that half becomes U+FFFD:
+/// the text must be UTF-8.
 fn shortened(cx: Cx<'_>, gap: &Owned<'_>) -> Result<Vec<u8>, Thrown> {
     let text = gap.get().utf8(cx)?;
     let units: Vec<u16> = String::from_utf8_lossy(&text)
@@ -189,21 +191,4 @@ fn shortened(cx: Cx<'_>, gap: &Owned<'_>) -> Result<Vec<u8>, Thrown> {
         .take(LONGEST_GAP)
         .collect();
     Ok(String::from_utf16_lossy(&units).into_bytes())
-}
-
-/// What a script would name a place by.
-#[derive(Clone, Copy)]
-pub(super) enum Place {
-    Key(Key),
-    Index(i64),
-}
-
-impl Place {
-    /// The name as functions are given it.
-    pub(super) fn name(self, cx: Cx<'_>) -> Result<Owned<'_>, Thrown> {
-        match self {
-            Self::Key(key) => key.value(cx)?.get().to_string(cx),
-            Self::Index(index) => cx.string(index.to_string().as_bytes()),
-        }
-    }
 }

@@ -1,26 +1,30 @@
 //! Keys: QuickJS's atoms, and the keys of a document as such.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int};
+use std::ptr::NonNull;
 
 use rquickjs::qjs;
 
-use super::raw::{Cx, Kind, Owned, Thrown};
+use super::context::{Cx, Thrown};
+use super::reference::{Kind, Owned, Ref};
 use crate::document::{Document, Node, Text};
 
 /// A property key: a string or a symbol, interned by QuickJS.
 ///
-/// A plain copy that owns nothing; who keeps one counts it with [`Key::retain`] and [`Key::release`].
+/// A plain copy that owns nothing; who keeps one counts it with [`Key::retain`] and
+/// [`Key::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key(pub(super) qjs::JSAtom);
 
-/// Marks the keys that are whole numbers below 2³¹; the rest of the bits is the number (`JS_ATOM_TAG_INT` in `quickjs.c`).
+/// Marks the keys that are whole numbers below 2³¹; the rest of the bits is the number
+/// (`JS_ATOM_TAG_INT` in `quickjs.c`).
 const NUMBER: qjs::JSAtom = 1 << 31;
 
 /// The largest array index, [ECMA-262 §6.1.7].
 const LAST_INDEX: u32 = u32::MAX - 1;
 
-/// Where a key stands among the keys of an object ([ECMA-262 `OrdinaryOwnPropertyKeys`]): array indexes by size, then strings,
-/// then symbols, each as they were added.
+/// Where a key stands among the keys of an object ([ECMA-262 §10.1.11.1]): array indexes by size,
+/// then strings, then symbols, each as they were added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     Index(u32),
@@ -36,8 +40,8 @@ impl Key {
             Text::Decoded(text) => text.as_bytes(),
             Text::Unpaired(units) => return Self::of_value(cx, &cx.string_utf16(units)?),
         };
-        // Not for other text: `JS_NewAtomLen` looks among the known atoms as if the bytes were Latin-1, so that `é` is found
-        // as `Ã©` (quickjs.c says so itself).
+        // Not for other text: `JS_NewAtomLen` looks among the known atoms as if the bytes were
+        // Latin-1, so that `é` is found as `Ã©` (quickjs.c says so itself).
         if utf8.is_ascii() {
             // SAFETY: QuickJS reads `len` bytes and copies them.
             let atom = unsafe {
@@ -144,23 +148,77 @@ impl Drop for OwnedKey<'_> {
     }
 }
 
-/// How many keys of a document are remembered. Records have fewer; a map with more has no use for it.
+/// Keys of an object.
+pub(super) struct KeyList<'c> {
+    entries: NonNull<qjs::JSPropertyEnum>,
+    count: u32,
+    cx: Cx<'c>,
+}
+
+impl<'c> KeyList<'c> {
+    /// The enumerable string keys of an object, as `Object.keys` lists them.
+    pub(super) fn enumerable(cx: Cx<'c>, object: Ref<'_>) -> Result<Self, Thrown> {
+        Self::of(cx, object, qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY)
+    }
+
+    /// The keys that `flags` ask for, `JS_GPN_…` of `quickjs.h`.
+    pub(super) fn of(cx: Cx<'c>, object: Ref<'_>, flags: u32) -> Result<Self, Thrown> {
+        let mut entries = std::ptr::null_mut();
+        let mut count = 0;
+        #[allow(clippy::cast_possible_wrap)] // the flags are small
+        // SAFETY: the object is alive, the results are written to variables of ours.
+        let status = unsafe {
+            qjs::JS_GetOwnPropertyNames(
+                cx.as_ptr(),
+                &raw mut entries,
+                &raw mut count,
+                object.as_raw(),
+                flags as c_int,
+            )
+        };
+        let entries = NonNull::new(entries)
+            .filter(|_| status >= 0)
+            .ok_or(Thrown)?;
+        Ok(Self { entries, count, cx })
+    }
+
+    /// The keys, alive as long as the list.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Key> + '_ {
+        // SAFETY: QuickJS has filled in `count` entries, which are ours until `drop`.
+        let entries =
+            unsafe { std::slice::from_raw_parts(self.entries.as_ptr(), self.count as usize) };
+        entries.iter().map(|entry| Key(entry.atom))
+    }
+}
+
+impl Drop for KeyList<'_> {
+    fn drop(&mut self) {
+        // SAFETY: list and keys came from `JS_GetOwnPropertyNames` and are given back once.
+        unsafe { qjs::JS_FreePropertyEnum(self.cx.as_ptr(), self.entries.as_ptr(), self.count) }
+    }
+}
+
+/// How many keys of a document are remembered. Records have fewer; a map with more has no use for
+/// it.
 const SHARED: usize = 64;
 
-/// How far to look beyond the place where the next key is expected, for records that leave members out.
+/// How far to look beyond the place where the next key is expected, for records that leave members
+/// out.
 const REACH: usize = 8;
 
-/// The keys of a document that were met already, in the order in which they tend to follow one another.
+/// The keys of a document that were met already, in the order in which they tend to follow one
+/// another.
 ///
-/// Records of one kind spell the same keys in the same order, so the key behind the last one found is most likely the next,
-/// and to compare its bytes is quicker than to intern them.
+/// Records of one kind spell the same keys in the same order, so the key behind the last one found
+/// is most likely the next, and to compare its bytes is quicker than to intern them.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     known: Vec<(Node, Key)>,
 }
 
 impl Keys {
-    /// The key at `node`; `next` says where to look first, and is moved on. The caller owns the key.
+    /// The key at `node`; `next` says where to look first, and is moved on. The caller owns the
+    /// key.
     pub(super) fn find(
         &mut self,
         cx: Cx<'_>,

@@ -1,15 +1,16 @@
 //! Lazy objects: objects of a document that come into being for a script as it touches them.
 //!
-//! A lazy object is a node and nothing more until a script asks for one of its members; then it has the members' keys, and
-//! each value once that is read. Arrays are QuickJS's own arrays, so that everything treats them as such; they bear a lazy
-//! object under a private name, which says what node they were.
+//! A lazy object is a node and nothing more until a script asks for one of its members; then it has
+//! the members' keys, and each value once that is read. Arrays are QuickJS's own arrays, so that
+//! everything treats them as such; they bear a lazy object under a private name, which says what
+//! node they were.
 //!
 //! ```text
 //! untouched ──a member is asked for──▶ keys ──one is read──▶ value kept, so that `o.a === o.a`
 //! ```
 //!
-//! No borrow of the members may be held while QuickJS creates an object: that may start its garbage collector, which looks
-//! at them ([`Lazy::values`]).
+//! No borrow of the members may be held while QuickJS creates an object, if only an exception: that
+//! may start its garbage collector, which looks at them ([`Lazy::values`]).
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
@@ -17,10 +18,11 @@ use std::rc::Rc;
 use rquickjs::qjs;
 
 use super::class;
+use super::context::{Constant, Cx, Thrown};
 use super::keys::{Key, Keys, Rank};
-use super::property::Property;
-use super::raw::{Constant, Cx, Descriptor, Owned, Ref, Thrown};
+use super::property::{Descriptor, Property};
 use super::realm::Realm;
+use super::reference::{Owned, Ref};
 use crate::document::{Document, Kind, Members, Node, Slot, Source, State, Text, Writer};
 
 /// A document on behalf of the values that came from it.
@@ -28,16 +30,14 @@ pub(super) struct Origin {
     pub(super) document: Rc<Document>,
     realm: Rc<Realm>,
     keys: RefCell<Keys>,
-    runtime: *mut qjs::JSRuntime,
 }
 
 impl Origin {
-    pub(super) fn new(cx: Cx<'_>, realm: Rc<Realm>, document: Rc<Document>) -> Rc<Self> {
+    pub(super) fn new(realm: Rc<Realm>, document: Rc<Document>) -> Rc<Self> {
         Rc::new(Self {
             document,
             realm,
             keys: RefCell::default(),
-            runtime: cx.runtime(),
         })
     }
 
@@ -58,7 +58,8 @@ impl Origin {
         }
     }
 
-    /// An array has all its elements at once. Objects among them are lazy; arrays are not, but those end at the depth limit.
+    /// An array has all its elements at once. Objects among them are lazy; arrays are not, but
+    /// those end at the depth limit.
     fn array<'c>(self: &Rc<Self>, cx: Cx<'c>, node: Node) -> Result<Owned<'c>, Thrown> {
         let mut elements = Vec::with_capacity(self.document.count(node));
         for element in self.document.children(node) {
@@ -83,8 +84,9 @@ impl Origin {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        // SAFETY: the keys were found in a context of this runtime, which outlives every value in it.
-        unsafe { self.keys.get_mut().release(self.runtime) }
+        // SAFETY: the keys were found in a context of this runtime, which outlives every value in
+        // it.
+        unsafe { self.keys.get_mut().release(self.realm.runtime) }
     }
 }
 
@@ -116,18 +118,18 @@ impl Lazy {
     }
 
     fn members(&self, cx: Cx<'_>) -> Result<RefMut<'_, Members<Key, Property>>, Thrown> {
-        let mut members = self.members.borrow_mut();
-        if members.is_none() {
-            *members = Some(self.find_members(cx)?);
+        if self.is_untouched() {
+            let found = self.find_members(cx)?;
+            self.members.replace(Some(found));
         }
-        Ok(RefMut::map(members, |members| {
+        Ok(RefMut::map(self.members.borrow_mut(), |members| {
             members
                 .as_mut()
                 .expect("they were found just now, or before")
         }))
     }
 
-    /// Interns the keys; that creates no object.
+    /// Interns the keys.
     fn find_members(&self, cx: Cx<'_>) -> Result<Members<Key, Property>, Thrown> {
         let document = &self.origin.document;
         let mut keys = self.origin.keys.borrow_mut();
@@ -178,22 +180,24 @@ impl Lazy {
 
     /// The keys in the order in which scripts list them. They are good until the members change.
     pub(super) fn keys(&self, cx: Cx<'_>) -> Result<Vec<Key>, Thrown> {
-        let mut keys = Vec::new();
-        let mut ranks = Vec::new();
-        let members = self.members(cx)?;
-        for slot in members.keys() {
-            let rank = match slot.node {
-                Some(node) if !may_be_index(self.origin.document.inner(node)) => Rank::String,
-                Some(_) | None => slot.key.rank(cx)?,
+        let document = &self.origin.document;
+        let is_plain = |node| !may_be_index(document.inner(node));
+        let keys: Vec<(Key, bool)> = self
+            .members(cx)?
+            .keys()
+            .map(|slot| (slot.key, slot.node.is_some_and(is_plain)))
+            .collect();
+        let mut ranked = Vec::with_capacity(keys.len());
+        for (key, is_plain) in keys {
+            let rank = if is_plain {
+                Rank::String
+            } else {
+                key.rank(cx)?
             };
-            ranks.push((rank, keys.len()));
-            keys.push(slot.key);
+            ranked.push((rank, key));
         }
-        if ranks.iter().all(|&(rank, _)| rank == Rank::String) {
-            return Ok(keys);
-        }
-        ranks.sort_unstable();
-        Ok(ranks.into_iter().map(|(_, at)| keys[at]).collect())
+        ranked.sort_by_key(|&(rank, _)| rank);
+        Ok(ranked.into_iter().map(|(_, key)| key).collect())
     }
 
     /// Deletes the member `key`; false where that is not allowed.
@@ -283,8 +287,8 @@ impl Lazy {
         }
     }
 
-    /// Keeps the members from a slot on in the text as long as no script has looked at them; returns the slot that needs a
-    /// closer look, or the end.
+    /// Writes members from a slot on as they are, as long as no script has looked at them; returns
+    /// the slot behind them.
     pub(super) fn keep_unread(
         &self,
         cx: Cx<'_>,
@@ -293,17 +297,12 @@ impl Lazy {
         end: usize,
     ) -> Result<usize, Thrown> {
         let members = self.members(cx)?;
-        for (number, slot) in members.slots().iter().enumerate().take(end).skip(from) {
-            match (slot.state, slot.node) {
-                (State::Gone | State::Place, _) => {}
-                (State::Shadowed, Some(node)) => writer.keep(&self.origin.document, node),
-                (State::Source, Some(node)) if slot.value.is_none() => {
-                    writer.keep(&self.origin.document, node);
-                }
-                (State::Source | State::Written | State::Shadowed, _) => return Ok(number),
-            }
+        let mut number = from;
+        while let Some((count, first, last)) = members.unread_run(number, end) {
+            writer.keep_run(&self.origin.document, first, last);
+            number += count;
         }
-        Ok(end)
+        Ok(number)
     }
 
     /// What is in a slot.

@@ -1,29 +1,35 @@
 //! Values: JSON documents as a script sees them.
 //!
-//! [`open`] makes a document's root a JavaScript value; members come into being as the script touches them, and [`write`]
-//! copies what it did not touch. `JSON.parse` and `JSON.stringify` work in the same way once [`install`] has replaced them.
-//! For a script the values are plain objects and arrays.
+//! [`open`] makes a document's root a JavaScript value; members come into being as the script
+//! touches them, and [`write`] copies what it did not touch. `JSON.parse` and `JSON.stringify` work
+//! in the same way once [`install`] has replaced them. For a script the values are plain objects
+//! and arrays.
 //!
 //! ```text
-//! json, raw       the two functions; the C interface
-//! stringify       value → text: the walk
-//! lazy, property  what is behind an object; what a member has become
-//! keys, realm     interned keys; what a runtime must remember
-//! class           QuickJS's hooks
+//! json                the two functions
+//! stringify           value → text: the walk
+//! source              what of a document a value is
+//! lazy, property      what is behind an object; what a member has become
+//! keys, realm         interned keys; what a runtime must remember
+//! class               QuickJS's hooks
+//! context, reference  its C interface, with ownership in the types
 //! ```
 //!
-//! The one thing to know: an isolate's memory limit does not count documents. Text, index and the members of touched objects
-//! are Rust's memory, about nine times the text at worst; bound the text.
+//! The one thing to know: an isolate's memory limit does not count documents. Text, index and the
+//! members of touched objects are Rust's memory, at worst some twenty times the text; bound the
+//! text.
 
 #![allow(unsafe_code)] // QuickJS's C interface has no safe form of what is needed here.
 
 mod class;
+mod context;
 mod json;
 mod keys;
 mod lazy;
 mod property;
-mod raw;
 mod realm;
+mod reference;
+mod source;
 mod stringify;
 
 #[cfg(test)]
@@ -35,8 +41,8 @@ use bytes::Bytes;
 use rquickjs::{Ctx, Error, Result, Value};
 
 use crate::document::{Layout, ParseError};
+use context::{Cx, Thrown};
 use lazy::Origin;
-use raw::{Cx, Thrown};
 use realm::{Realm, borrowed, handed_over};
 use stringify::{Replacer, stringify};
 
@@ -53,8 +59,9 @@ pub(super) enum OpenError {
 
 /// Makes a context ready for lazy values and replaces its `JSON.parse` and `JSON.stringify`.
 ///
-/// To be called once for a runtime, on its only context, before scripts run or built-ins are frozen. `longest_text` is the
-/// most bytes that a value may be written as; it bounds what a script can make the process allocate.
+/// To be called once for a runtime, on its only context, before scripts run or built-ins are
+/// frozen. `longest_text` is the most bytes that a value may be written as; it bounds what a script
+/// can make the process allocate.
 ///
 /// # Errors
 ///
@@ -78,19 +85,19 @@ pub(super) fn open<'js>(ctx: &Ctx<'js>, text: Bytes) -> std::result::Result<Valu
     let document = realm.document(text)?;
     let root = document.root();
     let cx = entered(ctx);
-    let value = Origin::new(cx, realm, document)
+    let value = Origin::new(realm, document)
         .value(cx, root)
         .map_err(|error| OpenError::Engine(thrown(error)))?;
     Ok(handed_over(ctx, value))
 }
 
-/// The text of a value, lossless: what a document still has is copied from it, blanks included. `None` for what JSON has no
-/// text for.
+/// The text of a value, lossless: what a document still has is copied from it, blanks included.
+/// `None` for what JSON has no text for.
 ///
 /// # Errors
 ///
-/// The exceptions of `JSON.stringify`: cycles, `BigInt`, what a getter or `toJSON` throws; a `RangeError` for a text that is
-/// too long.
+/// The exceptions of `JSON.stringify`: cycles, `BigInt`, what a getter or `toJSON` throws; a
+/// `RangeError` for a text that is too long.
 pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>> {
     let realm = realm_of(ctx)?;
     stringify(
@@ -103,13 +110,13 @@ pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>>
     .map_err(thrown)
 }
 
-/// A string of a text, which must be UTF-8. `JSON.parse` of that very string reads the text instead, until [`forget`] or the
-/// next call. A byte order mark is no part of the string.
+/// A string of a text, which must be UTF-8. `JSON.parse` of that very string reads the text
+/// instead, until [`forget`] or the next call. A byte order mark is no part of the string.
 ///
 /// # Errors
 ///
 /// When there is no memory for it.
-pub(super) fn text<'js>(ctx: &Ctx<'js>, text: Bytes) -> Result<Value<'js>> {
+pub(super) fn give_text<'js>(ctx: &Ctx<'js>, text: Bytes) -> Result<Value<'js>> {
     let realm = realm_of(ctx)?;
     let cx = entered(ctx);
     let text = match text.strip_prefix("\u{FEFF}".as_bytes()) {
@@ -117,16 +124,18 @@ pub(super) fn text<'js>(ctx: &Ctx<'js>, text: Bytes) -> Result<Value<'js>> {
         None => text,
     };
     let string = cx.string(&text).map_err(thrown)?;
-    realm.remember_given(string.get(), text, cx);
+    realm.remember_given(cx, string.get(), text);
     Ok(handed_over(ctx, string))
 }
 
-/// The text of a string that came from [`text`] or was the last that `JSON.stringify` made, without a copy.
-pub(super) fn take_text(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<Bytes> {
+/// The text of a string that came from [`give_text`] or was the last that `JSON.stringify` made,
+/// without a copy.
+pub(super) fn text_of(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<Bytes> {
     Realm::of(ctx)?.text_of(borrowed(value))
 }
 
-/// Forgets texts and documents; to be called when a call is over. Values that a script has kept stay good.
+/// Forgets texts and documents; to be called when a call is over. Values that a script has kept
+/// stay good.
 pub(super) fn forget(ctx: &Ctx<'_>) {
     if let Some(realm) = Realm::of(ctx) {
         realm.forget();

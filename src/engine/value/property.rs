@@ -1,11 +1,51 @@
 //! Properties: what a member has become for a script, and what may be made of it.
 //!
-//! The rules are those of every object, [ECMA-262 §10.1.6.3 `ValidateAndApplyPropertyDescriptor`]. QuickJS applies them to
+//! The rules are those of every object, [ECMA-262 §10.1.6.3]. QuickJS applies them to
 //! properties that it keeps itself; those of lazy objects it does not.
 
 use rquickjs::qjs;
 
-use super::raw::{Cx, Descriptor, Owned, PLAIN, Ref, Thrown};
+use super::context::{Cx, Thrown};
+use super::reference::{Owned, Ref};
+
+/// What `Object.defineProperty` and assignments ask for.
+#[derive(Clone, Copy)]
+pub(super) struct Descriptor<'v> {
+    pub(super) value: Ref<'v>,
+    pub(super) getter: Ref<'v>,
+    pub(super) setter: Ref<'v>,
+    /// `JS_PROP_…` of `quickjs.h`.
+    pub(super) flags: u32,
+}
+
+/// A member of a document is writable, enumerable and configurable.
+const PLAIN: u32 = qjs::JS_PROP_C_W_E;
+
+impl Descriptor<'_> {
+    /// Whether it says something of the kind `JS_PROP_HAS_…`.
+    pub(super) fn has(&self, what: u32) -> bool {
+        self.flags & what != 0
+    }
+
+    pub(super) fn is_accessor(&self) -> bool {
+        self.has(qjs::JS_PROP_HAS_GET | qjs::JS_PROP_HAS_SET)
+    }
+
+    pub(super) fn is_data(&self) -> bool {
+        self.has(qjs::JS_PROP_HAS_VALUE | qjs::JS_PROP_HAS_WRITABLE)
+    }
+
+    /// Whether a plain property gets another value and stays plain, as by an assignment.
+    pub(super) fn keeps_plain(&self) -> bool {
+        self.has(qjs::JS_PROP_HAS_VALUE) && self.flags_over(PLAIN) == PLAIN
+    }
+
+    /// What may be done with a property of the given flags afterwards.
+    pub(super) fn flags_over(&self, flags: u32) -> u32 {
+        let mentioned = (self.flags >> qjs::JS_PROP_HAS_SHIFT) & PLAIN;
+        (self.flags & mentioned) | (flags & !mentioned)
+    }
+}
 
 /// A property of a lazy object. A plain copy; the slot that it is in owns the reference.
 #[derive(Clone, Copy)]
@@ -72,8 +112,8 @@ impl Property {
         Ok(Self::holding(wanted.value.own(cx), flags))
     }
 
-    /// The property that `wanted` makes of one that holds `current`, or `None` where that is not allowed. The caller owns the
-    /// reference in it.
+    /// The property that `wanted` makes of one that holds `current`, or `None` where that is not
+    /// allowed. The caller owns the reference in it.
     pub(super) fn redefined(
         &self,
         cx: Cx<'_>,
@@ -93,7 +133,8 @@ impl Property {
         } else if was_accessor && !wanted.is_data() {
             Self::holding(current.own(cx), flags)
         } else if was_accessor || wanted.has(qjs::JS_PROP_HAS_VALUE) {
-            // What was an accessor is not writable unless that is asked for, and `undefined` unless a value is given.
+            // What was an accessor is not writable unless that is asked for, and `undefined` unless
+            // a value is given.
             let writable = if was_accessor {
                 wanted.flags_over(0) & qjs::JS_PROP_WRITABLE
             } else {
@@ -148,8 +189,9 @@ pub(super) const SETTER: i64 = 1;
 
 /// The functions of an accessor; those that are not wanted are `current`'s.
 ///
-/// Where there is no getter stands one that returns `undefined`: QuickJS calls a getter of an object with hooks without
-/// looking whether there is one (`JS_GetPropertyInternal` in `quickjs.c`).
+/// Where there is no getter stands one that returns `undefined`: QuickJS calls a getter of an
+/// object with hooks without looking whether there is one (`JS_GetPropertyInternal` in
+/// `quickjs.c`).
 fn accessor<'c>(
     cx: Cx<'c>,
     wanted: &Descriptor<'_>,

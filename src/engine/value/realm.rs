@@ -8,16 +8,22 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::{Ctx, JsLifetime, qjs};
 
-use super::keys::Key;
-use super::raw::{Cx, KeyList, Owned, Ref, Thrown};
+use super::context::{Cx, Thrown};
+use super::keys::{Key, KeyList};
+use super::reference::{Owned, Ref};
 use crate::document::{Document, ParseError};
 
-/// How many documents are asked how they spell a number that was moved out of one. A call seldom has more than two bodies.
+/// How many documents are asked how they spell a number that was moved out of one. A call seldom
+/// has more than two bodies.
 const RECENT: usize = 8;
 
-/// An object of each class that JSON treats in a way of its own, the prototypes, and an object that bears a private name.
-const SAMPLES: &str = "[[], new Proxy({}, {}), Object(0), Object(''), Object(false), Object(0n), JSON.rawJSON('0'), \
-    Object.prototype, Array.prototype, new (class extends (function (object) { return object }) { #origin })({})]";
+/// An object of each class that JSON treats in a way of its own, the prototype of objects, and an
+/// object that bears a private name.
+const SAMPLES: &str = "[
+    [], new Proxy({}, {}), Object(0), Object(''), Object(false), Object(0n), JSON.rawJSON('0'),
+    Object.prototype,
+    new (class extends (function (object) { return object }) { #origin })({}),
+]";
 
 /// The classes of objects that JSON treats in a way of their own.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +42,8 @@ pub(super) struct Classes {
 /// Keys that the walk over values looks up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Names {
-    /// The private name by which an array knows the node it came from; no script can list or read it.
+    /// The private name by which an array knows the node it came from; no script can list or read
+    /// it.
     pub(super) origin: Key,
     pub(super) to_json: Key,
     pub(super) raw_json: Key,
@@ -52,7 +59,7 @@ struct Remembered {
 
 /// The state of one runtime.
 pub(super) struct Realm {
-    runtime: *mut qjs::JSRuntime,
+    pub(super) runtime: *mut qjs::JSRuntime,
     pub(super) classes: Classes,
     pub(super) names: Names,
     /// The most bytes that a value may be written as.
@@ -75,7 +82,8 @@ unsafe impl JsLifetime<'_> for Stored {
 }
 
 impl Realm {
-    /// Learns the classes and names of a context, whose built-ins must be as they came, and keeps them with its runtime.
+    /// Learns the classes and names of a context, whose built-ins must be as they came, and keeps
+    /// them with its runtime.
     pub(super) fn install(
         cx: Cx<'_>,
         ctx: &Ctx<'_>,
@@ -97,7 +105,7 @@ impl Realm {
         };
         let object_prototype = borrowed(&sample(7)?).address();
         let names =
-            Names::new(cx, borrowed(&sample(9)?)).map_err(|Thrown| rquickjs::Error::Exception)?;
+            Names::new(cx, borrowed(&sample(8)?)).map_err(|Thrown| rquickjs::Error::Exception)?;
         let realm = Rc::new(Self {
             runtime: cx.runtime(),
             classes,
@@ -150,23 +158,13 @@ impl Realm {
     }
 
     /// Remembers the text of a string that a handler is given.
-    pub(super) fn remember_given(&self, string: Ref<'_>, text: Bytes, cx: Cx<'_>) {
-        let remembered = Remembered {
-            string: string.own(cx).into_raw(),
-            text,
-            document: None,
-        };
-        self.release(self.given.replace(Some(remembered)).as_ref());
+    pub(super) fn remember_given(&self, cx: Cx<'_>, string: Ref<'_>, text: Bytes) {
+        self.remember(&self.given, Some(Remembered::new(cx, string, text)));
     }
 
     /// Remembers the text of a string that a script has made.
-    pub(super) fn remember_made(&self, string: Ref<'_>, text: Bytes, cx: Cx<'_>) {
-        let remembered = Remembered {
-            string: string.own(cx).into_raw(),
-            text,
-            document: None,
-        };
-        self.release(self.made.replace(Some(remembered)).as_ref());
+    pub(super) fn remember_made(&self, cx: Cx<'_>, string: Ref<'_>, text: Bytes) {
+        self.remember(&self.made, Some(Remembered::new(cx, string, text)));
     }
 
     /// The text of a string, if that is remembered.
@@ -180,7 +178,8 @@ impl Realm {
         })
     }
 
-    /// The document that a remembered string is the text of; indexed once, however often it is parsed.
+    /// The document that a remembered string is the text of; indexed once, however often it is
+    /// parsed.
     pub(super) fn document_of(&self, string: Ref<'_>) -> Option<Rc<Document>> {
         [&self.given, &self.made].into_iter().find_map(|place| {
             let mut place = place.borrow_mut();
@@ -195,14 +194,15 @@ impl Realm {
     /// Forgets strings and documents.
     pub(super) fn forget(&self) {
         self.recent.borrow_mut().clear();
-        self.release(self.given.take().as_ref());
-        self.release(self.made.take().as_ref());
+        self.remember(&self.given, None);
+        self.remember(&self.made, None);
     }
 
-    fn release(&self, remembered: Option<&Remembered>) {
-        if let Some(Remembered { string, .. }) = remembered {
-            // SAFETY: the reference was taken when the string was remembered, and the runtime outlives its user data.
-            unsafe { qjs::JS_FreeValueRT(self.runtime, *string) }
+    fn remember(&self, place: &RefCell<Option<Remembered>>, remembered: Option<Remembered>) {
+        if let Some(Remembered { string, .. }) = place.replace(remembered) {
+            // SAFETY: the reference was taken when the string was remembered, and the runtime
+            // outlives its user data.
+            unsafe { qjs::JS_FreeValueRT(self.runtime, string) }
         }
     }
 }
@@ -224,6 +224,14 @@ impl Drop for Realm {
 }
 
 impl Remembered {
+    fn new(cx: Cx<'_>, string: Ref<'_>, text: Bytes) -> Self {
+        Self {
+            string: string.own(cx).into_raw(),
+            text,
+            document: None,
+        }
+    }
+
     fn is(&self, string: Ref<'_>) -> bool {
         // SAFETY: we hold a reference to the string.
         unsafe { Ref::new(self.string) }.is_same_reference(string)

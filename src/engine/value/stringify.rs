@@ -1,29 +1,35 @@
 //! The walk over a value that writes its text.
 //!
-//! It is `JSON.stringify` ([ECMA-262 `SerializeJSONProperty`]), but whatever a document still has is copied from there: a lazy
-//! object that nobody touched, a member that nobody wrote, a number or string that is in its place. A script may run at any
-//! getter, `toJSON` or replacer, and may change what is being walked over; so nothing is borrowed across such a call, and
-//! members are looked at anew one by one.
+//! It is `JSON.stringify` ([ECMA-262 §25.5.2]), but whatever a document still has is copied from
+//! there: a lazy object that nobody touched, a member that nobody wrote, a number or string that is
+//! in its place. A script may run at any getter, `toJSON` or replacer, and may change what is being
+//! walked over; so nothing is borrowed across such a call, and members are looked at anew one by
+//! one.
+
+mod containers;
 
 use std::rc::Rc;
 
 use super::class;
-use super::json::Place;
+use super::context::{Constant, Cx, Thrown};
 use super::keys::{Key, OwnedKey};
-use super::lazy::Lazy;
-use super::property::{GETTER, Property};
-use super::raw::{Constant, Cx, Kind, Owned, Ref, Thrown};
 use super::realm::Realm;
-use crate::document::{self, Document, Layout, Node, Source, State, Text, Writer};
+use super::reference::{Kind, Owned, Ref};
+use super::source::{is_spelled_by, source_of};
+use crate::document::{Layout, Source, Writer};
 
-/// The most containers inside each other that are written. A document has fewer; what a script builds may have more.
+/// The most containers inside each other that are written. A document has fewer; what a script
+/// builds may have more.
 const MAX_DEPTH: usize = 512;
+
+/// Room for what a script adds to a body.
+const SPARE: usize = 64;
 
 /// What the second argument of `JSON.stringify` asks for.
 pub(super) enum Replacer<'v, 'c> {
     None,
     Function(Ref<'v>),
-    Keys(Vec<OwnedKey<'c>>),
+    Keys(Rc<[OwnedKey<'c>]>),
 }
 
 /// The text of a value, or `None` for what has none: `undefined`, functions, symbols.
@@ -34,27 +40,19 @@ pub(super) fn stringify(
     layout: Layout,
     replacer: Replacer<'_, '_>,
 ) -> Result<Option<Vec<u8>>, Thrown> {
-    let holder = cx.object()?;
-    if let Replacer::Function(_) = replacer {
-        holder.get().define(cx, realm.names.empty, value)?;
-    }
     let source = source_of(cx, realm, value)?;
-    let capacity = source
-        .as_ref()
-        .map_or(0, |source| source.document.spelling(source.node).len() + 64);
-    let copies = matches!(replacer, Replacer::None) && !prototypes_have_to_json(cx, realm)?;
+    let length = |source: &Source| source.document.spelling(source.node).len();
     let mut walk = Walk {
         cx,
         realm,
+        copies: matches!(replacer, Replacer::None) && !prototypes_have_to_json(cx, realm)?,
+        writer: Writer::new(layout, source.as_ref().map_or(0, length) + SPARE),
         replacer,
-        copies,
-        writer: Writer::new(layout, capacity),
         path: Vec::new(),
     };
-    let Some(value) = walk.prepared(holder.get(), Place::Key(realm.names.empty), value.own(cx))?
-    else {
-        return Ok(None);
-    };
+    let holder = walk.holder(value)?;
+    let value = walk.prepared(holder.get(), Place::Key(realm.names.empty), value.own(cx))?;
+    let Some(value) = value else { return Ok(None) };
     // A body that is still the one it was keeps what stands around it.
     let whole =
         source_of(cx, realm, value.get())?.filter(|source| source.node == source.document.root());
@@ -68,24 +66,33 @@ pub(super) fn stringify(
     Ok(Some(walk.writer.finish()))
 }
 
-/// The node that an object or array came from.
-pub(super) fn source_of(
-    cx: Cx<'_>,
-    realm: &Realm,
-    value: Ref<'_>,
-) -> Result<Option<Source>, Thrown> {
-    let class = value.class();
-    if class == realm.classes.array {
-        let stamp = value.get(cx, realm.names.origin)?;
-        return Ok(class::unwrap(stamp.get(), realm.classes.lazy).map(Lazy::source));
-    }
-    Ok(class::unwrap(value, realm.classes.lazy).map(Lazy::source))
-}
-
 /// Whether objects that are plain to look at have a `toJSON` all the same.
 fn prototypes_have_to_json(cx: Cx<'_>, realm: &Realm) -> Result<bool, Thrown> {
-    // An array inherits from both prototypes.
-    cx.array(Vec::new())?.get().has(cx, realm.names.to_json)
+    // `Array.prototype` inherits from `Object.prototype`.
+    cx.class_prototype(realm.classes.array)
+        .get()
+        .has(cx, realm.names.to_json)
+}
+
+/// What a script would name a place by.
+#[derive(Clone, Copy)]
+enum Place<'v> {
+    /// The key, which somebody else keeps.
+    Key(Key),
+    /// The key as a string already.
+    Name(Ref<'v>),
+    Index(i64),
+}
+
+impl Place<'_> {
+    /// The name as functions are given it.
+    fn name(self, cx: Cx<'_>) -> Result<Owned<'_>, Thrown> {
+        match self {
+            Self::Key(key) => key.value(cx),
+            Self::Name(name) => Ok(name.own(cx)),
+            Self::Index(index) => cx.string(index.to_string().as_bytes()),
+        }
+    }
 }
 
 struct Walk<'w, 'c> {
@@ -100,11 +107,21 @@ struct Walk<'w, 'c> {
 }
 
 impl<'c> Walk<'_, 'c> {
+    /// What a replacer is told that the root is a member of.
+    fn holder(&self, root: Ref<'_>) -> Result<Owned<'c>, Thrown> {
+        let Replacer::Function(_) = self.replacer else {
+            return Ok(self.cx.constant(Constant::Undefined));
+        };
+        let holder = self.cx.object()?;
+        holder.get().define(self.cx, self.realm.names.empty, root)?;
+        Ok(holder)
+    }
+
     /// Asks `toJSON` and the replacer what to write for a value; `None` is to leave it out.
     fn prepared(
         &self,
         holder: Ref<'_>,
-        place: Place,
+        place: Place<'_>,
         mut value: Owned<'c>,
     ) -> Result<Option<Owned<'c>>, Thrown> {
         let cx = self.cx;
@@ -161,16 +178,8 @@ impl<'c> Walk<'_, 'c> {
             Kind::Bool(false) => self.writer.spelled(b"false"),
             Kind::Number => self.number(value, place)?,
             Kind::String => self.string(value, place)?,
-            Kind::BigInt => {
-                return Err(self
-                    .cx
-                    .type_error(c"BigInt are forbidden in JSON.stringify"));
-            }
-            Kind::Object if value.class() == classes.big_int => {
-                return Err(self
-                    .cx
-                    .type_error(c"BigInt are forbidden in JSON.stringify"));
-            }
+            Kind::BigInt => return Err(self.big_int()),
+            Kind::Object if value.class() == classes.big_int => return Err(self.big_int()),
             Kind::Object if value.class() == classes.raw_json => {
                 let text = value.get(self.cx, self.realm.names.raw_json)?;
                 self.writer.spelled_by_script(&text.get().utf8(self.cx)?);
@@ -178,10 +187,15 @@ impl<'c> Walk<'_, 'c> {
             Kind::Object => self.within(value, |walk| walk.container(value))?,
             Kind::Undefined | Kind::Other => {}
         }
-        self.writer_has_room()
+        self.check_length()
     }
 
-    fn writer_has_room(&self) -> Result<(), Thrown> {
+    fn big_int(&self) -> Thrown {
+        self.cx
+            .type_error(c"BigInt are forbidden in JSON.stringify")
+    }
+
+    fn check_length(&self) -> Result<(), Thrown> {
         if self.writer.len() > self.realm.longest_text {
             Err(self.cx.range_error(c"JSON text too long"))
         } else {
@@ -231,234 +245,5 @@ impl<'c> Walk<'_, 'c> {
         write(self)?;
         self.path.pop();
         Ok(())
-    }
-
-    fn container(&mut self, value: Ref<'_>) -> Result<(), Thrown> {
-        let realm = Rc::clone(self.realm);
-        if value.class() == realm.classes.array {
-            return match source_of(self.cx, &realm, value)? {
-                Some(source) => self.source_array(value, &source),
-                None => self.new_array(value),
-            };
-        }
-        match class::unwrap(value, realm.classes.lazy) {
-            Some(lazy) if lazy.is_untouched() && self.copies => {
-                self.writer.copy(&lazy.origin.document, lazy.node);
-                Ok(())
-            }
-            Some(lazy) if matches!(self.replacer, Replacer::None) => self.lazy_object(value, lazy),
-            Some(_) | None if value.is_array(self.cx, realm.classes.proxy)? => {
-                self.new_array(value)
-            }
-            Some(_) | None => self.object(value),
-        }
-    }
-
-    /// Writes the members of a lazy object in the order of the text.
-    fn lazy_object(&mut self, value: Ref<'_>, lazy: &Lazy) -> Result<(), Thrown> {
-        let end = lazy.begin_walk(self.cx)?;
-        self.writer.open_object(Some(lazy.source()));
-        let walked = self.slots(value, lazy, end);
-        lazy.end_walk();
-        walked?;
-        self.writer.close();
-        Ok(())
-    }
-
-    fn slots(&mut self, object: Ref<'_>, lazy: &Lazy, end: usize) -> Result<(), Thrown> {
-        let mut number = 0;
-        while number < end {
-            if self.copies {
-                number = lazy.keep_unread(self.cx, &mut self.writer, number, end)?;
-            }
-            if number < end {
-                self.slot(object, lazy, number)?;
-                number += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn slot(&mut self, object: Ref<'_>, lazy: &Lazy, number: usize) -> Result<(), Thrown> {
-        let document = &lazy.origin.document;
-        let slot = lazy.slot(self.cx, number)?;
-        match slot.state {
-            State::Source | State::Written => {}
-            State::Shadowed => {
-                slot.node
-                    .into_iter()
-                    .for_each(|key| self.writer.keep(document, key));
-                return Ok(());
-            }
-            State::Gone | State::Place => return Ok(()),
-        }
-        let name = slot.key.value(self.cx)?;
-        if name.get().kind() != Kind::String {
-            return Ok(());
-        }
-        let property = lazy.slot_property(self.cx, number)?;
-        if !property.is_enumerable() {
-            return Ok(());
-        }
-        let value = self.read(object, property)?;
-        let Some(value) = self.prepared(object, Place::Key(slot.key), value)? else {
-            return Ok(());
-        };
-        let Some(key) = slot.node else {
-            self.writer.new_member(&name.get().utf8(self.cx)?);
-            return self.value(value.get(), None);
-        };
-        let place = Source {
-            document: Rc::clone(document),
-            node: key.value(),
-        };
-        if self.is_as_it_was(value.get(), &place)? {
-            self.writer.keep(document, key);
-            return Ok(());
-        }
-        self.writer.source_child(document, key);
-        self.value(value.get(), Some(&place))
-    }
-
-    /// Reads a property of a lazy object, which may be an accessor.
-    fn read(&self, object: Ref<'_>, property: Property) -> Result<Owned<'c>, Thrown> {
-        // SAFETY: the slot holds the property: no script has run since it was looked at.
-        let value = unsafe { property.value() };
-        if property.is_accessor() {
-            self.cx
-                .call(value.element(self.cx, GETTER)?.get(), object, &[])
-        } else {
-            Ok(value.own(self.cx))
-        }
-    }
-
-    /// Whether a value reads as, or is, the unchanged value of a document that stood where it stands.
-    fn is_as_it_was(&self, value: Ref<'_>, place: &Source) -> Result<bool, Thrown> {
-        if !value.is_object() {
-            return Ok(is_spelled_by(self.cx, value, &place.document, place.node));
-        }
-        match class::unwrap(value, self.realm.classes.lazy) {
-            Some(lazy) => Ok(lazy.is(place) && lazy.is_untouched() && self.is_plain_lazy(value)?),
-            None => Ok(false),
-        }
-    }
-
-    /// Writes an array that came from a document.
-    fn source_array(&mut self, array: Ref<'_>, source: &Source) -> Result<(), Thrown> {
-        let document = Rc::clone(&source.document);
-        let mut places = document.children(source.node);
-        // The same children once more, to find those that have moved up because others are gone.
-        let mut own = document.children(source.node).peekable();
-        self.writer.open_array(Some(source.clone()));
-        for index in 0..array.length(self.cx)? {
-            let place = places.next().map(|node| Source {
-                document: Rc::clone(&document),
-                node,
-            });
-            let value = self.element(array, index)?;
-            let child = match source_of(self.cx, self.realm, value.get())? {
-                Some(from) if Rc::ptr_eq(&from.document, &document) => {
-                    while own.next_if(|&own| own < from.node).is_some() {}
-                    own.next_if_eq(&from.node).map(|_| from)
-                }
-                Some(_) | None => None,
-            };
-            let Some(child) = child.or(place) else {
-                self.writer.new_element();
-                self.value(value.get(), None)?;
-                continue;
-            };
-            if self.copies && self.is_as_it_was(value.get(), &child)? {
-                self.writer.keep(&document, child.node);
-            } else {
-                self.writer.source_child(&document, child.node);
-                self.value(value.get(), Some(&child))?;
-            }
-        }
-        self.writer.close();
-        Ok(())
-    }
-
-    fn new_array(&mut self, array: Ref<'_>) -> Result<(), Thrown> {
-        self.writer.open_array(None);
-        for index in 0..array.length(self.cx)? {
-            let value = self.element(array, index)?;
-            self.writer.new_element();
-            self.value(value.get(), None)?;
-        }
-        self.writer.close();
-        Ok(())
-    }
-
-    fn element(&self, array: Ref<'_>, index: i64) -> Result<Owned<'c>, Thrown> {
-        let value = array.element(self.cx, index)?;
-        let value = self.prepared(array, Place::Index(index), value)?;
-        Ok(value.unwrap_or_else(|| self.cx.constant(Constant::Null)))
-    }
-
-    /// Writes an object's enumerable members, or those that the replacer lists, in the order in which a script sees them.
-    fn object(&mut self, object: Ref<'_>) -> Result<(), Thrown> {
-        let keys: Vec<Key> = match &self.replacer {
-            Replacer::Keys(keys) => keys.iter().map(OwnedKey::get).collect(),
-            Replacer::None | Replacer::Function(_) => Vec::new(),
-        };
-        self.writer.open_object(None);
-        if matches!(self.replacer, Replacer::Keys(_)) {
-            keys.into_iter()
-                .try_for_each(|key| self.member(object, key))?;
-        } else {
-            let keys = object.enumerable_keys(self.cx)?;
-            keys.iter().try_for_each(|key| self.member(object, key))?;
-        }
-        self.writer.close();
-        Ok(())
-    }
-
-    fn member(&mut self, object: Ref<'_>, key: Key) -> Result<(), Thrown> {
-        let value = object.get(self.cx, key)?;
-        let Some(value) = self.prepared(object, Place::Key(key), value)? else {
-            return Ok(());
-        };
-        let source = match class::unwrap(object, self.realm.classes.lazy) {
-            Some(lazy) => lazy.source_of_member(self.cx, key)?,
-            None => None,
-        };
-        match source {
-            Some(key) => {
-                self.writer.source_child(&key.document, key.node);
-                let place = Source {
-                    document: key.document,
-                    node: key.node.value(),
-                };
-                self.value(value.get(), Some(&place))
-            }
-            None => {
-                self.writer
-                    .new_member(&key.value(self.cx)?.get().utf8(self.cx)?);
-                self.value(value.get(), None)
-            }
-        }
-    }
-}
-
-/// Whether a primitive value is what a node reads as.
-fn is_spelled_by(cx: Cx<'_>, value: Ref<'_>, document: &Document, node: Node) -> bool {
-    match (document.kind(node), value.kind()) {
-        (document::Kind::Null, Kind::Null)
-        | (document::Kind::True, Kind::Bool(true))
-        | (document::Kind::False, Kind::Bool(false)) => true,
-        (document::Kind::Number, Kind::Number) => value
-            .number()
-            .is_some_and(|number| number.to_bits() == document.number(node).to_bits()),
-        (document::Kind::String, Kind::String) => {
-            value
-                .utf8(cx)
-                .is_ok_and(|utf8| match document.string(node) {
-                    Text::Plain(text) => *utf8 == *text,
-                    Text::Decoded(text) => *utf8 == *text.as_bytes(),
-                    Text::Unpaired(_) => false,
-                })
-        }
-        _ => false,
     }
 }

@@ -1,5 +1,8 @@
 //! Random documents and random handlers: lazy values against plain ones, and bytes against bytes.
 
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use rquickjs::{CatchResultExt, Ctx, Function, Value};
 
@@ -19,7 +22,9 @@ const HANDLER: &str = r#"
     };
     const pick = list => list[random(list.length)];
     const KEYS = ['a', 'b', 'c', 'd', '1', '10', '__proto__', '\u00e9', '', 'toString', 'length', 'new'];
-    const isContainer = value => typeof value === 'object' && value !== null;
+    // Not what both runs share.
+    const shared = [null, Object.prototype, Array.prototype];
+    const isContainer = value => typeof value === 'object' && !shared.includes(value);
     const within = (container, depth = 0) => {
         // A random container below this one, without looking at more than the way to it.
         if (depth > 4 || random(3) === 0) return container;
@@ -75,7 +80,8 @@ const HANDLER: &str = r#"
 })
 "#;
 
-/// What is left for JSON of a value: enumerable members in the order of their keys, holes as `null`. Text for a cycle.
+/// What is left for JSON of a value: enumerable members in the order of their keys, holes as
+/// `null`. Text for a cycle.
 const CANONICAL: &str = r"
 (function canonical(value, path = []) {
     if (Object.is(value, -0)) return 0;
@@ -198,7 +204,8 @@ impl Random {
         let mut text = String::from(open);
         for (at, item) in items.iter().enumerate() {
             let (before, after) = (self.blanks(spaced), self.blanks(spaced));
-            text.extend([if at == 0 { "" } else { "," }, before, item, after]);
+            let comma = if at == 0 { "" } else { "," };
+            write!(text, "{comma}{before}{item}{after}").expect("a string takes everything");
         }
         if items.is_empty() {
             text += self.blanks(spaced);
@@ -273,132 +280,133 @@ impl<'js> Functions<'js> {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table of operations")]
-fn round<'js>(ctx: &Ctx<'js>, functions: &Functions<'js>, seed: u64) {
-    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let spaced = random.below(2) == 0;
-    let keys: Vec<String> = (0..6).map(|number| format!("k{number}")).collect();
-    let items: Vec<String> = keys
-        .iter()
-        .map(|key| {
-            format!(
-                "\"{key}\":{}{}",
-                random.blanks(spaced),
-                random.value(0, spaced)
-            )
-        })
-        .collect();
-    let text = random.list('{', &items, '}', spaced);
-    let allowed = &keys[..=random.below(5)];
-    let script_seed = u32::try_from(random.below(1 << 30)).expect("30 bits fit") + 1;
+/// A document, and what a handler may do to it.
+struct Case {
+    text: String,
+    /// The members that the handler is told of.
+    allowed: Vec<String>,
+    script_seed: u32,
+}
 
-    let lazy = open(ctx, Bytes::copy_from_slice(text.as_bytes()))
-        .unwrap_or_else(|error| panic!("{error}: {text}"));
-    let plain: Value<'js> = functions.parse.call((&text,)).expect("it is JSON");
-    let run = |json: &Value<'js>| -> String {
+impl Case {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let spaced = random.below(2) == 0;
+        let keys: Vec<String> = (0..6).map(|number| format!("k{number}")).collect();
+        let mut member = |key| {
+            let blanks = random.blanks(spaced);
+            format!("\"{key}\":{blanks}{}", random.value(0, spaced))
+        };
+        let items: Vec<String> = keys.iter().map(&mut member).collect();
+        Self {
+            text: random.list('{', &items, '}', spaced),
+            allowed: keys[..=random.below(5)].to_vec(),
+            script_seed: u32::try_from(random.below(1 << 30)).expect("30 bits fit") + 1,
+        }
+    }
+
+    /// Runs the handler; returns what it saw.
+    fn run<'js>(&self, ctx: &Ctx<'js>, functions: &Functions<'js>, json: &Value<'js>) -> String {
+        let arguments = (json, self.allowed.clone(), self.script_seed);
         let saw: Value<'js> = functions
             .handler
-            .call((json, allowed.to_vec(), script_seed))
+            .call(arguments)
             .catch(ctx)
-            .unwrap_or_else(|error| panic!("{seed}: {error}\n{text}"));
+            .unwrap_or_else(|error| panic!("{error}"));
         functions
             .canonical_text(ctx, &saw)
             .expect("what it saw has no cycle")
-    };
+    }
+
+    /// Members that the handler was not told of must be in `after` as they were, `spelled` so.
+    fn check_untouched(&self, after: &str, spelled: impl Fn(&str) -> String) {
+        let after = members(after);
+        for (key, value) in members(&self.text) {
+            if self
+                .allowed
+                .iter()
+                .any(|allowed| key == format!("\"{allowed}\""))
+            {
+                continue;
+            }
+            let found = after.iter().find(|(other, _)| *other == key);
+            assert_eq!(
+                found.map(|(_, value)| value),
+                Some(&spelled(&value)),
+                "{key} was not touched"
+            );
+        }
+    }
+}
+
+fn round<'js>(ctx: &Ctx<'js>, functions: &Functions<'js>, case: &Case) {
+    let text = &case.text;
+    let lazy = open(ctx, Bytes::copy_from_slice(text.as_bytes())).expect("it is JSON");
+    let plain: Value<'js> = functions.parse.call((text,)).expect("it is JSON");
 
     assert_eq!(
-        run(&lazy),
-        run(&plain),
-        "seed {seed}: the handler saw another value\n{text}"
+        case.run(ctx, functions, &lazy),
+        case.run(ctx, functions, &plain),
+        "it saw another value"
     );
+    // Written before anything else is read, and again after all of it was.
+    let written = write(ctx, &lazy).catch(ctx);
     let expected = functions.canonical_text(ctx, &plain);
     assert_eq!(
         functions.canonical_text(ctx, &lazy),
         expected,
-        "seed {seed}: the handler left another value\n{text}"
+        "it left another value"
     );
     let Some(expected) = expected else {
-        assert!(
-            write(ctx, &lazy).is_err(),
-            "seed {seed}: a cycle has no text"
-        );
-        ctx.catch();
+        assert!(written.is_err(), "a cycle has no text");
         return;
     };
-
-    let written = write(ctx, &lazy)
-        .catch(ctx)
-        .unwrap_or_else(|error| panic!("{seed}: {error}\n{text}"))
+    let written = written
+        .unwrap_or_else(|error| panic!("{error}"))
         .expect("an object has a text");
     let written = String::from_utf8(written).expect("a text is UTF-8");
-    let read: Value<'js> = functions
-        .parse
-        .call((&written,))
-        .unwrap_or_else(|_| panic!("seed {seed}: no JSON\n{text}\n{written}"));
+    let again = write(ctx, &lazy).expect("it was written before");
     assert_eq!(
-        functions.canonical_text(ctx, &read).as_ref(),
-        Some(&expected),
-        "seed {seed}: the text is another value\n{text}\n{written}"
+        again.as_deref(),
+        Some(written.as_bytes()),
+        "reading changed the text"
     );
-
-    let short: String = functions
+    let compacted: String = functions
         .stringify
         .call((&lazy,))
         .expect("it was written before");
-    let read: Value<'js> = functions
-        .parse
-        .call((&short,))
-        .unwrap_or_else(|_| panic!("seed {seed}: no JSON\n{text}\n{short}"));
-    assert_eq!(
-        functions.canonical_text(ctx, &read),
-        Some(expected),
-        "seed {seed}: the short text is another value\n{text}\n{short}"
-    );
-    assert_eq!(
-        compact(&short),
-        short,
-        "seed {seed}: the short text has blanks"
-    );
+    assert_eq!(compact(&compacted), compacted, "there are blanks");
 
-    let (before, after, after_short) = (members(&text), members(&written), members(&short));
-    for (key, value) in before.iter().filter(|(key, _)| {
-        !allowed
-            .iter()
-            .any(|allowed| *key == format!("\"{allowed}\""))
-    }) {
-        let spelled = |members: &[(String, String)]| {
-            members
-                .iter()
-                .find(|(other, _)| other == key)
-                .map(|(_, value)| value.clone())
-        };
+    for text in [&written, &compacted] {
+        let read: Value<'js> = functions
+            .parse
+            .call((text,))
+            .unwrap_or_else(|_| panic!("no JSON: {text}"));
         assert_eq!(
-            spelled(&after).as_ref(),
-            Some(value),
-            "seed {seed}: {key} was not touched\n{text}\n{written}"
-        );
-        assert_eq!(
-            spelled(&after_short),
-            Some(compact(value)),
-            "seed {seed}: {key} was not touched\n{text}\n{short}"
+            functions.canonical_text(ctx, &read).as_ref(),
+            Some(&expected),
+            "another value: {text}"
         );
     }
+    case.check_untouched(&written, str::to_owned);
+    case.check_untouched(&compacted, compact);
+}
+
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 #[test]
 fn random_handlers_leave_lazy_values_as_they_leave_plain_ones() {
-    let rounds = std::env::var("DIFFERENTIAL_ROUNDS")
-        .ok()
-        .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(ROUNDS);
-    let first = std::env::var("DIFFERENTIAL_FIRST")
-        .ok()
-        .and_then(|first| first.parse().ok())
-        .unwrap_or(0);
+    let first = setting("DIFFERENTIAL_FIRST").unwrap_or(0);
+    let rounds = setting("DIFFERENTIAL_ROUNDS").unwrap_or(ROUNDS);
     lazily(|ctx| {
         let functions = Functions::new(ctx);
         for seed in first..first + rounds {
-            round(ctx, &functions, seed);
+            let case = Case::new(seed);
+            let outcome = catch_unwind(AssertUnwindSafe(|| round(ctx, &functions, &case)));
+            assert!(outcome.is_ok(), "seed {seed}: {}", case.text);
         }
     });
 }

@@ -10,7 +10,8 @@ fn text(ctx: &Ctx<'_>, script: &str) -> String {
         .unwrap_or_else(|error| panic!("{script}: {error}"))
 }
 
-/// Each is an expression of `J`, the object with `parse` and `stringify`; the result, or the error, must be the engine's own.
+/// Each is an expression of `J`, the object with `parse` and `stringify`; the result, or the error,
+/// must be the engine's own.
 const EXPRESSIONS: &[&str] = &[
     "J.parse('{\"a\":[1,2,{\"b\":null}]}').a[2].b",
     "J.parse(' [1] ').length",
@@ -107,6 +108,7 @@ const EXPRESSIONS: &[&str] = &[
     "(() => { const o = {a: 1, b: 2, c: 3}; return J.stringify(o, (key, value) => { delete o.b; return value }) })()",
     "(() => { const o = J.parse('{\"a\":{},\"b\":2,\"c\":3}'); Object.defineProperty(o, 'a', {get() { delete o.b; o.d = 1; return 0 }}); return J.stringify(o) })()",
     "(() => { const o = J.parse('{\"a\":{},\"b\":2,\"c\":3}'); o.a.toJSON = () => { delete o.c; o.b = 5; return 0 }; return J.stringify(o) })()",
+    "(() => { const o = J.parse('{}'); Object.defineProperty(o, 'rare name', {get() { delete o['rare name']; return {toJSON: key => key} }, enumerable: true, configurable: true}); return J.stringify(o) })()",
     "(() => { const o = J.parse('[1,2,3]'); o[0] = {toJSON() { o.length = 2; return 0 }}; return J.stringify(o) })()",
     "(() => { const o = J.parse('{\"a\":1}'); o[Symbol.toPrimitive] = () => 1; Object.defineProperty(o, Symbol(), {get() { throw 1 }, enumerable: true}); return J.stringify(o) })()",
     "(() => { const o = J.parse('{\"a\":{\"b\":[1]}}'); const p = J.parse(J.stringify(o)); p.a.b[0] = 2; return o.a.b[0] + J.stringify(p) })()",

@@ -1,11 +1,11 @@
 //! Errors, limits, memory, and what is remembered for how long.
 
 use bytes::Bytes;
-use rquickjs::{Context, Ctx, Runtime, Value};
+use rquickjs::{Context, Ctx, Function, Runtime, Value};
 
 use super::{LONGEST_TEXT, call, lazily};
 use crate::document::Fault;
-use crate::engine::value::{OpenError, forget, install, open, take_text, text, write};
+use crate::engine::value::{OpenError, forget, give_text, install, open, text_of, write};
 
 fn opened<'js>(ctx: &Ctx<'js>, text: &'static str) -> Value<'js> {
     open(ctx, Bytes::from_static(text.as_bytes())).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -133,7 +133,7 @@ fn a_text_has_a_limit() {
 fn a_text_that_was_given_is_not_read_back() {
     lazily(|ctx| {
         let given = Bytes::from_static("\u{FEFF}{\"a\": 1.0}".as_bytes());
-        let json = text(ctx, given.clone()).expect("memory for a string");
+        let json = give_text(ctx, given.clone()).expect("memory for a string");
 
         let made = call(
             ctx,
@@ -141,11 +141,11 @@ fn a_text_that_was_given_is_not_read_back() {
             json.clone(),
         );
 
-        let known = take_text(ctx, &json).expect("it was given");
+        let known = text_of(ctx, &json).expect("it was given");
         assert_eq!(known, &given[3..]);
         assert_eq!(known.as_ptr(), given[3..].as_ptr());
         assert_eq!(
-            take_text(ctx, &made).as_deref(),
+            text_of(ctx, &made).as_deref(),
             Some(&br#"{"a":1.0,"b":2}"#[..])
         );
     });
@@ -155,7 +155,7 @@ fn a_text_that_was_given_is_not_read_back() {
 fn one_text_is_many_values() {
     lazily(|ctx| {
         let json =
-            text(ctx, Bytes::from_static(b"{\"a\":{\"b\":1}}")).expect("memory for a string");
+            give_text(ctx, Bytes::from_static(b"{\"a\":{\"b\":1}}")).expect("memory for a string");
 
         let same = call(
             ctx,
@@ -170,7 +170,7 @@ fn one_text_is_many_values() {
 #[test]
 fn what_is_forgotten_stays_good() {
     lazily(|ctx| {
-        let json = text(
+        let json = give_text(
             ctx,
             Bytes::from_static(b"{\"a\": {\"b\": 1.10}, \"id\": 9007199254740993}"),
         )
@@ -183,7 +183,7 @@ fn what_is_forgotten_stays_good() {
 
         forget(ctx);
 
-        assert_eq!(take_text(ctx, &json), None);
+        assert_eq!(text_of(ctx, &json), None);
         assert_eq!(
             write(ctx, &kept).expect("nothing throws").as_deref(),
             Some(&br#"{"b": 1.10}"#[..])
@@ -304,4 +304,41 @@ fn nothing_is_left_of_values_that_nobody_has() {
     (10..3000).for_each(call_once);
 
     assert_eq!(used(), before);
+}
+
+#[test]
+fn memory_may_run_out_anywhere() {
+    const BODY: &str = "for (const r of json.list) { delete r.a; r.b = {}; Object.keys(r); r.d } \
+        json.other = json.list.map(r => r); json[4294967290] = 1; ({...json}); \
+        Object.defineProperty(json, 'x', {get() { return 1 }}); Object.freeze(json.list[1]); \
+        const text = JSON.stringify(json); JSON.parse(text).list[1].d.slice(); return text";
+    let record = r#"{"a":1,"b":[1.5,[2]],"10":"x\u00e9","d":"é"}"#;
+    let body = format!("{{\"list\":[{}]}}", [record; 8].join(","));
+    let spares = (0..32 << 10).step_by(64);
+    let mut ran = 0;
+    for spare in spares.clone() {
+        let runtime = Runtime::new().expect("memory for a runtime");
+        let context = Context::full(&runtime).expect("memory for a context");
+        context.with(|ctx| {
+            install(&ctx, LONGEST_TEXT).expect("memory for a class");
+            let source = format!("globalThis.handler = function (json) {{ {BODY} }}");
+            ctx.eval::<(), _>(source).expect("it compiles");
+        });
+        let used = usize::try_from(runtime.memory_usage().malloc_size).expect("it is positive");
+        runtime.set_memory_limit(used + spare);
+        ran += context.with(|ctx| {
+            let run = || {
+                let json = open(&ctx, Bytes::copy_from_slice(body.as_bytes())).ok()?;
+                let handler: Function<'_> = ctx.globals().get("handler").ok()?;
+                handler.call::<_, Value<'_>>((json.clone(),)).ok()?;
+                write(&ctx, &json).ok()
+            };
+            usize::from(run().is_some())
+        });
+        runtime.set_memory_limit(0);
+    }
+    assert!(
+        ran > 0 && ran < spares.count(),
+        "it runs with the most memory and not with the least"
+    );
 }

@@ -39,7 +39,8 @@ fn outcome<'js>(ctx: &Ctx<'js>, script: &str, json: Value<'js>) -> [String; 2] {
 const DOCUMENT: &str = r#"{"name":"Ada","n":1.50,"big":9007199254740993,"tags":["x","y",3],"nested":{"a":{"b":[{"c":1},{"c":2}]},"t":true,"z":null},
   "10":"ten","2":"two","dup":1,"dup":2,"__proto__":{"p":1},"toString":"mine","length":7,"e":"\u00e9\n\ud83d\ude42","lone":"\ud800","":"empty","empty":{},"list":[]}"#;
 
-/// Each is the body of a function of `json`; what it returns and what it leaves of `json` must not tell lazy from plain.
+/// Each is the body of a function of `json`; what it returns and what it leaves of `json` must not
+/// tell lazy from plain.
 const SCRIPTS: &[&str] = &[
     "return Object.keys(json)",
     "return Reflect.ownKeys(json)",
