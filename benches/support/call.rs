@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use interpose::handler::{Call, Kept, Origin, Service, TransactionId};
+use interpose::handler::{Call, Emitted, Kept, Origin, Service, TransactionId};
 use interpose::message::forwarded::Client;
 use interpose::message::{Fields, Request, Response};
 
@@ -18,6 +18,7 @@ pub(crate) fn call() -> Call {
         response: Response::new(StatusCode::OK),
         origin: Arc::new(origin()),
         kept: Kept::default(),
+        emitted: Emitted::default(),
         deadline: Instant::now() + Duration::from_secs(60),
     }
 }
@@ -51,6 +52,7 @@ fn origin() -> Origin {
         service: Arc::new(Service::new("", "/")),
         resource: "orders".to_owned(),
         metadata_name: "@metadata".into(),
+        session: Arc::default(),
         depth: 0,
         running: Vec::new(),
     }

@@ -23,7 +23,7 @@ use crate::config::{self, Config, ErrorBody, LogFormat, Serving};
 use crate::demo;
 use crate::engine::{Engine, HostSettings, Limits};
 use crate::generation::Generations;
-use crate::handler::{Case, Diagnostic, Service, Services};
+use crate::handler::{Case, Diagnostic, Secrets, Service, Services};
 use crate::proxy::{self, Listener};
 use crate::scripts::{self, ReloadLoop, Reloads, Snapshot};
 use crate::telemetry::{AccessLog, Format, Log, LogSettings};
@@ -140,6 +140,7 @@ pub(crate) fn engine(config: &Config) -> Engine {
         HostSettings {
             resources: config.resources.paths.clone(),
             settings: settings.collect(),
+            secrets: Secrets::default(),
         },
     )
 }

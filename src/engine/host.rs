@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rquickjs::{Ctx, Exception, Object};
 use tokio::sync::Semaphore;
 
+use crate::handler::Secrets;
 use crate::handler::host::{Caller, Destination, HostError, HostRequest, HostResponse};
 
 use super::limits::Clock;
@@ -24,6 +25,8 @@ pub struct HostSettings {
     pub resources: BTreeMap<String, String>,
     /// `[resources.settings]`: the query parameter a setting becomes, where that isn't its own name.
     pub settings: BTreeMap<String, String>,
+    /// `[secrets]`: what `getSecret` gives.
+    pub secrets: Secrets,
 }
 
 /// How many host calls may be under way in the whole process: each holds a thread.

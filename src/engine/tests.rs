@@ -11,8 +11,8 @@ use super::{Engine, HostSettings, Limits};
 use crate::generation::{Compile, Module, Ran, Step};
 use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, HostResponse};
 use crate::handler::{
-    Answer, Call, Content, Declared, DeclaredFile, Diagnostic, Diagnostics, Fault, HandlerName,
-    Kept, Kind, Origin, Rejection, Service, Services, TransactionId, Verdict, declare,
+    Answer, Call, Content, Declared, DeclaredFile, Diagnostic, Diagnostics, Emitted, Fault,
+    HandlerName, Kept, Kind, Origin, Rejection, Service, Services, TransactionId, Verdict, declare,
 };
 use crate::message::forwarded::Client;
 use crate::message::{Body, Fields, Request, Response};
@@ -169,6 +169,7 @@ fn call(method: &str, target: &str, body: &str) -> Call {
         service: Arc::new(Service::new("crm", "/")),
         resource: "orders".to_owned(),
         metadata_name: "@metadata".into(),
+        session: Arc::default(),
         depth: 0,
         running: Vec::new(),
     };
@@ -179,6 +180,7 @@ fn call(method: &str, target: &str, body: &str) -> Call {
         response: Response::new(StatusCode::OK),
         origin: Arc::new(origin),
         kept: Kept::default(),
+        emitted: Emitted::default(),
         deadline: Instant::now() + Duration::from_secs(30),
     }
 }

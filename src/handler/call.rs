@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use crate::message::forwarded::Client;
 use crate::message::{Fields, Request, Response};
 
-use super::Service;
+use super::{Emitted, Service};
 
 /// The name of one transaction: a UUID version 7 unless the client or a proxy
 /// before us has named it.
@@ -41,6 +41,8 @@ pub struct Call {
     pub origin: Arc<Origin>,
     /// What handlers keep for the later ones of the same transaction.
     pub kept: Kept,
+    /// What handlers told the world beside the response.
+    pub emitted: Emitted,
     /// When the transaction has to be over, host calls included.
     pub deadline: Instant,
 }
@@ -56,6 +58,7 @@ impl Call {
             response: Response::new(StatusCode::OK),
             origin: Arc::clone(&self.origin),
             kept: Kept::default(),
+            emitted: Emitted::default(),
             deadline: self.deadline,
         };
         std::mem::replace(self, vacant)
@@ -77,6 +80,8 @@ pub struct Origin {
     pub resource: String,
     /// The name of the member that holds a row's metadata, `@metadata` by default.
     pub metadata_name: Arc<str>,
+    /// What is known of the client's session: `platform.session`, one object.
+    pub session: Arc<serde_json::Map<String, serde_json::Value>>,
     /// How deep handlers have called handlers: 0 for a client's own request.
     pub depth: u8,
     /// The handlers that run further out, by their place in the generation.

@@ -9,7 +9,7 @@ use pingora_core::ErrorType;
 use pingora_proxy::Session;
 
 use crate::generation::Generation;
-use crate::handler::{Call, Kept, TransactionId};
+use crate::handler::{Call, Emitted, Kept, TransactionId};
 use crate::message::Response;
 use crate::transaction::ports::{BodyError, BodySource};
 use crate::transaction::{Names, Planned, Transaction};
@@ -41,6 +41,7 @@ pub(super) fn begin(
         response: Response::new(StatusCode::OK),
         origin: Arc::new(origin),
         kept: Kept::default(),
+        emitted: Emitted::default(),
         deadline: arrival.began + arrival.time,
     };
     Transaction::new(

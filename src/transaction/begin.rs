@@ -100,6 +100,7 @@ impl Names {
             service: Arc::clone(&planned.service),
             resource: planned.resource.clone(),
             metadata_name: Arc::clone(&self.metadata_name),
+            session: Arc::default(),
             depth: 0,
             running: Vec::new(),
         }

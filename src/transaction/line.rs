@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 
 use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
-use crate::handler::{Call, Kept, Origin};
+use crate::handler::{Call, Emitted, Kept, Origin};
 use crate::message::{Body, Request, Response};
 
 use super::begin::{self, Names, Planned};
@@ -84,6 +84,7 @@ impl Line {
             response: Response::new(StatusCode::OK),
             origin: Arc::new(origin),
             kept: Kept::default(),
+            emitted: Emitted::default(),
             deadline: caller.deadline,
         };
         let mut tx = Transaction::new(generation, planned.plan, call, Instant::now());
@@ -109,6 +110,7 @@ fn inner_origin(caller: &Caller, planned: &Planned) -> Origin {
         service: Arc::clone(&planned.service),
         resource: planned.resource.clone(),
         metadata_name: Arc::clone(&outer.metadata_name),
+        session: Arc::clone(&outer.session),
         depth: outer.depth + 1,
         running: caller.running.clone(),
     }
