@@ -16,7 +16,7 @@ use interpose::transaction::pipeline::Unavailable;
 use interpose::transaction::ports::{BodyError, BodySource, Exchange, Sending};
 use interpose::transaction::ports::{Upstream, UpstreamError};
 use interpose::transaction::respond::ErrorFormat;
-use interpose::transaction::{Calls, Line, Names, Outcome, Reply, Settings, Transaction};
+use interpose::transaction::{Calls, Line, Names, Outcome, Reply, Routes, Settings, Transaction};
 use tokio::runtime::Runtime;
 
 #[path = "support/call.rs"]
@@ -78,7 +78,7 @@ impl Bench {
         let upstream: Arc<dyn Upstream> = Arc::new(InMemory(rows(50).into()));
         let calls = Arc::new(Calls::new(Arc::clone(&upstream), Vec::new(), 0));
         let names = Names::new(Services::default(), Case::Counts, Vec::new(), "@metadata");
-        let line = Line::new(generations, names, upstream, &calls, settings());
+        let line = Line::new(generations, names, Routes::to(upstream), &calls, settings());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -30,7 +30,7 @@ use crate::telemetry::{AccessLog, Format, Log, LogSettings};
 use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
-use crate::transaction::{Calls, Line, Names, Settings};
+use crate::transaction::{Calls, Line, Names, Routes, Settings};
 use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
@@ -115,12 +115,13 @@ pub fn run_demo(
 
 /// The services that paths and events are named by.
 pub(crate) fn services(config: &Config) -> Services {
-    Services::new(
-        config
-            .services
-            .iter()
-            .map(|service| Service::new(&*service.name, &service.prefix)),
-    )
+    Services::new(config.services.iter().map(|configured| {
+        let service = Service::new(&*configured.name, &configured.prefix);
+        match &configured.api_version {
+            Some(version) => service.with_api_version(version),
+            None => service,
+        }
+    }))
 }
 
 /// The engine that compiles script sets.
@@ -165,9 +166,9 @@ async fn serve(
         wait_for_handlers(&reloads).await?;
     }
 
-    let client = upstream::Client::new(upstream_settings(&serving, &config))?;
-    let peer = Arc::clone(client.peer());
-    let line = line(&serving, &config, Arc::new(client), &generations);
+    let clients = clients(&serving, &config)?;
+    let peers = clients.map(|client| Arc::clone(client.peer()));
+    let line = line(&serving, &config, &clients, &generations);
     let observer = config
         .log
         .access
@@ -180,11 +181,11 @@ async fn serve(
         proxy: listener.address(),
         status: status.as_ref().map(TcpListener::local_addr).transpose()?,
         admin: admin.as_ref().map(TcpListener::local_addr).transpose()?,
-        upstream: format!("http://{}", peer.authority()),
+        upstream: format!("http://{}", peers.main().authority()),
     };
     let server = listener.start(proxy::Service::new(proxy::Parts {
         line,
-        upstream: peer,
+        upstreams: peers,
         observer,
         settings,
     }));
@@ -302,7 +303,7 @@ async fn wait_for_handlers(reloads: &Reloads) -> Result<(), AppError> {
 fn line(
     serving: &Serving,
     config: &Config,
-    upstream: Arc<dyn Upstream>,
+    clients: &Routes<Arc<upstream::Client>>,
     generations: &Arc<Generations>,
 ) -> Arc<Line> {
     let case = if config.matching.ignore_case {
@@ -317,7 +318,7 @@ fn line(
         &config.bodies.metadata_name,
     );
     let calls = Calls::new(
-        Arc::clone(&upstream),
+        Arc::clone(clients.main()) as Arc<dyn Upstream>,
         config.hosts.allow.clone(),
         config.limits.response_body,
     );
@@ -336,7 +337,7 @@ fn line(
     Line::new(
         Arc::clone(generations),
         names,
-        upstream,
+        clients.map(|client| Arc::clone(client) as Arc<dyn Upstream>),
         &Arc::new(calls),
         settings,
     )
@@ -361,15 +362,34 @@ fn error_format(body: &ErrorBody) -> ErrorFormat {
     }
 }
 
-fn upstream_settings(serving: &Serving, config: &Config) -> upstream::Settings {
+/// A client for each upstream.
+fn clients(
+    serving: &Serving,
+    config: &Config,
+) -> Result<Routes<Arc<upstream::Client>>, upstream::SetupError> {
     let config::Upstream { origin, tls } = &serving.upstream;
-    upstream::Settings {
+    let main = upstream::Settings {
         server_name: tls.as_ref().map(|tls| tls.server_name.as_str().to_owned()),
-        ca_file: tls.as_ref().and_then(|tls| tls.ca_file.clone()),
+        ..upstream_settings(origin.url(tls.is_some()), serving, config)
+    };
+    let mut clients = Routes::to(Arc::new(upstream::Client::new(main)?));
+    for service in &config.services {
+        if let Some(config::Url { is_tls, origin }) = &service.upstream {
+            let settings = upstream_settings(origin.url(*is_tls), serving, config);
+            let client = Arc::new(upstream::Client::new(settings)?);
+            clients = clients.with_own(&*service.name, client);
+        }
+    }
+    Ok(clients)
+}
+
+fn upstream_settings(url: url::Url, serving: &Serving, config: &Config) -> upstream::Settings {
+    upstream::Settings {
+        ca_file: serving.ca_file.clone(),
         connect: config.limits.upstream_connect,
         read: config.limits.upstream_read,
         write: config.limits.upstream_write,
-        ..upstream::Settings::new(origin.url(tls.is_some()))
+        ..upstream::Settings::new(url)
     }
 }
 

@@ -17,7 +17,7 @@ use super::settings::{
     Unavailable,
 };
 use super::units::{self, GIB, MIB};
-use super::{suggest, value};
+use super::{suggest, upstream, value};
 
 /// The most threads that make sense on one machine.
 const MOST_WORKERS: usize = 1024;
@@ -46,8 +46,11 @@ const RESOURCE_SETTINGS: [&str; 10] = [
 /// Every problem of every source at once.
 pub fn for_run(inputs: &Inputs) -> Result<(Serving, Config), Problems> {
     let mut reader = Reader::new(inputs);
-    let serving = ServingKeys::read(&mut reader).open(&mut reader);
+    let keys = ServingKeys::read(&mut reader);
+    let upstream_is_plain = keys.upstream_is_plain();
+    let serving = keys.open(&mut reader);
     let config = config(&mut reader);
+    refuse_needless_authorities(&mut reader, upstream_is_plain, &config.services);
     let (serving, config) = reader.finish((serving, config))?;
     Ok((serving.expect("a missing address is a problem"), config))
 }
@@ -60,9 +63,21 @@ pub fn for_run(inputs: &Inputs) -> Result<(Serving, Config), Problems> {
 /// Every problem of every source at once.
 pub fn for_check(inputs: &Inputs) -> Result<Config, Problems> {
     let mut reader = Reader::new(inputs);
-    ServingKeys::read(&mut reader);
+    let keys = ServingKeys::read(&mut reader);
     let config = config(&mut reader);
+    refuse_needless_authorities(&mut reader, keys.upstream_is_plain(), &config.services);
     reader.finish(config)
+}
+
+/// Refuses authorities that no upstream shows a certificate of.
+fn refuse_needless_authorities(reader: &mut Reader, upstream_is_plain: bool, services: &[Service]) {
+    let is_plain = |service: &Service| service.upstream.as_ref().is_none_or(|url| !url.is_tls);
+    if upstream_is_plain
+        && services.iter().all(is_plain)
+        && reader.was_written("upstream_tls.ca_file")
+    {
+        reader.refuse(&["upstream_tls.ca_file"], Refusal::TlsWithoutHttps);
+    }
 }
 
 /// A reader that was asked for every key there is.
@@ -156,9 +171,13 @@ fn services(reader: &mut Reader) -> Vec<Service> {
                 &mut prefixes,
                 value::path,
             );
+            let upstream = reader.optional(&format!("{table}.upstream"), upstream::url);
+            let api_version = reader.optional(&format!("{table}.api_version"), value::word);
             Some(Service {
                 name: name?,
                 prefix: prefix?,
+                upstream,
+                api_version,
             })
         })
         .collect()

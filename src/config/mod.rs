@@ -44,4 +44,4 @@ pub use settings::{
     Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Resources, Scripts, Service,
     Unavailable,
 };
-pub use upstream::{Origin, ServerName};
+pub use upstream::{Origin, ServerName, Url};

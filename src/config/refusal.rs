@@ -192,7 +192,7 @@ pub enum Refusal {
     },
 
     /// TLS settings for an upstream that is spoken to in plain text.
-    #[error("set, but the upstream is not https://; mend upstream or leave this out")]
+    #[error("set, but no such upstream is https://; mend upstream or leave this out")]
     TlsWithoutHttps,
 
     /// No host name or IP address.

@@ -22,6 +22,9 @@ pub struct Serving {
     pub listen: SocketAddr,
     /// The REST API behind it.
     pub upstream: Upstream,
+    /// A readable PEM file of the authorities that are believed instead of the system's,
+    /// about every upstream.
+    pub ca_file: Option<PathBuf>,
     /// The status listener; `None` where it is off.
     pub status: Option<SocketAddr>,
     /// The admin listener; `None` where it is off.
@@ -39,13 +42,11 @@ pub struct Upstream {
     pub tls: Option<UpstreamTls>,
 }
 
-/// The `[upstream_tls]` table.
+/// What of the `[upstream_tls]` table is about one upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// The name in its certificate, the upstream's host by default.
     pub server_name: ServerName,
-    /// A readable PEM file of the authorities that are believed instead of the system's.
-    pub ca_file: Option<PathBuf>,
 }
 
 /// The `[admin]` table.
@@ -119,16 +120,17 @@ impl ServingKeys {
         {
             reader.refuse(&["admin.token"], Refusal::NoToken { address });
         }
-        if self.upstream.as_ref().is_some_and(|url| !url.is_tls) {
-            for key in ["upstream_tls.server_name", "upstream_tls.ca_file"] {
-                if reader.was_written(key) {
-                    reader.refuse(&[key], Refusal::TlsWithoutHttps);
-                }
-            }
+        if self.upstream_is_plain() && reader.was_written("upstream_tls.server_name") {
+            reader.refuse(&["upstream_tls.server_name"], Refusal::TlsWithoutHttps);
         }
         if self.template.is_some() && self.error_format == ErrorFormat::Problem {
             reader.refuse(&["errors.template"], Refusal::TemplateAndFormat);
         }
+    }
+
+    /// Whether the upstream is spoken to in plain text; false where there is none.
+    pub(super) fn upstream_is_plain(&self) -> bool {
+        self.upstream.as_ref().is_some_and(|url| !url.is_tls)
     }
 
     fn refuse_shared_ports(&self, reader: &mut Reader) {
@@ -166,10 +168,10 @@ impl ServingKeys {
             upstream: Upstream {
                 tls: url.is_tls.then(|| UpstreamTls {
                     server_name: server_name.unwrap_or_else(|| ServerName::of(&url.origin.host)),
-                    ca_file,
                 }),
                 origin: url.origin,
             },
+            ca_file,
             status: self.status,
             admin: self.admin.map(|listen| Admin { listen, token }),
             error_body: match (template, self.error_format) {

@@ -14,6 +14,8 @@ use tracing::Level;
 use crate::message::JsonType;
 use crate::transaction::AllowedHost;
 
+use super::upstream;
+
 /// Everything that has a default, and the scripts' directory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -91,6 +93,10 @@ pub struct Service {
     pub name: String,
     /// Begins with `/`; the longest that fits wins.
     pub prefix: String,
+    /// Where its requests go; `None` for where all others go.
+    pub upstream: Option<upstream::Url>,
+    /// Its version, where the prefix names none or another one.
+    pub api_version: Option<String>,
 }
 
 /// The `[bodies]` table.

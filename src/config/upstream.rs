@@ -7,11 +7,13 @@ use url::Host;
 use super::refusal::Refusal;
 use super::value;
 
-/// The upstream as one key names it.
+/// An upstream as one key names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Url {
-    pub(super) is_tls: bool,
-    pub(super) origin: Origin,
+pub struct Url {
+    /// Whether it is spoken to over TLS.
+    pub is_tls: bool,
+    /// Its host and port.
+    pub origin: Origin,
 }
 
 /// A host and a port, such as `127.0.0.1:9000`.

@@ -10,6 +10,8 @@ use super::text::Case;
 pub struct Service {
     name: String,
     prefix: Vec<String>,
+    /// Where it isn't the one that the prefix names.
+    api_version: Option<String>,
 }
 
 /// All services, the longest prefix first.
@@ -27,7 +29,15 @@ impl Service {
         Self {
             name: name.into(),
             prefix,
+            api_version: None,
         }
+    }
+
+    /// Gives it a version that its prefix doesn't name.
+    #[must_use]
+    pub fn with_api_version(mut self, version: impl Into<String>) -> Self {
+        self.api_version = Some(version.into());
+        self
     }
 
     /// The name that its events begin with.
@@ -40,8 +50,12 @@ impl Service {
         format!("/{}", self.prefix.join("/"))
     }
 
-    /// The version that the prefix names, such as `v2`; empty where it names none.
+    /// Its version: the one that was given, else the one that the prefix names, such as
+    /// `v2`; empty where there is none.
     pub fn api_version(&self) -> &str {
+        if let Some(version) = &self.api_version {
+            return version;
+        }
         let is_version = |part: &&String| {
             part.strip_prefix('v')
                 .is_some_and(|rest| rest.starts_with(|it: char| it.is_ascii_digit()))
@@ -73,6 +87,12 @@ impl Services {
     /// Whether a service has this name.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|service| service.name == name)
+    }
+
+    /// The service that `path` belongs to, in the first reading that names one.
+    pub fn of(&self, path: &NormalPath<'_>, case: Case) -> Option<&Arc<Service>> {
+        path.readings()
+            .find_map(|reading| Some(self.locate(&reading, case)?.0))
     }
 
     /// The service that `path` belongs to, and the resource: the segments below its prefix.

@@ -21,7 +21,7 @@ use crate::message::framing::{self, Length};
 use crate::message::head::Fault;
 use crate::transaction::ports::Observer;
 use crate::transaction::respond::Refusal;
-use crate::transaction::{Line, Next, Outcome, Planned, Record, Reply, Transaction, begin};
+use crate::transaction::{Line, Next, Outcome, Planned, Record, Reply, Routes, Transaction, begin};
 use crate::upstream::Peer;
 
 use super::connection::{Connection, Turn};
@@ -39,8 +39,8 @@ pub struct Service {
 pub struct Parts {
     /// The line that transactions take.
     pub line: Arc<Line>,
-    /// The upstream, for those that are streamed.
-    pub upstream: Arc<Peer>,
+    /// The upstreams, for those that are streamed.
+    pub upstreams: Routes<Arc<Peer>>,
     /// Who is told of finished transactions.
     pub observer: Option<Arc<dyn Observer>>,
     /// What the client side obeys.
@@ -55,6 +55,8 @@ pub struct Context {
     /// Where a handler applies.
     transaction: Option<Transaction>,
     outcome: Outcome,
+    /// The upstream that it is streamed to, where there are several.
+    upstream: Option<Arc<Peer>>,
     /// How many of the upstream's addresses are left to be tried.
     tries: Option<usize>,
 }
@@ -65,9 +67,24 @@ impl Service {
         Self { parts }
     }
 
-    /// The upstream of what is streamed.
+    /// The upstream of what no service with one of its own is asked for.
     pub(super) fn upstream(&self) -> &Peer {
-        &self.parts.upstream
+        self.parts.upstreams.main()
+    }
+
+    /// The upstream that a request is streamed to.
+    fn upstream_of<'a>(&'a self, ctx: &'a Context) -> &'a Peer {
+        ctx.upstream
+            .as_deref()
+            .unwrap_or_else(|| self.parts.upstreams.main())
+    }
+
+    /// Finds the upstream of a request, where there are several.
+    fn route(&self, path: &str) -> Option<Arc<Peer>> {
+        let Parts {
+            line, upstreams, ..
+        } = &self.parts;
+        (!upstreams.is_one()).then(|| Arc::clone(upstreams.of(&line.names.service(path))))
     }
 
     /// What the byte streams of its connections obey.
@@ -263,6 +280,7 @@ impl ProxyHttp for Service {
             id: TransactionId("".into()),
             transaction: None,
             outcome: Outcome::default(),
+            upstream: None,
             tries: None,
         }
     }
@@ -286,6 +304,7 @@ impl ProxyHttp for Service {
         session.set_write_timeout(time);
         let received = session.req_header();
         ctx.id = begin::name(received.headers.get("x-request-id"));
+        ctx.upstream = self.route(received.uri.path());
         match self.plan(received) {
             Err(refusal) => {
                 self.refuse(session, ctx, refusal).await?;
@@ -300,10 +319,13 @@ impl ProxyHttp for Service {
         let no_address = |error: std::io::Error| {
             Error::because(ErrorType::ConnectError, "looking up the upstream", error).into_up()
         };
-        if ctx.tries.is_none() {
-            ctx.tries = Some(self.parts.upstream.count().await.map_err(no_address)?);
-        }
-        let peer = self.parts.upstream.address().await.map_err(no_address)?;
+        let upstream = self.upstream_of(ctx);
+        let tries = match ctx.tries {
+            Some(tries) => tries,
+            None => upstream.count().await.map_err(no_address)?,
+        };
+        let peer = upstream.address().await.map_err(no_address)?;
+        ctx.tries = Some(tries);
         Ok(Box::new(peer))
     }
 
@@ -314,7 +336,7 @@ impl ProxyHttp for Service {
         ctx: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        self.parts.upstream.pass_over();
+        self.upstream_of(ctx).pass_over();
         let left = ctx.tries.unwrap_or(1).saturating_sub(1);
         ctx.tries = Some(left);
         error.set_retry(left > 0);
@@ -357,7 +379,7 @@ impl ProxyHttp for Service {
         request.set_version(Version::HTTP_11);
         // Clients of HTTP/1.0 may leave it out, we may not.
         if !request.headers.contains_key(header::HOST) {
-            request.insert_header(header::HOST, self.parts.upstream.authority())?;
+            request.insert_header(header::HOST, self.upstream_of(ctx).authority())?;
         }
         Ok(())
     }
@@ -413,7 +435,7 @@ impl ProxyHttp for Service {
         error: &Error,
         ctx: &mut Context,
     ) -> FailToProxy {
-        let trouble = trouble(error, &self.parts.upstream);
+        let trouble = trouble(error, self.upstream_of(ctx));
         if let Some(written) = final_response(session) {
             if framing::length(&written.headers) == Ok(Length::Unsaid) {
                 ctx.connection().set_broken();

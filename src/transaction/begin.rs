@@ -58,6 +58,13 @@ impl Names {
         forwarded::client(peer, tls, fields, &self.trusted)
     }
 
+    /// The service that a request for `path`, without its query, belongs to.
+    pub fn service(&self, path: &str) -> Arc<Service> {
+        let path = NormalPath::new(path.as_bytes());
+        let service = self.services.of(&path, self.case).unwrap_or(&self.nameless);
+        Arc::clone(service)
+    }
+
     /// Finds what applies to a request for `path`, without its query. Handlers that are
     /// `running` further out stay out. `None` where nothing applies.
     pub fn plan(

@@ -33,19 +33,20 @@ pub struct AllowedHost {
 
 /// What host calls go through.
 pub struct Calls {
-    upstream: Arc<dyn Upstream>,
+    /// Calls other hosts.
+    client: Arc<dyn Upstream>,
     allowed: Vec<AllowedHost>,
     /// The longest response a handler gets, in bytes.
     limit: usize,
-    /// The line that inner requests take. Weak, since the line owns this.
+    /// The line that calls to this API take. Weak, since the line owns this.
     line: OnceLock<Weak<Line>>,
 }
 
 impl Calls {
-    /// Calls to `upstream` and to the hosts in `allowed`.
-    pub fn new(upstream: Arc<dyn Upstream>, allowed: Vec<AllowedHost>, limit: usize) -> Self {
+    /// Calls to this API, and by `client` to the hosts in `allowed`.
+    pub fn new(client: Arc<dyn Upstream>, allowed: Vec<AllowedHost>, limit: usize) -> Self {
         Self {
-            upstream,
+            client,
             allowed,
             limit,
             line: OnceLock::new(),
@@ -60,10 +61,17 @@ impl Calls {
         })
     }
 
-    /// Connects the line that inner requests take. Until then there is none.
+    /// Connects the line that calls to this API take. Until then there is none.
     pub(super) fn connect(&self, line: Weak<Line>) {
         // Called once, by the line itself when it is built.
         let _ = self.line.set(line);
+    }
+
+    fn line(&self) -> Result<Arc<Line>, HostError> {
+        self.line
+            .get()
+            .and_then(Weak::upgrade)
+            .ok_or(HostError::Busy)
     }
 
     async fn to_upstream(
@@ -72,9 +80,12 @@ impl Calls {
         caller: &Caller,
         call: HostRequest,
     ) -> Result<HostResponse, HostError> {
+        let line = self.line()?;
         let request = request(target, caller, &call);
-        let exchange = self
-            .upstream
+        let service = line.names.service(&request.path);
+        let exchange = line
+            .upstreams
+            .of(&service)
             .exchange(&request, Sending::Whole(call.body))
             .await
             .map_err(|error| failed(&error))?;
@@ -91,11 +102,7 @@ impl Calls {
         if caller.origin.depth >= DEEPEST {
             return Err(HostError::TooDeep);
         }
-        let line = self
-            .line
-            .get()
-            .and_then(Weak::upgrade)
-            .ok_or(HostError::Busy)?;
+        let line = self.line()?;
         let mut request = request(target, caller, &call);
         request.body = if call.body.is_empty() {
             Body::Empty
@@ -139,7 +146,7 @@ impl Calls {
             HeaderValue::from_str(&name).map_err(|_| HostError::NotAllowed { host: name })?;
         request.fields.insert(header::HOST, name);
         let exchange = self
-            .upstream
+            .client
             .exchange_with(&url, &request, call.body)
             .await
             .map_err(|error| failed(&error))?;

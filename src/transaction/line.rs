@@ -15,7 +15,7 @@ use crate::message::{Body, Request, Response};
 use super::begin::{self, Names, Planned};
 use super::calls::Calls;
 use super::ports::{BodyError, BodySource, Exchange, Sending, Upstream};
-use super::{Pipeline, Reply, Settings, Transaction};
+use super::{Pipeline, Reply, Routes, Settings, Transaction};
 
 /// Where transactions begin.
 pub struct Line {
@@ -25,24 +25,29 @@ pub struct Line {
     pub names: Names,
     /// What happens to those that handlers apply to.
     pub pipeline: Pipeline,
-    upstream: Arc<dyn Upstream>,
+    /// Where requests go.
+    pub(super) upstreams: Arc<Upstreams>,
 }
 
+/// The upstreams that requests are exchanged with.
+pub type Upstreams = Routes<Arc<dyn Upstream>>;
+
 impl Line {
-    /// A line to `upstream`, whose handlers call through `calls`.
+    /// A line to `upstreams`, whose handlers call through `calls`.
     pub fn new(
         generations: Arc<Generations>,
         names: Names,
-        upstream: Arc<dyn Upstream>,
+        upstreams: Upstreams,
         calls: &Arc<Calls>,
         settings: Settings,
     ) -> Arc<Self> {
-        let pipeline = Pipeline::new(Arc::clone(&upstream), Arc::clone(calls), settings);
+        let upstreams = Arc::new(upstreams);
+        let pipeline = Pipeline::new(Arc::clone(&upstreams), Arc::clone(calls), settings);
         let line = Arc::new(Self {
             generations,
             names,
             pipeline,
-            upstream,
+            upstreams,
         });
         calls.connect(Arc::downgrade(&line));
         line
@@ -62,8 +67,10 @@ impl Line {
         let body = std::mem::take(&mut request.body);
         let Some(planned) = planned else {
             let bytes = body.bytes().cloned().unwrap_or_default();
+            let service = self.names.service(&request.path);
             let exchange = self
-                .upstream
+                .upstreams
+                .of(&service)
                 .exchange(&request, Sending::Whole(bytes))
                 .await;
             return exchange.unwrap_or_else(|error| {

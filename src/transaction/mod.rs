@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod ports;
 pub mod record;
 pub mod respond;
+mod routes;
 mod state;
 
 pub use begin::{Names, Planned};
@@ -21,4 +22,5 @@ pub use line::Line;
 pub use outcome::Outcome;
 pub use pipeline::{Next, Pipeline, Reply, Settings};
 pub use record::Record;
+pub use routes::Routes;
 pub use state::Transaction;

@@ -26,7 +26,8 @@ use crate::message::{Body, JsonType, Request, Response, validators};
 use super::bodies::{Received, Resumed};
 use super::calls::Calls;
 use super::coded::{Coded, Reader};
-use super::ports::{BodySource, Exchange, Sending, Upstream, UpstreamError};
+use super::line::Upstreams;
+use super::ports::{BodySource, Exchange, Sending, UpstreamError};
 use super::respond::{ErrorFormat, Refusal};
 use super::{Outcome, Transaction};
 
@@ -61,7 +62,7 @@ pub enum Unavailable {
 
 /// The line and what it is connected to.
 pub struct Pipeline {
-    upstream: Arc<dyn Upstream>,
+    upstreams: Arc<Upstreams>,
     calls: Arc<Calls>,
     settings: Settings,
 }
@@ -84,10 +85,10 @@ pub enum Reply {
 }
 
 impl Pipeline {
-    /// A line between handlers, `upstream` and what handlers may call.
-    pub fn new(upstream: Arc<dyn Upstream>, calls: Arc<Calls>, settings: Settings) -> Self {
+    /// A line between handlers, `upstreams` and what handlers may call.
+    pub fn new(upstreams: Arc<Upstreams>, calls: Arc<Calls>, settings: Settings) -> Self {
         Self {
-            upstream,
+            upstreams,
             calls,
             settings,
         }
@@ -121,7 +122,8 @@ impl Pipeline {
             Body::Empty => Sending::Whole(Bytes::new()),
             Body::Streamed => Sending::Stream(&mut client),
         };
-        match self.upstream.exchange(&tx.call.request, sending).await {
+        let upstream = self.upstreams.of(&tx.call.origin.service);
+        match upstream.exchange(&tx.call.request, sending).await {
             Ok(exchange) => self.respond(tx, exchange).await,
             Err(error) => Reply::Whole(self.upstream_failed(tx, &error).await),
         }

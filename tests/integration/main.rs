@@ -16,6 +16,7 @@ mod log;
 mod reload;
 mod reload_triggers;
 mod reload_under_load;
+mod services;
 mod start;
 mod stream;
 mod support;

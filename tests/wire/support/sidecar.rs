@@ -11,7 +11,7 @@ use interpose::proxy::{Listener, Parts, Server, Service, Settings};
 use interpose::transaction::pipeline::Unavailable;
 use interpose::transaction::ports::Observer;
 use interpose::transaction::respond::ErrorFormat;
-use interpose::transaction::{self, Calls, Line, Names, Outcome, Record};
+use interpose::transaction::{self, Calls, Line, Names, Outcome, Record, Routes};
 use interpose::upstream;
 
 use super::{Client, Handlers, Upstream};
@@ -126,8 +126,14 @@ impl Setup {
         );
         let finished = Arc::new(Mutex::new(Vec::new()));
         let service = Service::new(Parts {
-            line: Line::new(generations, names, client.clone(), &calls, settings),
-            upstream: Arc::clone(client.peer()),
+            line: Line::new(
+                generations,
+                names,
+                Routes::to(client.clone()),
+                &calls,
+                settings,
+            ),
+            upstreams: Routes::to(Arc::clone(client.peer())),
             observer: Some(Arc::new(Recorder(Arc::clone(&finished)))),
             settings: self.proxy,
         });
