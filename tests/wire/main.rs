@@ -4,6 +4,8 @@
 mod buffered;
 mod coding;
 mod heads;
+mod interim;
+mod leaving;
 mod life;
 mod passthrough;
 mod pressure;

@@ -121,6 +121,22 @@ impl Program for Handlers {
     }
 }
 
+/// Handlers that change nothing, for each path that a transaction can take: none, some on
+/// the heads, some that see one of the bodies, some that see both.
+pub(crate) fn every_path() -> [(&'static str, Handlers); 4] {
+    let looks = |_: &mut Call| Verdict::Continue;
+    let heads = Handlers::default()
+        .on_request_head(looks)
+        .on_response_head(looks);
+    let responses = Handlers::default().on_response(looks);
+    [
+        ("streamed", Handlers::default()),
+        ("on heads", heads),
+        ("with the response's body", responses.clone()),
+        ("with both bodies", responses.on_request(looks)),
+    ]
+}
+
 /// A deliberate rejection.
 pub(crate) fn reject(status: u16, text: &str) -> Verdict {
     Verdict::Reject(Rejection {

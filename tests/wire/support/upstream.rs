@@ -21,6 +21,8 @@ pub(crate) enum Act {
     Close,
     /// Resets the connection.
     Reset,
+    /// Waits until the other side has closed the connection, and tells.
+    UntilClosed(Arc<Notify>),
     /// Sends back what comes, for ever.
     Echo,
 }
@@ -145,6 +147,11 @@ async fn serve(mut stream: TcpStream, site: Arc<Shared>) {
                     stream.set_zero_linger().expect("a socket");
                     return;
                 }
+                Act::UntilClosed(told) => {
+                    while stream.read_buf(&mut read).await.is_ok_and(|size| size > 0) {}
+                    told.notify_one();
+                    return;
+                }
                 Act::Echo => {
                     let (mut reader, mut writer) = stream.split();
                     let _ = tokio::io::copy(&mut reader, &mut writer).await;
@@ -174,6 +181,10 @@ async fn request(stream: &mut TcpStream, read: &mut Vec<u8>, reads_body: bool) -
         }
     };
     let text = text(&read[..head]);
+    if reads_body && field(&text, "expect").is_some() {
+        let leave = stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+        leave.await.ok()?;
+    }
     let end = if !reads_body {
         head
     } else if field(&text, "transfer-encoding").is_some() {
