@@ -13,8 +13,8 @@ use interpose::generation::{Generation, Generations, Path};
 use interpose::handler::{Case, Services};
 use interpose::message::{Body, JsonType, Request, Response};
 use interpose::transaction::pipeline::Unavailable;
-use interpose::transaction::ports::{BodyError, BodySource, Exchange, Sending};
-use interpose::transaction::ports::{Upstream, UpstreamError};
+use interpose::transaction::ports::{BodyError, BodySource, Exchange, Gone, Requester};
+use interpose::transaction::ports::{Sending, Upstream, UpstreamError};
 use interpose::transaction::respond::ErrorFormat;
 use interpose::transaction::{Calls, Line, Names, Outcome, Reply, Routes, Settings, Transaction};
 use tokio::runtime::Runtime;
@@ -155,5 +155,16 @@ struct Once(Option<Bytes>);
 impl BodySource for Once {
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         Ok(self.0.take())
+    }
+}
+
+#[async_trait::async_trait]
+impl Requester for Once {
+    async fn interim(&mut self, _: &Response) -> Result<(), Gone> {
+        Ok(())
+    }
+
+    async fn gone(&mut self) {
+        std::future::pending::<()>().await;
     }
 }

@@ -116,13 +116,28 @@ pub(super) fn strip_request(head: &mut RequestHeader) -> Result<()> {
         return Ok(());
     }
     let mut passage = Passage::of_request(&head.headers);
-    let mut passed = empty_request(head, head.method.clone(), head.raw_path())?;
+    rebuild_request(head, |name| passage.lets_pass(name))
+}
+
+fn rebuild_request(
+    head: &mut RequestHeader,
+    mut keeps: impl FnMut(&HeaderName) -> bool,
+) -> Result<()> {
+    let mut kept = empty_request(head, head.method.clone(), head.raw_path())?;
     for ((sent, _), (name, value)) in head.case_header_iter().zip(&head.headers) {
-        if passage.lets_pass(name) {
-            passed.append_header(sent.clone(), value.clone())?;
+        if keeps(name) {
+            kept.append_header(sent.clone(), value.clone())?;
         }
     }
-    *head = passed;
+    *head = kept;
+    Ok(())
+}
+
+/// Takes off what a client of HTTP/1.0 can't mean ([RFC 9110 §10.1.1]).
+pub(super) fn expect_nothing(head: &mut RequestHeader) -> Result<()> {
+    if head.headers.contains_key(header::EXPECT) {
+        rebuild_request(head, |name| *name != header::EXPECT)?;
+    }
     Ok(())
 }
 

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{StatusCode, header};
 use pingora_core::ErrorType;
+use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
+use tokio::time::timeout;
 
 use crate::generation::Generation;
 use crate::handler::{Call, Emitted, Kept, TransactionId};
 use crate::message::Response;
-use crate::transaction::ports::{BodyError, BodySource};
+use crate::transaction::ports::{BodyError, BodySource, Gone, Requester};
 use crate::transaction::{Names, Planned, Transaction};
 
 use super::connection::Connection;
-use super::head;
+use super::head::{self, Framing};
 
 /// Begins the transaction of a request that handlers apply to.
 pub(super) fn begin(
@@ -67,27 +69,44 @@ pub(super) struct ClientBody<'a> {
     session: &'a mut Session,
     /// The client waits to be told that its body is wanted.
     is_awaited: bool,
+    /// How long it may take to take what it is told.
+    limit: Duration,
 }
 
 impl<'a> ClientBody<'a> {
-    pub(super) fn new(session: &'a mut Session) -> Self {
+    /// The body on a session, whose client has to take what it is told within `limit`.
+    pub(super) fn new(session: &'a mut Session, limit: Duration) -> Self {
         let is_awaited = expects_continue(session);
         Self {
             session,
             is_awaited,
+            limit,
         }
+    }
+
+    async fn tell(&mut self, head: ResponseHeader) -> Result<(), Gone> {
+        let told = self.session.write_response_header(Box::new(head), false);
+        match timeout(self.limit, told).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Gone),
+        }
+    }
+
+    /// Tells the client that its body is wanted, where it waits for that.
+    async fn ask_for_body(&mut self) -> Result<(), Gone> {
+        if !std::mem::take(&mut self.is_awaited) {
+            return Ok(());
+        }
+        let go_on = ResponseHeader::build(StatusCode::CONTINUE, Some(0))
+            .expect("a status is all that it has");
+        self.tell(go_on).await
     }
 }
 
 #[async_trait::async_trait]
 impl BodySource for ClientBody<'_> {
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        if std::mem::take(&mut self.is_awaited) {
-            self.session
-                .write_continue_response()
-                .await
-                .map_err(|_| BodyError::Cut)?;
-        }
+        self.ask_for_body().await.map_err(|Gone| BodyError::Cut)?;
         loop {
             match self.session.read_request_body().await {
                 Ok(Some(piece)) if piece.is_empty() => {}
@@ -99,6 +118,33 @@ impl BodySource for ClientBody<'_> {
             }
         }
     }
+}
+
+#[async_trait::async_trait]
+impl Requester for ClientBody<'_> {
+    async fn interim(&mut self, head: &Response) -> Result<(), Gone> {
+        if !head::reads_chunks(self.session.req_header().version) {
+            return Ok(());
+        }
+        // Told something else first, it could not be told from one that was told to go on.
+        self.ask_for_body().await?;
+        let head = head::whole_response(head, Framing::Kept).map_err(|_| Gone)?;
+        self.tell(head).await
+    }
+
+    async fn gone(&mut self) {
+        gone(self.session).await;
+    }
+}
+
+/// Returns once the client has closed its connection, or its half of it: whoever does that
+/// waits for nothing. Never while some of the request's body is unread.
+pub(super) async fn gone(session: &mut Session) {
+    if !session.is_body_done() {
+        return std::future::pending().await;
+    }
+    // The guard keeps what is sent on for its turn: all that can be read is the end.
+    let _ = session.read_body_or_idle(true).await;
 }
 
 /// Whether the client sends its body only once it is told to go on ([RFC 9110 §10.1.1]).

@@ -33,6 +33,7 @@ pub(super) async fn send(
     match reply {
         Reply::Whole(response) => whole(session, connection, &response).await,
         Reply::Streamed(exchange) => streamed(session, connection, exchange).await,
+        Reply::Nobody => client_gone(),
     }
 }
 
@@ -80,9 +81,13 @@ async fn streamed(
         .await
         .map_err(Error::into_down)?;
     loop {
-        let piece = exchange.body.next().await.map_err(|error| {
-            Error::because(ErrorType::ReadError, "passing on a body", error).into_up()
-        })?;
+        let piece = tokio::select! {
+            biased;
+            piece = exchange.body.next() => piece.map_err(|error| {
+                Error::because(ErrorType::ReadError, "passing on a body", error).into_up()
+            })?,
+            () = inbound::gone(session) => return client_gone(),
+        };
         let is_end = piece.is_none();
         session
             .write_response_body(piece, is_end)
@@ -94,13 +99,15 @@ async fn streamed(
     }
 }
 
+fn client_gone() -> Result<()> {
+    Err(Error::new_down(ErrorType::ConnectionClosed))
+}
+
 /// Decides what becomes of the connection and of the upstream's `Date`.
 fn before_head(session: &mut Session, connection: &Connection, head: &ResponseHeader) {
     if let Some(date) = head::date(head) {
         connection.keep_date(date);
     }
-    // Without this pingora closes wherever an answer precedes the end of a request.
-    session.set_close_on_response_before_downstream_finish(false);
     session.set_total_drain_timeout(Some(DRAIN_TIME));
     if session.is_process_shutting_down() || !can_drain(session) {
         session.set_keepalive(None);

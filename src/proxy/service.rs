@@ -155,9 +155,7 @@ impl Service {
                 }
             }
         } else {
-            // The word that it may go on must not count as an answer before its end.
-            session.set_close_on_response_before_downstream_finish(false);
-            let mut body = ClientBody::new(session);
+            let mut body = ClientBody::new(session, self.parts.settings.body_time);
             line.pipeline.exchange(tx, &mut body).await
         };
         ctx.outcome = tx.outcome;
@@ -302,6 +300,14 @@ impl ProxyHttp for Service {
         let time = Some(self.parts.settings.body_time);
         session.set_read_timeout(time);
         session.set_write_timeout(time);
+        if !head::reads_chunks(session.req_header().version) {
+            // It knows no interim responses.
+            session.set_ignore_info_resp(true);
+            head::expect_nothing(session.req_header_mut())?;
+        }
+        // Pingora would close wherever an answer, even an interim one, precedes the end of a
+        // request. Whether that has to be is decided with the head of the response.
+        session.set_close_on_response_before_downstream_finish(false);
         let received = session.req_header();
         ctx.id = begin::name(received.headers.get("x-request-id"));
         ctx.upstream = self.route(received.uri.path());
@@ -413,6 +419,10 @@ impl ProxyHttp for Service {
         }
         if response.status.is_informational() {
             return Ok(());
+        }
+        if !session.is_body_done() {
+            // Nobody will read the rest of the request.
+            session.set_keepalive(None);
         }
         self.run_on_head(session, ctx, response).await?;
         let is_chunked = framing::length(&response.headers) == Ok(Length::Chunked);

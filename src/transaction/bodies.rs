@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::message::coding::{Codings, Undecodable, UnknownCoding};
-use crate::message::{Body, Fields};
+use crate::message::{Body, Fields, Response};
 
 use super::coded::Coded;
-use super::ports::{BodyError, BodySource};
+use super::ports::{BodyError, BodySource, Gone, Requester};
 use super::respond::Refusal;
 
 /// A body whose first pieces have been read already and come first.
@@ -92,6 +92,17 @@ impl<S: BodySource> BodySource for Resumed<S> {
             Some(piece) => Ok(Some(piece)),
             None => self.rest.next().await,
         }
+    }
+}
+
+#[async_trait::async_trait]
+impl<R: Requester> Requester for Resumed<R> {
+    async fn interim(&mut self, head: &Response) -> Result<(), Gone> {
+        self.rest.interim(head).await
+    }
+
+    async fn gone(&mut self) {
+        self.rest.gone().await;
     }
 }
 

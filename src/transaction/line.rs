@@ -14,7 +14,7 @@ use crate::message::{Body, Request, Response};
 
 use super::begin::{self, Names, Planned};
 use super::calls::Calls;
-use super::ports::{BodyError, BodySource, Exchange, Sending, Upstream};
+use super::ports::{BodyError, BodySource, Exchange, Gone, Requester, Sending, Upstream};
 use super::{Pipeline, Reply, Routes, Settings, Transaction};
 
 /// Where transactions begin.
@@ -98,6 +98,7 @@ impl Line {
         match self.pipeline.exchange(&mut tx, &mut source).await {
             Reply::Whole(head) => in_memory(head),
             Reply::Streamed(exchange) => exchange,
+            Reply::Nobody => unreachable!("a handler that calls waits for what comes of it"),
         }
     }
 
@@ -138,5 +139,16 @@ struct Once(Option<Bytes>);
 impl BodySource for Once {
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         Ok(self.0.take())
+    }
+}
+
+#[async_trait::async_trait]
+impl Requester for Once {
+    async fn interim(&mut self, _: &Response) -> Result<(), Gone> {
+        Ok(())
+    }
+
+    async fn gone(&mut self) {
+        std::future::pending::<()>().await;
     }
 }

@@ -27,7 +27,7 @@ use super::bodies::{Received, Resumed};
 use super::calls::Calls;
 use super::coded::{Coded, Reader};
 use super::line::Upstreams;
-use super::ports::{BodySource, Exchange, Sending, UpstreamError};
+use super::ports::{Exchange, Gone, Requester, Sending, UpstreamError};
 use super::respond::{ErrorFormat, Refusal};
 use super::{Outcome, Transaction};
 
@@ -82,6 +82,8 @@ pub enum Reply {
     Whole(Response),
     /// A response whose body is passed on as it comes.
     Streamed(Exchange),
+    /// Nothing: nobody waits any more.
+    Nobody,
 }
 
 impl Pipeline {
@@ -100,7 +102,7 @@ impl Pipeline {
     }
 
     /// The whole line: reads the bodies that handlers see, lets the others stream.
-    pub async fn exchange(&self, tx: &mut Transaction, client: &mut dyn BodySource) -> Reply {
+    pub async fn exchange(&self, tx: &mut Transaction, client: &mut dyn Requester) -> Reply {
         let mut client = Resumed::new(client);
         let coded = match self.read_request(tx, &mut client).await {
             Ok(coded) => coded,
@@ -118,13 +120,16 @@ impl Pipeline {
             coded.restore(fields, body, Reader::Same).await;
         }
         let sending = match &tx.call.request.body {
-            Body::Whole(bytes) | Body::Edited(bytes) => Sending::Whole(bytes.clone()),
-            Body::Empty => Sending::Whole(Bytes::new()),
+            Body::Whole(bytes) | Body::Edited(bytes) => {
+                Sending::WholeFor(bytes.clone(), &mut client)
+            }
+            Body::Empty => Sending::WholeFor(Bytes::new(), &mut client),
             Body::Streamed => Sending::Stream(&mut client),
         };
         let upstream = self.upstreams.of(&tx.call.origin.service);
         match upstream.exchange(&tx.call.request, sending).await {
-            Ok(exchange) => self.respond(tx, exchange).await,
+            Ok(exchange) => self.respond(tx, exchange, &mut client).await,
+            Err(UpstreamError::Gone(gone)) => for_nobody(tx, gone),
             Err(error) => Reply::Whole(self.upstream_failed(tx, &error).await),
         }
     }
@@ -244,7 +249,7 @@ impl Pipeline {
     async fn read_request(
         &self,
         tx: &mut Transaction,
-        client: &mut Resumed<&mut dyn BodySource>,
+        client: &mut Resumed<&mut dyn Requester>,
     ) -> Result<Option<Coded>, Refusal> {
         if !tx.plan.sees_request_body() {
             return Ok(None);
@@ -277,8 +282,18 @@ impl Pipeline {
 
     /// Decides what happens to a response's body, reads it where a handler sees it, and
     /// runs the handlers.
-    async fn respond(&self, tx: &mut Transaction, exchange: Exchange) -> Reply {
-        let (exchange, coded) = match self.read_response(tx, exchange).await {
+    async fn respond(
+        &self,
+        tx: &mut Transaction,
+        exchange: Exchange,
+        client: &mut dyn Requester,
+    ) -> Reply {
+        let read = tokio::select! {
+            biased;
+            read = self.read_response(tx, exchange) => read,
+            () = client.gone() => return for_nobody(tx, Gone),
+        };
+        let (exchange, coded) = match read {
             Ok(read) => read,
             Err(refusal) => return Reply::Whole(self.refused(tx, refusal).await),
         };
@@ -401,6 +416,12 @@ impl Pipeline {
         tx.begun.extend_from_slice(&numbers[..begun]);
         verdict
     }
+}
+
+/// Ends a transaction whose client is gone. No handler is told: there is no response.
+fn for_nobody(tx: &mut Transaction, Gone: Gone) -> Reply {
+    tx.outcome = Outcome::ClientGone;
+    Reply::Nobody
 }
 
 fn take_response(tx: &mut Transaction) -> Response {

@@ -11,7 +11,8 @@ use super::Record;
 /// A body that arrives piece by piece.
 #[async_trait::async_trait]
 pub trait BodySource: Send {
-    /// The next piece, `None` at the end. A piece is never empty.
+    /// The next piece, `None` at the end. A piece is never empty. Dropped before it is
+    /// there, it is not lost.
     ///
     /// # Errors
     ///
@@ -78,12 +79,67 @@ pub async fn read_whole(source: &mut dyn BodySource, limit: usize) -> Result<Byt
     Ok(whole.into())
 }
 
-/// The body of a request on its way to the upstream.
+/// Whoever a request comes from and waits for its response.
+#[async_trait::async_trait]
+pub trait Requester: BodySource {
+    /// Is told a response before the response (1xx); drops it where it can't read one.
+    ///
+    /// # Errors
+    ///
+    /// It is gone.
+    async fn interim(&mut self, head: &Response) -> Result<(), Gone>;
+
+    /// Returns once it is gone: never while some of its body is unread, nor where nobody
+    /// would notice.
+    async fn gone(&mut self);
+}
+
+#[async_trait::async_trait]
+impl<R: Requester + ?Sized> Requester for &mut R {
+    async fn interim(&mut self, head: &Response) -> Result<(), Gone> {
+        (**self).interim(head).await
+    }
+
+    async fn gone(&mut self) {
+        (**self).gone().await;
+    }
+}
+
+/// Nobody waits for the response any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the client is gone")]
+pub struct Gone;
+
+/// The body of a request on its way to the upstream, and who waits for the response.
 pub enum Sending<'a> {
-    /// All of it, maybe none.
+    /// All of it, maybe none, for somebody who needs to know nothing before the response.
     Whole(Bytes),
-    /// As it comes from the client, framed as the request's fields say.
-    Stream(&'a mut dyn BodySource),
+    /// All of it, maybe none.
+    WholeFor(Bytes, &'a mut dyn Requester),
+    /// As it comes, framed as the request's fields say.
+    Stream(&'a mut dyn Requester),
+}
+
+impl Sending<'_> {
+    /// Passes an interim response on.
+    ///
+    /// # Errors
+    ///
+    /// Whoever waited is gone.
+    pub async fn interim(&mut self, head: &Response) -> Result<(), Gone> {
+        match self {
+            Self::Whole(_) => Ok(()),
+            Self::WholeFor(_, requester) | Self::Stream(requester) => requester.interim(head).await,
+        }
+    }
+
+    /// Returns once whoever waits is gone.
+    pub async fn gone(&mut self) {
+        match self {
+            Self::Whole(_) => std::future::pending().await,
+            Self::WholeFor(_, requester) | Self::Stream(requester) => requester.gone().await,
+        }
+    }
 }
 
 /// A response whose body is still on its way.
@@ -98,7 +154,8 @@ pub struct Exchange {
 #[async_trait::async_trait]
 pub trait Upstream: Send + Sync {
     /// Sends a request and waits for the head of its response. Interim responses
-    /// (1xx) are skipped. Sent again on a new connection only where the request is
+    /// (1xx) are passed on but for 100, which answers nobody's question: what is sent
+    /// expects nothing. Ends as soon as nobody waits any more. Sent again on a new connection only where the request is
     /// idempotent, or none of it had been written.
     ///
     /// # Errors
@@ -153,6 +210,9 @@ pub enum UpstreamError {
     /// The client's body ended before its end while it was being forwarded.
     #[error("the client's body did not arrive: {0}")]
     Client(BodyError),
+    /// Nobody waits for the response any more.
+    #[error(transparent)]
+    Gone(#[from] Gone),
 }
 
 /// Sees finished transactions; must not block.

@@ -8,7 +8,7 @@ use crate::handler::{Content, Fault, Message, Rejection};
 use crate::message::{Body, Response, head};
 
 use super::Outcome;
-use super::ports::{BodyError, UpstreamError};
+use super::ports::{BodyError, Gone, UpstreamError};
 
 /// How errors look to clients: `[errors]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,6 +103,8 @@ impl From<&UpstreamError> for Refusal {
             UpstreamError::Connect { .. } | UpstreamError::Broken { .. } => Self::Upstream,
             UpstreamError::TimedOut { .. } => Self::UpstreamTimeout,
             UpstreamError::Client(error) => (*error).into(),
+            // Nobody is there to be told.
+            UpstreamError::Gone(Gone) => Self::BodyCut,
         }
     }
 }

@@ -201,6 +201,7 @@ impl Lost {
                 limit,
             },
             Self::Client(error) => UpstreamError::Client(error),
+            Self::Gone(gone) => UpstreamError::Gone(gone),
         }
     }
 }
@@ -223,8 +224,13 @@ fn may_repeat(request: &Request, outgoing: &Outgoing<'_>) -> bool {
 /// came.
 fn length(request: &Request, body: &Sending<'_>) -> Length {
     match body {
-        Sending::Whole(bytes) if bytes.is_empty() && !expects_length(request) => Length::Unsaid,
-        Sending::Whole(bytes) => Length::Known(bytes.len() as u64),
+        Sending::Whole(bytes) | Sending::WholeFor(bytes, _) => {
+            if bytes.is_empty() && !expects_length(request) {
+                Length::Unsaid
+            } else {
+                Length::Known(bytes.len() as u64)
+            }
+        }
         Sending::Stream(_) => match framing::length(&request.fields) {
             Ok(Length::Known(length)) => Length::Known(length),
             Ok(Length::Chunked | Length::Unsaid) | Err(_) => Length::Chunked,

@@ -4,10 +4,14 @@
 //! sending ──────────────▶ sent ─┐
 //!    └─ fails: is there an answer all the same?
 //! receiving ─▶ head ────────────┴─▶ body
-//!    └─ before all is sent: an error ends the sending, a success waits for it
+//!    │  └─ before all is sent: an error ends the sending, a success waits for it
+//!    └─ interim responses: whoever sends the body or waits passes them on
 //! ```
 
+use std::collections::VecDeque;
 use std::io;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,10 +19,12 @@ use http::{Method, StatusCode};
 use pingora_core::protocols::Stream;
 use pingora_core::upstreams::peer::HttpPeer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::message::Response;
 use crate::message::framing::Length;
-use crate::transaction::ports::{BodyError, Sending};
+use crate::transaction::ports::{BodyError, Gone, Requester, Sending};
 
 use super::Settings;
 use super::wire::{self, Head};
@@ -66,12 +72,47 @@ pub(super) enum Lost {
     TimedOut(Duration),
     /// The client's body did not arrive.
     Client(BodyError),
+    /// Nobody waits for the response any more.
+    Gone(Gone),
 }
 
 enum SendError {
     Closed(io::Error),
     TimedOut(Duration),
     Client(BodyError),
+    Gone(Gone),
+}
+
+/// Interim responses that have arrived and are to be passed on.
+#[derive(Default)]
+struct Interims {
+    waiting: Mutex<VecDeque<Response>>,
+    came: Notify,
+}
+
+impl Interims {
+    fn push(&self, head: Response) {
+        self.waiting().push_back(head);
+        self.came.notify_one();
+    }
+
+    fn pop(&self) -> Option<Response> {
+        self.waiting().pop_front()
+    }
+
+    /// The next one, once there is one.
+    async fn next(&self) -> Response {
+        loop {
+            if let Some(head) = self.pop() {
+                return head;
+            }
+            self.came.notified().await;
+        }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Response>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 enum Sent {
@@ -90,31 +131,53 @@ impl Connection {
         }
     }
 
-    /// Sends a request and reads the head of the response, both at once.
+    /// Sends a request and reads the head of the response. What comes before it has been
+    /// passed on when it is there.
     pub(super) async fn exchange(
         &mut self,
         outgoing: &mut Outgoing<'_>,
         method: &Method,
         settings: &Settings,
     ) -> Result<Head, Lost> {
+        let interims = Interims::default();
+        let head = self
+            .send_and_receive(outgoing, method, &interims, settings)
+            .await?;
+        while let Some(interim) = interims.pop() {
+            let passed = outgoing.body.interim(&interim).await;
+            passed.map_err(Lost::Gone)?;
+        }
+        Ok(head)
+    }
+
+    /// Sends a request and reads the head of the response, both at once.
+    async fn send_and_receive(
+        &mut self,
+        outgoing: &mut Outgoing<'_>,
+        method: &Method,
+        interims: &Interims,
+        settings: &Settings,
+    ) -> Result<Head, Lost> {
         let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
-        let sending = send(&mut writer, outgoing, settings.write);
-        let receiving = receive(&mut reader, &mut self.incoming, method);
-        tokio::pin!(sending, receiving);
-        let sent = tokio::select! {
-            head = &mut receiving => {
-                let mut head = head?;
-                let sent = finish_sending(head.response.status, sending).await?;
-                head.keeps_alive &= matches!(sent, Sent::Whole);
-                return Ok(head);
+        let receiving = receive(&mut reader, &mut self.incoming, method, interims);
+        tokio::pin!(receiving);
+        let sent = {
+            let sending = send(&mut writer, outgoing, interims, settings.write);
+            tokio::pin!(sending);
+            tokio::select! {
+                head = &mut receiving => {
+                    let mut head = head?;
+                    let sent = finish_sending(head.response.status, sending).await?;
+                    head.keeps_alive &= matches!(sent, Sent::Whole);
+                    return Ok(head);
+                }
+                sent = &mut sending => sent,
             }
-            sent = &mut sending => sent,
         };
-        let waiting = timeout(settings.read, receiving);
         match sent {
-            Ok(()) => waiting.await.map_err(|_| Lost::TimedOut(settings.read))?,
+            Ok(()) => wait(&mut outgoing.body, receiving, interims, settings.read).await,
             // It may have answered before it closed.
-            Err(SendError::Closed(error)) => match waiting.await {
+            Err(SendError::Closed(error)) => match timeout(settings.read, receiving).await {
                 Ok(Ok(mut head)) => {
                     head.keeps_alive = false;
                     Ok(head)
@@ -123,6 +186,7 @@ impl Connection {
             },
             Err(SendError::TimedOut(limit)) => Err(Lost::TimedOut(limit)),
             Err(SendError::Client(error)) => Err(Lost::Client(error)),
+            Err(SendError::Gone(gone)) => Err(Lost::Gone(gone)),
         }
     }
 
@@ -148,6 +212,30 @@ impl Connection {
     }
 }
 
+/// Waits for the head of a response, no longer than `limit` without a word, together with
+/// whoever waits for it.
+async fn wait(
+    sent: &mut Sending<'_>,
+    mut receiving: Pin<&mut impl Future<Output = Result<Head, Lost>>>,
+    interims: &Interims,
+    limit: Duration,
+) -> Result<Head, Lost> {
+    let silence = sleep(limit);
+    tokio::pin!(silence);
+    loop {
+        tokio::select! {
+            biased;
+            head = &mut receiving => return head,
+            interim = interims.next() => {
+                sent.interim(&interim).await.map_err(Lost::Gone)?;
+                silence.as_mut().reset(Instant::now() + limit);
+            }
+            () = sent.gone() => return Err(Lost::Gone(Gone)),
+            () = &mut silence => return Err(Lost::TimedOut(limit)),
+        }
+    }
+}
+
 /// What becomes of the rest of a request whose answer is there already: an upstream that
 /// succeeds may still be reading, one that refuses is not.
 async fn finish_sending(
@@ -162,18 +250,20 @@ async fn finish_sending(
         Err(SendError::Closed(_)) => Ok(Sent::Part),
         Err(SendError::TimedOut(limit)) => Err(Lost::TimedOut(limit)),
         Err(SendError::Client(error)) => Err(Lost::Client(error)),
+        Err(SendError::Gone(gone)) => Err(Lost::Gone(gone)),
     }
 }
 
 async fn send(
     writer: &mut (impl AsyncWrite + Unpin),
     outgoing: &mut Outgoing<'_>,
+    interims: &Interims,
     limit: Duration,
 ) -> Result<(), SendError> {
     let mut head = outgoing.head.clone();
     let is_written = &mut outgoing.is_written;
     match &mut outgoing.body {
-        Sending::Whole(body) => {
+        Sending::Whole(body) | Sending::WholeFor(body, _) => {
             let mut message = head.chain(body.clone());
             write(writer, &mut message, limit, is_written).await?;
         }
@@ -181,7 +271,7 @@ async fn send(
             write(writer, &mut head, limit, is_written).await?;
             flush(writer, limit).await?;
             outgoing.is_spent = true;
-            while let Some(piece) = source.next().await.map_err(SendError::Client)? {
+            while let Some(piece) = next_piece(*source, interims).await? {
                 let mut framed = frame(piece, outgoing.length);
                 write(writer, &mut framed, limit, is_written).await?;
                 flush(writer, limit).await?;
@@ -193,6 +283,23 @@ async fn send(
         }
     }
     flush(writer, limit).await
+}
+
+/// The next piece of a body. Whoever it is awaited from is told meanwhile what comes
+/// before the response.
+async fn next_piece(
+    source: &mut dyn Requester,
+    interims: &Interims,
+) -> Result<Option<Bytes>, SendError> {
+    loop {
+        tokio::select! {
+            biased;
+            interim = interims.next() => {
+                source.interim(&interim).await.map_err(SendError::Gone)?;
+            }
+            piece = source.next() => return piece.map_err(SendError::Client),
+        }
+    }
 }
 
 /// A piece of a body as it goes over the wire.
@@ -230,19 +337,23 @@ async fn flush(writer: &mut (impl AsyncWrite + Unpin), limit: Duration) -> Resul
         .map_err(SendError::Closed)
 }
 
-/// Reads the head of the final response.
+/// Reads the head of the final response; those of interim ones go to `interims`.
 async fn receive(
     reader: &mut (impl AsyncRead + Unpin),
     incoming: &mut BytesMut,
     method: &Method,
+    interims: &Interims,
 ) -> Result<Head, Lost> {
     for _ in 0..INTERIM_LIMIT {
         let head = receive_one(reader, incoming, method).await?;
-        if head.response.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Lost::Broken("it switches to a protocol nobody asked for"));
-        }
-        if !head.response.status.is_informational() {
-            return Ok(head);
+        match head.response.status {
+            StatusCode::SWITCHING_PROTOCOLS => {
+                return Err(Lost::Broken("it switches to a protocol nobody asked for"));
+            }
+            // What we send expects nothing.
+            StatusCode::CONTINUE => {}
+            status if status.is_informational() => interims.push(head.response),
+            _ => return Ok(head),
         }
     }
     Err(Lost::Broken("too many interim responses"))

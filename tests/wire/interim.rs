@@ -97,7 +97,10 @@ async fn a_client_of_http_1_0_gets_no_interim_response() {
         assert!(!response.contains("HTTP/1.1 1"), "{path}: {response}");
         let request = upstream.only_request();
         assert!(!request.contains("Expect"), "{path}: {request}");
-        assert!(request.contains("\r\nX-A: 1\r\nX-B: 1\r\n"), "{path}: {request}");
+        assert!(
+            request.contains("\r\nX-A: 1\r\nX-B: 1\r\n"),
+            "{path}: {request}"
+        );
     }
 }
 

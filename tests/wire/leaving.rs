@@ -5,7 +5,7 @@ use std::sync::Arc;
 use interpose::transaction::Outcome;
 use tokio::sync::Notify;
 
-use crate::support::{Act, Finished, Sidecar, Upstream, every_path, eventually, soon};
+use crate::support::{Act, Finished, Sidecar, Upstream, eventually, every_path, soon};
 
 const GONE: Finished = Finished {
     status: 0,
@@ -52,9 +52,7 @@ async fn a_client_that_leaves_before_the_response_ends_the_exchange() {
 
 #[tokio::test]
 async fn a_client_that_leaves_within_a_silent_stream_ends_it() {
-    let event = Act::send(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n",
-    );
+    let event = Act::send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
     for request in [GET, POST] {
         leaves(request, std::slice::from_ref(&event), "data: 1\n\n").await;
     }
