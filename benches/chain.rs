@@ -16,7 +16,9 @@ use interpose::transaction::pipeline::Unavailable;
 use interpose::transaction::ports::{BodyError, BodySource, Exchange, Gone, Requester};
 use interpose::transaction::ports::{Sending, Upstream, UpstreamError};
 use interpose::transaction::respond::ErrorFormat;
-use interpose::transaction::{Calls, Line, Names, Outcome, Reply, Routes, Settings, Transaction};
+use interpose::transaction::{
+    Asked, Calls, Line, Names, Outcome, Reply, Routes, Settings, Transaction,
+};
 use tokio::runtime::Runtime;
 
 #[path = "support/call.rs"]
@@ -63,6 +65,13 @@ fn body(bencher: Bencher, count: usize) {
     bencher.bench_local(|| bench.transaction());
 }
 
+/// What every transaction asks for.
+const ASKED: Asked<'_> = Asked {
+    method: &Method::GET,
+    path: "/orders",
+    is_preflight: false,
+};
+
 /// A line with handlers, and what runs transactions on it.
 struct Bench {
     generation: Arc<Generation>,
@@ -85,7 +94,7 @@ impl Bench {
             .build()
             .expect("the system gives what a runtime needs");
 
-        let planned = line.plan(&generation, &Method::GET, "/orders");
+        let planned = line.plan(&generation, &ASKED);
         assert!(planned.is_none_or(|planned| planned.plan.path() == path));
         Self {
             generation,
@@ -96,7 +105,7 @@ impl Bench {
 
     /// From the head of the request to the reply.
     fn transaction(&self) -> Reply {
-        let planned = self.line.plan(&self.generation, &Method::GET, "/orders");
+        let planned = self.line.plan(&self.generation, &ASKED);
         let plan = planned.map(|planned| planned.plan).unwrap_or_default();
         let generation = Arc::clone(&self.generation);
         let mut tx = Transaction::new(generation, plan, call(), Instant::now());

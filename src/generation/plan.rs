@@ -2,13 +2,15 @@
 
 use http::StatusCode;
 
-use crate::handler::Target;
+use crate::handler::{Chain, Chains, Target};
 
 use super::{Facts, Generation, Handler, Step};
 
 /// The handlers that apply to one transaction, and what they make of its path.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
+    /// Those for preflights, in order; none where the request isn't one.
+    pub options: Vec<Planned>,
     /// Those of the request phase, in order.
     pub request: Vec<Planned>,
     /// Those of the response phase, of every kind, in order.
@@ -40,7 +42,7 @@ impl Plan {
     pub fn path(&self) -> Path {
         if self.is_empty() {
             Path::Stream
-        } else if self.sees_request_body() || self.response.iter().any(Planned::sees_body) {
+        } else if self.sees_request_body() || self.may_see_response_body() {
             Path::Buffered
         } else {
             Path::Heads
@@ -49,15 +51,28 @@ impl Plan {
 
     /// Whether nothing applies.
     pub fn is_empty(&self) -> bool {
-        self.request.is_empty() && self.response.is_empty()
+        self.options.is_empty() && self.request.is_empty() && self.response.is_empty()
     }
 
     /// Whether the request's body has to be read.
     pub fn sees_request_body(&self) -> bool {
-        self.request
+        self.options
             .iter()
+            .chain(&self.request)
             .chain(&self.response)
             .any(|planned| planned.facts.sees_request_body)
+    }
+
+    /// Leaves out the handlers that would see the request's body.
+    pub fn leave_out_those_that_see_the_request_body(&mut self) {
+        let Self {
+            options,
+            request,
+            response,
+        } = self;
+        for planned in [options, request, response] {
+            planned.retain(|planned| !planned.facts.sees_request_body);
+        }
     }
 
     /// Whether a response that begins with this status has to be read, should it have a body.
@@ -85,9 +100,9 @@ impl Planned {
 }
 
 impl Generation {
-    /// What applies to a transaction. Handlers that are already `running` further out,
-    /// by number, stay out.
-    pub fn plan(&self, target: &Target<'_>, running: &[usize]) -> Plan {
+    /// What applies to a transaction, which may begin as a CORS preflight. Handlers that
+    /// are already `running` further out, by number, stay out.
+    pub fn plan(&self, target: &Target<'_>, is_preflight: bool, running: &[usize]) -> Plan {
         let planned = |handler: &Handler| {
             let step = Step {
                 handler: handler.number,
@@ -98,19 +113,21 @@ impl Generation {
                 facts: handler.facts,
             })
         };
+        let of = |chain: &Chain<Handler>| chain.select(target).filter_map(planned).collect();
+        let Chains {
+            request,
+            response,
+            queued: _,
+            options,
+        } = &self.chains;
         Plan {
-            request: self
-                .chains
-                .request
-                .select(target)
-                .filter_map(planned)
-                .collect(),
-            response: self
-                .chains
-                .response
-                .select(target)
-                .filter_map(planned)
-                .collect(),
+            options: if is_preflight {
+                of(options)
+            } else {
+                Vec::new()
+            },
+            request: of(request),
+            response: of(response),
         }
     }
 }

@@ -21,7 +21,9 @@ use crate::message::framing::{self, Length};
 use crate::message::head::Fault;
 use crate::transaction::ports::Observer;
 use crate::transaction::respond::Refusal;
-use crate::transaction::{Line, Next, Outcome, Planned, Record, Reply, Routes, Transaction, begin};
+use crate::transaction::{
+    Asked, Line, Next, Outcome, Planned, Record, Reply, Routes, Transaction, begin,
+};
 use crate::upstream::Peer;
 
 use super::connection::{Connection, Turn};
@@ -120,7 +122,8 @@ impl Service {
         let Some(generation) = line.generations.current() else {
             return Err(Refusal::NotReady);
         };
-        let planned = line.plan(&generation, &received.method, received.uri.path());
+        let asked = Asked::new(&received.method, received.uri.path(), &received.headers);
+        let planned = line.plan(&generation, &asked);
         Ok(planned.map(|planned| (generation, planned)))
     }
 

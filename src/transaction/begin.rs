@@ -29,6 +29,31 @@ pub struct Names {
     metadata_name: Arc<str>,
 }
 
+/// A request, as far as its handlers are chosen by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path, without the query.
+    pub path: &'a str,
+    /// Whether a browser asks what it may do ([Fetch, CORS-preflight]).
+    ///
+    /// [Fetch, CORS-preflight]: https://fetch.spec.whatwg.org/#cors-preflight-request
+    pub is_preflight: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// A request with this head.
+    pub fn new(method: &'a Method, path: &'a str, fields: &impl Lookup) -> Self {
+        let asks = || fields.all("access-control-request-method").next().is_some();
+        Self {
+            method,
+            path,
+            is_preflight: *method == Method::OPTIONS && asks(),
+        }
+    }
+}
+
 /// What applies to a request, and the part of the API it is for.
 #[derive(Debug)]
 pub struct Planned {
@@ -65,21 +90,20 @@ impl Names {
         Arc::clone(service)
     }
 
-    /// Finds what applies to a request for `path`, without its query. Handlers that are
-    /// `running` further out stay out. `None` where nothing applies.
+    /// Finds what applies to a request. Handlers that are `running` further out stay out.
+    /// `None` where nothing applies.
     pub fn plan(
         &self,
         generation: &Generation,
-        method: &Method,
-        path: &str,
+        asked: &Asked<'_>,
         running: &[usize],
     ) -> Option<Planned> {
         if generation.chains.is_empty() {
             return None;
         }
-        let path = NormalPath::new(path.as_bytes());
-        let target = Target::new(method, &path, &self.services, self.case);
-        let plan = generation.plan(&target, running);
+        let path = NormalPath::new(asked.path.as_bytes());
+        let target = Target::new(asked.method, &path, &self.services, self.case);
+        let plan = generation.plan(&target, asked.is_preflight, running);
         if plan.is_empty() {
             return None;
         }

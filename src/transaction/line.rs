@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
 use crate::handler::{Call, Emitted, Kept, Origin};
 use crate::message::{Body, Request, Response};
 
-use super::begin::{self, Names, Planned};
+use super::begin::{self, Asked, Names, Planned};
 use super::calls::Calls;
 use super::ports::{BodyError, BodySource, Exchange, Gone, Requester, Sending, Upstream};
 use super::{Pipeline, Reply, Routes, Settings, Transaction};
@@ -61,9 +61,8 @@ impl Line {
         mut request: Request,
         caller: &Caller,
     ) -> Exchange {
-        let planned = self
-            .names
-            .plan(&generation, &request.method, &request.path, &caller.running);
+        let asked = Asked::new(&request.method, &request.path, &request.fields);
+        let planned = self.names.plan(&generation, &asked, &caller.running);
         let body = std::mem::take(&mut request.body);
         let Some(planned) = planned else {
             let bytes = body.bytes().cloned().unwrap_or_default();
@@ -103,8 +102,8 @@ impl Line {
     }
 
     /// Finds what applies to a request of a client.
-    pub fn plan(&self, generation: &Generation, method: &Method, path: &str) -> Option<Planned> {
-        self.names.plan(generation, method, path, &[])
+    pub fn plan(&self, generation: &Generation, asked: &Asked<'_>) -> Option<Planned> {
+        self.names.plan(generation, asked, &[])
     }
 }
 

@@ -16,7 +16,7 @@ pub mod respond;
 mod routes;
 mod state;
 
-pub use begin::{Names, Planned};
+pub use begin::{Asked, Names, Planned};
 pub use calls::{AllowedHost, Calls};
 pub use line::Line;
 pub use outcome::Outcome;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{StatusCode, header};
 
-use crate::generation::Ran;
+use crate::generation::{Planned, Ran, Step};
 use crate::handler::{Answer, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
 use crate::message::forwarded::{self, Way};
@@ -136,25 +136,18 @@ impl Pipeline {
 
     /// Runs the request handlers.
     pub async fn request_phase(&self, tx: &mut Transaction) -> Next {
-        if tx.plan.request.is_empty() {
+        if tx.plan.request.is_empty() && tx.plan.options.is_empty() {
             return Next::Forward;
         }
         if !tx.plan.response.is_empty() {
             tx.sent = Some(tx.call.request.clone());
         }
-        let steps = tx
-            .plan
-            .request
-            .iter()
-            .map(|planned| planned.step.clone())
-            .collect();
-        match self.run(tx, steps).await {
+        match self.run_before_upstream(tx).await {
             Verdict::Continue => Next::Forward,
             Verdict::Answer(answer) => {
                 tx.outcome = Outcome::Answered;
                 tx.is_final = answer == Answer::Final;
-                let response =
-                    std::mem::replace(&mut tx.call.response, Response::new(StatusCode::OK));
+                let response = take_response(tx);
                 Next::Reply(self.run_response_handlers(tx, response).await)
             }
             Verdict::Reject(rejection) => Next::Reply(self.rejected(tx, &rejection).await),
@@ -162,6 +155,24 @@ impl Pipeline {
                 unreachable!("a request's body is text, which can always be read")
             }
         }
+    }
+
+    /// Runs the handlers for preflights, then those of requests. What answers a preflight
+    /// is final: the handlers of the response phase have no say in it.
+    async fn run_before_upstream(&self, tx: &mut Transaction) -> Verdict {
+        if !tx.plan.options.is_empty() {
+            match self.run(tx, steps(&tx.plan.options)).await {
+                Verdict::Continue => {}
+                Verdict::Answer(Answer::Open | Answer::Final) => {
+                    return Verdict::Answer(Answer::Final);
+                }
+                decided @ (Verdict::Reject(_) | Verdict::Unreadable(_)) => return decided,
+            }
+        }
+        if tx.plan.request.is_empty() {
+            return Verdict::Continue;
+        }
+        self.run(tx, steps(&tx.plan.request)).await
     }
 
     /// Runs the response handlers on the head of a response whose body streams past.
@@ -268,12 +279,7 @@ impl Pipeline {
                 if missing.can_pass() && self.settings.unavailable == Unavailable::Pass =>
             {
                 skipped(tx, &missing.to_string());
-                tx.plan
-                    .request
-                    .retain(|planned| !planned.facts.sees_request_body);
-                tx.plan
-                    .response
-                    .retain(|planned| !planned.facts.sees_request_body);
+                tx.plan.leave_out_those_that_see_the_request_body();
                 Ok(None)
             }
             Err(missing) => Err(missing.refusal()),
@@ -403,7 +409,7 @@ impl Pipeline {
         }
     }
 
-    async fn run(&self, tx: &mut Transaction, steps: Vec<crate::generation::Step>) -> Verdict {
+    async fn run(&self, tx: &mut Transaction, steps: Vec<Step>) -> Verdict {
         let numbers: Vec<usize> = steps.iter().map(|step| step.handler).collect();
         let call = tx.call.take();
         let host = self.calls.of(&tx.generation);
@@ -422,6 +428,10 @@ impl Pipeline {
 fn for_nobody(tx: &mut Transaction, Gone: Gone) -> Reply {
     tx.outcome = Outcome::ClientGone;
     Reply::Nobody
+}
+
+fn steps(planned: &[Planned]) -> Vec<Step> {
+    planned.iter().map(|planned| planned.step.clone()).collect()
 }
 
 fn take_response(tx: &mut Transaction) -> Response {

@@ -1,0 +1,2 @@
+// Nor here.
+res.headers['X-Marked'] = 'yes';

@@ -1,0 +1,1 @@
+req.headers['X-Request-Handler'] = 'ran';

@@ -1,0 +1,2 @@
+// Runs on what the upstream says.
+res.headers['X-Marked'] = 'yes';

@@ -1,0 +1,1 @@
+res.headers['X-Hint'] = 'ask for access';
