@@ -8,6 +8,10 @@ use interpose::message::framing::Length;
 use interpose::message::head::{self, Limits};
 use interpose::message::{Fields, Query};
 
+#[path = "targets/document.rs"]
+mod document;
+pub use document::document;
+
 const LIMITS: Limits = Limits {
     bytes: 4096,
     fields: 32,
@@ -17,11 +21,12 @@ const LIMITS: Limits = Limits {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 4] = [
+pub const ALL: [Target; 5] = [
     ("head", head),
     ("chunked", chunked),
     ("coding", coding),
     ("query", query),
+    ("document", document),
 ];
 
 /// A head that passes is read by another parser in the same way, to the byte.

@@ -4,28 +4,23 @@ use rquickjs::{CatchResultExt, Context, Ctx, Function, Runtime, Value};
 
 use super::{install, open, write};
 
+mod comparison;
 mod differential;
 mod functions;
 mod lifecycle;
+mod plain;
 mod semantics;
 mod writing;
 
 /// The most that a test writes.
 const LONGEST_TEXT: usize = 1 << 20;
 
-/// Keeps the engine's own JSON, the reference that lazy values are measured by.
-const KEEP_NATIVE: &str = "globalThis.native = {
-    parse: JSON.parse,
-    stringify: JSON.stringify,
-    JSON: Object.create(Object.getPrototypeOf(JSON), Object.getOwnPropertyDescriptors(JSON)),
-}";
-
 /// Runs a closure in a fresh context with lazy values.
 fn lazily<R>(body: impl FnOnce(&Ctx<'_>) -> R) -> R {
     let runtime = Runtime::new().expect("memory for a runtime");
     let context = Context::full(&runtime).expect("memory for a context");
     context.with(|ctx| {
-        ctx.eval::<(), _>(KEEP_NATIVE).expect("JSON is there");
+        plain::keep(&ctx).expect("JSON is there");
         install(&ctx, LONGEST_TEXT).expect("memory for a class");
         body(&ctx)
     })

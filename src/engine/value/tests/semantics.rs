@@ -1,4 +1,4 @@
-use super::{call, lazily};
+use super::{call, lazily, plain};
 use bytes::Bytes;
 use rquickjs::{Ctx, Function, Value};
 
@@ -23,9 +23,10 @@ const SHOW: &str = r"
 
 fn shown<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> String {
     let show: Function<'js> = ctx.eval(SHOW).expect("it compiles");
-    let stringify: Function<'js> = ctx.eval("native.stringify").expect("it was kept");
     let shown: Value<'js> = show.call((value,)).expect("it shows everything");
-    stringify.call((shown,)).expect("what is shown has a text")
+    plain::write(ctx, &shown)
+        .expect("memory for a text")
+        .expect("what is shown has a text")
 }
 
 /// What a script returns, and what it leaves.
@@ -166,8 +167,8 @@ fn a_script_cannot_tell_lazy_values_from_plain_ones() {
     for script in SCRIPTS {
         let (lazy, plain) = lazily(|ctx| {
             let lazy = open(ctx, Bytes::from_static(DOCUMENT.as_bytes())).expect("it is JSON");
-            let parse: Function<'_> = ctx.eval("native.parse").expect("it was kept");
-            let plain: Value<'_> = parse.call((DOCUMENT,)).expect("it is JSON");
+            let text = Bytes::from_static(DOCUMENT.as_bytes());
+            let plain = plain::open(ctx, &text).expect("it is JSON");
             (outcome(ctx, script, lazy), outcome(ctx, script, plain))
         });
 
