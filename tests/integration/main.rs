@@ -13,6 +13,7 @@ mod life;
 mod limits;
 mod load;
 mod log;
+mod product;
 mod reload;
 mod reload_triggers;
 mod reload_under_load;
