@@ -202,6 +202,33 @@ async fn a_rejection_of_a_response_takes_its_place() {
 }
 
 #[tokio::test]
+async fn a_rejection_reaches_a_client_that_is_still_sending() {
+    let upstream = Upstream::acting_early(|_, _| {
+        vec![Act::send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsec")]
+    })
+    .await;
+    let rejects = |call: &mut interpose::handler::Call| match call.response.status.as_u16() {
+        200 => reject(403, "no"),
+        _ => Verdict::Continue,
+    };
+    for handlers in [
+        Handlers::default().on_request_head(|_| reject(403, "no")),
+        Handlers::default().on_response_head(rejects),
+    ] {
+        let sidecar = Sidecar::with(&upstream, handlers);
+        let client = sidecar.client().await;
+
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000000\r\n\r\n";
+        let response = client.send_without_end(head).await;
+
+        let response = response.expect("the connection ends well");
+        assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
+        assert!(response.contains("Connection: close"), "{response}");
+        assert!(response.contains(r#""errorMessage":"no""#), "{response}");
+    }
+}
+
+#[tokio::test]
 async fn handlers_see_the_failure_of_the_upstream() {
     let upstream = Upstream::acting(|_, _| vec![Act::Close]).await;
     let handlers = Handlers::default().on_response_head(|call| {

@@ -55,6 +55,23 @@ async fn what_is_not_served_is_refused() {
 }
 
 #[tokio::test]
+async fn a_method_that_is_not_served_is_refused_with_those_that_are() {
+    let upstream = Upstream::json("{}").await;
+    let sidecar = Sidecar::plain(&upstream);
+
+    let response = sidecar
+        .client()
+        .await
+        .ask("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+
+    assert_eq!(
+        response.field("allow"),
+        Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    );
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70_000));
     let many = format!(

@@ -5,7 +5,7 @@ use http::{HeaderValue, header};
 use interpose::handler::{Call, Verdict};
 use interpose::message::Body;
 
-use crate::support::{Act, Handlers, Sidecar, Upstream, ok};
+use crate::support::{Act, Handlers, Sidecar, Upstream, every_path, ok};
 
 fn edits(call: &mut Call) -> Verdict {
     if call.response.body.bytes().is_some() {
@@ -110,6 +110,78 @@ async fn a_write_on_condition_names_the_tag_that_the_upstream_knows() {
         Some("W/\"a-ffffffffffff\", \"a\", W/\"a\"")
     );
     assert_eq!(field(&request, "If-None-Match").as_deref(), Some("*"));
+}
+
+#[tokio::test]
+async fn the_answer_to_head_is_not_true_of_an_unedited_body_that_a_client_keeps() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: \"a\"\r\nLast-Modified: x\r\nX-A: 1\r\nContent-Length: 7\r\n\r\n";
+    let upstream = Upstream::answering(answer).await;
+    let sidecar = Sidecar::with(&upstream, Handlers::default().on_response(edits));
+    let mut client = sidecar.client().await;
+
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let head = client.head().await;
+
+    assert!(
+        head.contains("\r\nETag: W/\"a-000000000000\"\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("\r\nX-A: 1\r\n"), "{head}");
+    for gone in ["Last-Modified", "Content-Length"] {
+        assert!(!head.contains(gone), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_head_stays_where_handlers_would_not_see_the_body() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nETag: \"a\"\r\nLast-Modified: x\r\nContent-Length: 7\r\nDate: x\r\n";
+    let upstream = Upstream::answering(format!("{answer}\r\n")).await;
+    let sidecar = Sidecar::with(&upstream, Handlers::default().on_response(edits));
+    let mut client = sidecar.client().await;
+
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+
+    let expected = format!("{answer}Connection: keep-alive\r\n\r\n");
+    assert_eq!(client.head().await, expected);
+}
+
+#[tokio::test]
+async fn a_read_on_condition_names_the_tag_that_the_upstream_knows() {
+    let upstream = Upstream::json("{}").await;
+    let sidecar = Sidecar::with(&upstream, Handlers::default().on_response(edits));
+
+    sidecar
+        .client()
+        .await
+        .ask(get(
+            "If-Match: W/\"a-000000000000\"\r\nIf-Unmodified-Since: x\r\n",
+        ))
+        .await;
+
+    let request = upstream.only_request();
+    assert_eq!(
+        field(&request, "If-Match").as_deref(),
+        Some("W/\"a-000000000000\", \"a\", W/\"a\"")
+    );
+    assert_eq!(field(&request, "If-Unmodified-Since").as_deref(), Some("x"));
+}
+
+#[tokio::test]
+async fn where_no_handler_sees_a_body_conditions_and_ranges_arrive_as_they_were_sent() {
+    let asked = "Range: bytes=0-1\r\nIf-Range: \"a\"\r\nIf-None-Match: \"b\", W/\"c-ffffffffffff\"\r\nIf-Modified-Since: x\r\nIf-Match: \"d\"\r\nIf-Unmodified-Since: y\r\n";
+    let part = "HTTP/1.1 206 Partial Content\r\nContent-Type: application/json\r\nETag: \"a\"\r\nAccept-Ranges: bytes\r\nContent-Range: bytes 0-1/9\r\nDate: x\r\nContent-Length: 2\r\n";
+    for (path, handlers) in every_path().into_iter().take(2) {
+        let upstream = Upstream::answering(format!("{part}\r\n{{\"")).await;
+        let sidecar = Sidecar::with(&upstream, handlers);
+
+        let response = sidecar.client().await.ask(get(asked)).await;
+
+        let expected = format!("{part}Connection: keep-alive\r\n\r\n");
+        assert_eq!(response.head, expected, "{path}");
+        assert_eq!(response.text(), "{\"", "{path}");
+        let request = upstream.only_request();
+        assert!(request.contains(asked), "{path}: {request}");
+    }
 }
 
 #[tokio::test]

@@ -74,6 +74,21 @@ impl Client {
             .await
     }
 
+    /// Sends a head and a body that doesn't end, until it is not taken any more; gives what
+    /// comes until the connection ends, an error where it is reset.
+    pub(crate) async fn send_without_end(mut self, head: &str) -> io::Result<String> {
+        self.send(head).await;
+        let (mut reader, mut writer) = self.stream.into_split();
+        let sending = tokio::spawn(async move {
+            let piece = vec![b'a'; 64 * 1024];
+            while writer.write_all(&piece).await.is_ok() {}
+        });
+        let mut seen = Vec::new();
+        let read = soon(reader.read_to_end(&mut seen)).await;
+        sending.abort();
+        read.map(|_| String::from_utf8_lossy(&seen).into_owned())
+    }
+
     /// The next response, which has a body by its own framing.
     pub(crate) async fn response(&mut self) -> Response {
         let head = self.head().await;
