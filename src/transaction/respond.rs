@@ -10,6 +10,9 @@ use crate::message::{Body, Response, head};
 use super::Outcome;
 use super::ports::{BodyError, Gone, UpstreamError};
 
+/// Methods that are forwarded.
+const SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// How errors look to clients: `[errors]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ErrorFormat {
@@ -117,6 +120,12 @@ impl ErrorFormat {
             response
                 .fields
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if refusal == Refusal::Head(head::Fault::Method) {
+            // RFC 9110 §15.5.6 wants it. Methods of other names are forwarded too.
+            response
+                .fields
+                .insert(header::ALLOW, HeaderValue::from_static(SERVED));
         }
         response
     }
