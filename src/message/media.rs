@@ -1,4 +1,4 @@
-//! Which media types count as JSON (`bodies.json_types`).
+//! Which media types count as JSON (`bodies.json_types`), and which as a stream of events.
 
 /// A pattern for the `Content-Type` of a JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +41,7 @@ impl JsonType {
 
     /// Whether a body with this `Content-Type` fits; parameters and case don't count.
     pub fn matches(&self, content_type: Option<&str>) -> bool {
-        let essence = content_type.map(|value| value.split(';').next().unwrap_or(value).trim());
-        match (self, essence) {
+        match (self, content_type.map(essence)) {
             (Self::Missing, None) => true,
             (Self::Exact(pattern), Some(essence)) => essence.eq_ignore_ascii_case(pattern),
             (Self::Suffix(suffix), Some(essence)) => {
@@ -51,6 +50,16 @@ impl JsonType {
             (Self::Missing, Some(_)) | (Self::Exact(_) | Self::Suffix(_), None) => false,
         }
     }
+}
+
+/// Whether a body with this `Content-Type` is a stream of events, which may never end.
+pub fn is_event_stream(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|value| essence(value).eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// A media type without its parameters.
+fn essence(value: &str) -> &str {
+    value.split(';').next().unwrap_or(value).trim()
 }
 
 /// Whether a text is a `token` as RFC 9110 §5.6.2 has it, without `*`.

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use crate::message::head::Fault;
 use crate::transaction::ports::Observer;
 use crate::transaction::respond::{ErrorFormat, Refusal};
-use crate::transaction::{Outcome, Record};
+use crate::transaction::{Outcome, Record, Unseen};
 use crate::upstream;
 
 use super::connection::{Connection, Turn};
@@ -100,6 +100,7 @@ impl Rules {
                 status: fault.status().as_u16(),
                 duration: Duration::ZERO,
                 outcome: Outcome::ClientError,
+                unseen: Unseen::default(),
                 generation: None,
             });
         }

@@ -21,6 +21,7 @@ use crate::message::framing::{self, Length};
 use crate::message::head::Fault;
 use crate::transaction::ports::Observer;
 use crate::transaction::respond::Refusal;
+use crate::transaction::unseen::Reason;
 use crate::transaction::{
     Asked, Line, Next, Outcome, Planned, Record, Reply, Routes, Transaction, begin,
 };
@@ -31,6 +32,9 @@ use super::error::{Trouble, trouble};
 use super::inbound::{self, Arrival, ClientBody};
 use super::listener::Rules;
 use super::{Settings, head, outbound};
+
+/// What ends an exchange whose response has been sent in place of the upstream's.
+const ANSWERED: ErrorType = ErrorType::Custom("answered instead of the upstream");
 
 /// What requests are served with.
 pub struct Service {
@@ -149,6 +153,9 @@ impl Service {
         };
         let tx = inbound::begin(session, ctx.connection(), &line.names, arrival);
         let tx = ctx.transaction.insert(tx);
+        if leaves && tx.plan.may_see_response_body() {
+            tx.unseen.response = Some(Reason::Upgrade);
+        }
         let reply = if streams {
             match line.pipeline.request_phase(tx).await {
                 Next::Reply(response) => Reply::Whole(response),
@@ -257,9 +264,7 @@ async fn answer_instead(
 ) -> Result<()> {
     session.set_keepalive(None);
     outbound::whole(session, connection, response).await?;
-    Err(Error::new_in(ErrorType::Custom(
-        "answered instead of the upstream",
-    )))
+    Err(Error::new_in(ANSWERED))
 }
 
 impl Context {
@@ -448,6 +453,11 @@ impl ProxyHttp for Service {
         error: &Error,
         ctx: &mut Context,
     ) -> FailToProxy {
+        if *error.etype() == ANSWERED {
+            // The client may still be sending, which must not cost it the answer.
+            session.shutdown().await;
+            return closed(0);
+        }
         let trouble = trouble(error, self.upstream_of(ctx));
         if let Some(written) = final_response(session) {
             if framing::length(&written.headers) == Ok(Length::Unsaid) {
@@ -483,6 +493,7 @@ impl ProxyHttp for Service {
         };
         let status = final_response(session).map_or(0, |head| head.status.as_u16());
         let request = session.req_header();
+        let tx = ctx.transaction.as_ref();
         observer.finished(&Record {
             id: Some(&ctx.id),
             method: request.method.as_str(),
@@ -490,7 +501,8 @@ impl ProxyHttp for Service {
             status,
             duration: ctx.began.elapsed(),
             outcome: ctx.outcome,
-            generation: ctx.transaction.as_ref().map(|tx| tx.generation.id),
+            unseen: tx.map(|tx| tx.unseen).unwrap_or_default(),
+            generation: tx.map(|tx| tx.generation.id),
         });
     }
 }

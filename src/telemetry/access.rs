@@ -2,6 +2,7 @@
 
 use crate::transaction::Record;
 use crate::transaction::ports::Observer;
+use crate::transaction::unseen::Reason;
 
 use super::log::ACCESS;
 
@@ -18,6 +19,7 @@ impl Observer for AccessLog {
             status,
             duration,
             outcome,
+            unseen,
             generation,
         } = record;
         tracing::info!(
@@ -28,6 +30,8 @@ impl Observer for AccessLog {
             status,
             duration_ms = duration.as_secs_f64() * 1000.0,
             outcome = outcome.label(),
+            request_unseen = unseen.request.map(Reason::label),
+            response_unseen = unseen.response.map(Reason::label),
             generation = generation.map(tracing::field::display),
             "transaction"
         );

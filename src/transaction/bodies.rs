@@ -10,6 +10,7 @@ use crate::message::{Body, Fields, Response};
 use super::coded::Coded;
 use super::ports::{BodyError, BodySource, Gone, Requester};
 use super::respond::Refusal;
+use super::unseen::Reason;
 
 /// A body whose first pieces have been read already and come first.
 pub(super) struct Resumed<S> {
@@ -127,11 +128,14 @@ pub(super) enum Missing {
 }
 
 impl Missing {
-    /// Whether the body can pass by without handlers.
-    pub(super) fn can_pass(self) -> bool {
+    /// Why the body can pass without handlers, where it can.
+    pub(super) fn reason(self) -> Option<Reason> {
         match self {
-            Self::Broken(_) => false,
-            Self::TooLarge | Self::Coded | Self::Corrupt | Self::NotText => true,
+            Self::Broken(_) => None,
+            Self::TooLarge => Some(Reason::TooLarge),
+            Self::Coded => Some(Reason::UnknownCoding),
+            Self::Corrupt => Some(Reason::Corrupt),
+            Self::NotText => Some(Reason::NotText),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod record;
 pub mod respond;
 mod routes;
 mod state;
+pub mod unseen;
 
 pub use begin::{Asked, Names, Planned};
 pub use calls::{AllowedHost, Calls};
@@ -24,3 +25,4 @@ pub use pipeline::{Next, Pipeline, Reply, Settings};
 pub use record::Record;
 pub use routes::Routes;
 pub use state::Transaction;
+pub use unseen::Unseen;

@@ -21,14 +21,15 @@ use crate::generation::{Planned, Ran, Step};
 use crate::handler::{Answer, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
 use crate::message::forwarded::{self, Way};
-use crate::message::{Body, JsonType, Request, Response, validators};
+use crate::message::{Body, JsonType, Request, Response, media, validators};
 
-use super::bodies::{Received, Resumed};
+use super::bodies::{Missing, Received, Resumed};
 use super::calls::Calls;
 use super::coded::{Coded, Reader};
 use super::line::Upstreams;
 use super::ports::{Exchange, Gone, Requester, Sending, UpstreamError};
 use super::respond::{ErrorFormat, Refusal};
+use super::unseen::Reason;
 use super::{Outcome, Transaction};
 
 /// What the line obeys.
@@ -205,7 +206,7 @@ impl Pipeline {
             tracing::warn!(transaction = %tx.call.id, reason, "the upstream's body can't be had");
             return self.refused(tx, Refusal::UpstreamBody).await;
         }
-        skipped(tx, reason);
+        tx.unseen.response = Some(Reason::NotJson);
         tx.plan.response.retain(|planned| !planned.facts.sees_body);
         let response = take_response(tx);
         // No step that is left sees a body: it can't be unreadable again.
@@ -275,14 +276,19 @@ impl Pipeline {
                 request.body = body;
                 Ok(coded)
             }
-            Err(missing)
-                if missing.can_pass() && self.settings.unavailable == Unavailable::Pass =>
-            {
-                skipped(tx, &missing.to_string());
+            Err(missing) => {
+                tx.unseen.request = Some(self.passes(missing).ok_or(missing.refusal())?);
                 tx.plan.leave_out_those_that_see_the_request_body();
                 Ok(None)
             }
-            Err(missing) => Err(missing.refusal()),
+        }
+    }
+
+    /// Why a body passes without the handlers that wanted it, where it does.
+    fn passes(&self, missing: Missing) -> Option<Reason> {
+        match self.settings.unavailable {
+            Unavailable::Refuse => None,
+            Unavailable::Pass => missing.reason(),
         }
     }
 
@@ -321,15 +327,18 @@ impl Pipeline {
     /// passes without them if that is configured.
     async fn read_response(
         &self,
-        tx: &Transaction,
+        tx: &mut Transaction,
         mut exchange: Exchange,
     ) -> Result<(Exchange, Option<Coded>), Refusal> {
-        let is_seen = tx.plan.sees_response_body(exchange.head.status);
-        if is_seen && exchange.head.body == Body::Empty && leaves_body_out(tx, &exchange.head) {
+        if !tx.plan.sees_response_body(exchange.head.status) {
+            return Ok((exchange, None));
+        }
+        tx.unseen.response = self.unseen(tx, &exchange.head);
+        if tx.unseen.response == Some(Reason::LeftOut) {
             // It tells the length of a body as it would be without the handlers.
             exchange.head.fields.remove(header::CONTENT_LENGTH);
         }
-        if !is_seen || exchange.head.body != Body::Streamed || !self.is_json(&exchange.head) {
+        if tx.unseen.response.is_some() || exchange.head.body != Body::Streamed {
             return Ok((exchange, None));
         }
         let mut body = Resumed::new(exchange.body);
@@ -342,18 +351,30 @@ impl Pipeline {
                 exchange.head.body = body;
                 coded
             }
-            Err(missing)
-                if missing.can_pass() && self.settings.unavailable == Unavailable::Pass =>
-            {
-                skipped(tx, &missing.to_string());
+            Err(missing) => {
+                let Some(reason) = self.passes(missing) else {
+                    tracing::warn!(transaction = %tx.call.id, reason = %missing, "the upstream's body can't be had");
+                    return Err(Refusal::UpstreamBody);
+                };
+                tx.unseen.response = Some(reason);
                 None
-            }
-            Err(reason) => {
-                tracing::warn!(transaction = %tx.call.id, %reason, "the upstream's body can't be had");
-                return Err(Refusal::UpstreamBody);
             }
         };
         Ok((exchange, coded))
+    }
+
+    /// Why handlers that see a body don't see this response's, as far as its head says.
+    fn unseen(&self, tx: &Transaction, head: &Response) -> Option<Reason> {
+        let is_empty = head.body == Body::Empty;
+        if self.is_json(head) {
+            (is_empty && leaves_body_out(tx, head)).then_some(Reason::LeftOut)
+        } else if is_empty {
+            None
+        } else if media::is_event_stream(content_type(head)) {
+            Some(Reason::EventStream)
+        } else {
+            Some(Reason::OtherType)
+        }
     }
 
     /// Whether handlers of the response phase that see a body have one to see.
@@ -367,14 +388,11 @@ impl Pipeline {
 
     /// Whether a response's type says it is JSON.
     fn is_json(&self, response: &Response) -> bool {
-        let value = response
-            .fields
-            .get(header::CONTENT_TYPE)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let value = content_type(response);
         self.settings
             .json_types
             .iter()
-            .any(|known| known.matches(value.as_deref()))
+            .any(|known| known.matches(value))
     }
 
     /// Makes the request the one to be forwarded: says where it comes from, and where a
@@ -434,6 +452,12 @@ fn steps(planned: &[Planned]) -> Vec<Step> {
     planned.iter().map(|planned| planned.step.clone()).collect()
 }
 
+fn content_type(response: &Response) -> Option<&str> {
+    let value = response.fields.get(header::CONTENT_TYPE)?;
+    // No type that is known has other letters.
+    Some(value.to_str().unwrap_or("unreadable"))
+}
+
 fn take_response(tx: &mut Transaction) -> Response {
     std::mem::replace(&mut tx.call.response, Response::new(StatusCode::OK))
 }
@@ -463,15 +487,14 @@ fn describe(tx: &Transaction, response: &mut Response) {
     } else if response.status == StatusCode::NOT_MODIFIED && edits_what_is_kept(tx) {
         // It speaks of a body that this generation has edited: of no other the upstream was asked.
         validators::mark_tag(&mut response.fields, &tx.generation.id.to_string());
+    } else if tx.unseen.response == Some(Reason::LeftOut) {
+        // To HEAD. Were it true of the upstream's own body, a cache could go on with one from
+        // before the handlers ([RFC 9111 §4.3.5]).
+        validators::describe_edited(&mut response.fields, &tx.generation.id.to_string());
     }
 }
 
 /// Whether handlers may edit a body that the client keeps and asks about later.
 fn edits_what_is_kept(tx: &Transaction) -> bool {
     tx.plan.sees_response_body(StatusCode::OK)
-}
-
-/// Handlers don't run since the body they want can't be had: nobody is to wonder why.
-fn skipped(tx: &Transaction, reason: &str) {
-    tracing::info!(transaction = %tx.call.id, reason, "handlers that see the body were left out");
 }

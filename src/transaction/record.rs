@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::generation::GenerationId;
 use crate::handler::TransactionId;
 
-use super::Outcome;
+use super::{Outcome, Unseen};
 
 /// The facts of one finished transaction, for those who observe.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Record<'a> {
     pub duration: Duration,
     /// How it ended.
     pub outcome: Outcome,
+    /// The bodies that passed without the handlers that would have seen them.
+    pub unseen: Unseen,
     /// The generation it ran on, where any handler applied.
     pub generation: Option<GenerationId>,
 }

@@ -9,7 +9,7 @@ use crate::generation::{Generation, Plan, Planned, Step};
 use crate::handler::Call;
 use crate::message::Request;
 
-use super::Outcome;
+use super::{Outcome, Unseen};
 
 /// One transaction, from the head of its request to the end of its response.
 ///
@@ -23,6 +23,8 @@ pub struct Transaction {
     pub began: Instant,
     /// How it ended, as far as is known.
     pub outcome: Outcome,
+    /// The bodies that passed without the handlers that would have seen them.
+    pub unseen: Unseen,
     /// The call, while no handler has it.
     pub(super) call: Call,
     /// The request as the client sent it, once handlers may have changed the call's.
@@ -41,6 +43,7 @@ impl Transaction {
             plan,
             began,
             outcome: Outcome::default(),
+            unseen: Unseen::default(),
             call,
             sent: None,
             begun: Vec::new(),

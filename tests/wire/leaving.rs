@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use interpose::transaction::Outcome;
+use interpose::transaction::{Outcome, Unseen};
 use tokio::sync::Notify;
 
 use crate::support::{Act, Finished, Sidecar, Upstream, eventually, every_path, soon};
@@ -10,6 +10,10 @@ use crate::support::{Act, Finished, Sidecar, Upstream, eventually, every_path, s
 const GONE: Finished = Finished {
     status: 0,
     outcome: Outcome::ClientGone,
+    unseen: Unseen {
+        request: None,
+        response: None,
+    },
 };
 
 /// A client asks an upstream that acts so, gets all of `answered`, and leaves; the upstream

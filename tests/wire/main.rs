@@ -13,4 +13,5 @@ mod refusals;
 mod secure;
 mod support;
 mod trouble;
+mod unseen;
 mod validators;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use interpose::transaction::Outcome;
+use interpose::transaction::{Outcome, Unseen};
 
 use crate::support::{Finished, Setup, Sidecar, Upstream, eventually};
 
@@ -24,6 +24,7 @@ async fn refused(request: impl AsRef<[u8]>, status: u16) {
     let finished = Finished {
         status,
         outcome: Outcome::ClientError,
+        unseen: Unseen::default(),
     };
     assert_eq!(sidecar.finished(), [finished], "{shown}");
 }

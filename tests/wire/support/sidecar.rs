@@ -11,7 +11,7 @@ use interpose::proxy::{Listener, Parts, Server, Service, Settings};
 use interpose::transaction::pipeline::Unavailable;
 use interpose::transaction::ports::Observer;
 use interpose::transaction::respond::ErrorFormat;
-use interpose::transaction::{self, Calls, Line, Names, Outcome, Record, Routes};
+use interpose::transaction::{self, Calls, Line, Names, Outcome, Record, Routes, Unseen};
 use interpose::upstream;
 
 use super::{Client, Handlers, Upstream};
@@ -27,6 +27,7 @@ pub(crate) struct Sidecar {
 pub(crate) struct Finished {
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
+    pub(crate) unseen: Unseen,
 }
 
 /// A proxy to be started.
@@ -165,6 +166,7 @@ impl Observer for Recorder {
         self.0.lock().expect("no panic").push(Finished {
             status: record.status,
             outcome: record.outcome,
+            unseen: record.unseen,
         });
     }
 }
