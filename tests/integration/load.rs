@@ -1,11 +1,11 @@
 //! What nobody may notice while requests are under way: reloads, and the end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use rustix::process::Signal;
 
-use super::support::client::{connect, request};
+use super::support::client::{connect, request, try_connect};
 use super::support::eventually::eventually;
 use super::support::gate::Gate;
 use super::support::script_dir::ScriptDir;
@@ -101,4 +101,45 @@ fn sigterm_fails_no_request_that_is_under_way() {
         assert_eq!(answer.head.value("Connection"), Some("close"));
     }
     assert_eq!(sidecar.ended().code(), Some(0));
+}
+
+/// Asks on connections that are kept until a response ends them, until none can be opened.
+/// Whatever has been sent is answered.
+fn ask_until_nobody_listens(sidecar: &Sidecar, answered: &AtomicUsize) {
+    while let Ok(mut wire) = try_connect(sidecar.proxy) {
+        loop {
+            wire.send(&request("GET", "/", "")).expect("it is taken");
+            let answer = wire.response("GET").expect("no request fails");
+            assert_eq!(answer.status(), 200);
+            answered.fetch_add(1, Ordering::Relaxed);
+            if answer.head.value("Connection") == Some("close") {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn sigterm_fails_no_request_of_clients_that_keep_their_connections() {
+    for delay in ["0s", "300ms"] {
+        let upstream = Upstream::answering(|_| json("{\"id\": 1}"));
+        let scripts = ScriptDir::with(&[("10-mark.response.js", &marking(1))]);
+        let mut sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .config(&format!("[drain]\ndelay = \"{delay}\"\n"))
+            .start();
+        let answered = AtomicUsize::new(0);
+
+        thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(|| ask_until_nobody_listens(&sidecar, &answered));
+            }
+            eventually("load", || {
+                (answered.load(Ordering::Relaxed) > 20 * CLIENTS).then_some(())
+            });
+            sidecar.signal(Signal::TERM);
+        });
+
+        assert_eq!(sidecar.ended().code(), Some(0), "{delay}");
+    }
 }

@@ -52,6 +52,7 @@ pub(crate) fn request(method: &str, target: &str, body: &str) -> Vec<u8> {
     format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n{body}").into()
 }
 
-fn try_connect(address: SocketAddr) -> io::Result<Wire> {
+/// Like [`connect`], for those who expect that it may fail.
+pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Wire> {
     Wire::new(TcpStream::connect_timeout(&address, PATIENCE)?)
 }
