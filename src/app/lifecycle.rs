@@ -75,6 +75,7 @@ pub(super) async fn drain(
     drain: Drain,
 ) {
     stage.send_replace(Stage::Draining);
+    server.send_away();
     tracing::info!(connections = server.connections(), "draining");
     let finished = async {
         // At an end where nobody is left, nobody can be sent away.

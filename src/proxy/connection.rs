@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -18,6 +18,8 @@ pub(super) struct Connection {
     pub(super) tls: bool,
     turn: AtomicU8,
     is_broken: AtomicBool,
+    /// Whether every response of the server ends its connection.
+    sends_away: Arc<AtomicBool>,
     date: Mutex<Option<Date>>,
 }
 
@@ -42,13 +44,14 @@ pub(super) enum Turn {
 }
 
 impl Connection {
-    pub(super) fn new(peer: SocketAddr, local: SocketAddr) -> Self {
+    pub(super) fn new(peer: SocketAddr, local: SocketAddr, sends_away: Arc<AtomicBool>) -> Self {
         Self {
             peer,
             local,
             tls: false,
             turn: AtomicU8::new(Turn::Client as u8),
             is_broken: AtomicBool::new(false),
+            sends_away,
             date: Mutex::new(None),
         }
     }
@@ -63,6 +66,11 @@ impl Connection {
 
     pub(super) fn set_turn(&self, turn: Turn) {
         self.turn.store(turn as u8, Ordering::Release);
+    }
+
+    /// Whether it ends with the response that is about to be sent.
+    pub(super) fn is_sent_away(&self) -> bool {
+        self.sends_away.load(Ordering::Acquire)
     }
 
     /// Has the connection end so that a response without a length doesn't look whole.

@@ -1,13 +1,15 @@
 //! Accepts connections, serves the requests on each in turn, and ends well.
 //!
 //! ```text
-//! Listener ──start──▶ Server ──drain──▶ no connection is accepted, idle ones close,
-//!                                       those with a request finish it, then close
+//! Listener ──start──▶ Server ──send away──▶ every response ends its connection
+//!                        └────drain──────▶ no connection is accepted; soon idle ones close,
+//!                                          those with a request finish it, then close
 //! ```
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +39,10 @@ const BACKLOG: u32 = 4096;
 /// How long nothing is accepted after the system could not give us a connection.
 const BREATHER: Duration = Duration::from_millis(100);
 
+/// How long connections stay open once none is accepted any more: a request may be on its
+/// way.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// A bound address that nobody is served at yet.
 pub struct Listener {
     socket: TcpListener,
@@ -64,10 +70,6 @@ pub struct Server {
     address: SocketAddr,
     site: Arc<Site>,
     accepting: JoinHandle<()>,
-    /// Becomes true when no more requests are taken.
-    closing: watch::Sender<bool>,
-    /// Becomes true when connections are cut.
-    cut: watch::Sender<bool>,
 }
 
 /// What all connections of a server share.
@@ -79,6 +81,12 @@ struct Site {
     places: Arc<Semaphore>,
     /// Told of every connection that has ended.
     left: Notify,
+    /// Whether every response ends its connection.
+    sends_away: Arc<AtomicBool>,
+    /// Becomes true when no more connections are accepted.
+    closing: watch::Sender<bool>,
+    /// Becomes true when connections are cut.
+    cut: watch::Sender<bool>,
 }
 
 /// What the byte streams of connections obey.
@@ -138,8 +146,6 @@ impl Listener {
     /// Serves connections on the present runtime until the server is drained or dropped.
     pub fn start(self, service: Service) -> Server {
         let rules = service.rules();
-        let (closing, _) = watch::channel(false);
-        let (cut, _) = watch::channel(false);
         let conf = client_conf(service.upstream().settings());
         let mut proxy = HttpProxy::new(service, Arc::new(conf));
         proxy.handle_init_modules();
@@ -148,15 +154,16 @@ impl Listener {
             proxy: Arc::new(proxy),
             places: Arc::new(Semaphore::new(rules.settings.connections as usize)),
             left: Notify::new(),
+            sends_away: Arc::default(),
+            closing: watch::Sender::new(false),
+            cut: watch::Sender::new(false),
             rules,
         });
-        let accepting = accept(self.socket, Arc::clone(&site), closing.clone(), cut.clone());
+        let accepting = accept(self.socket, Arc::clone(&site));
         Server {
             address: self.address,
             site,
             accepting: tokio::spawn(accepting),
-            closing,
-            cut,
         }
     }
 }
@@ -179,19 +186,28 @@ impl Server {
         }
     }
 
+    /// From now on every response ends its connection: clients that come back find
+    /// another server, or this one for as long as it accepts.
+    pub fn send_away(&self) {
+        self.site.sends_away.store(true, Ordering::Release);
+    }
+
     /// Accepts no more connections, lets those with a request finish it and closes the
     /// others. Returns as soon as there is none left; those that still are after `limit`
     /// are cut. Gives their number.
-    pub async fn drain(self, limit: Duration) -> usize {
-        self.accepting.abort();
-        self.closing.send_replace(true);
+    pub async fn drain(mut self, limit: Duration) -> usize {
+        self.send_away();
+        self.site.closing.send_replace(true);
+        // It ends by itself, unless it has panicked.
+        let _ = (&mut self.accepting).await;
+        let _ = timeout(GRACE.min(limit), self.idle()).await;
         self.site.proxy.http_cleanup().await;
         let everyone = self.site.places.acquire_many(self.limit());
         if timeout(limit, everyone).await.is_ok() {
             return 0;
         }
         let left = self.connections();
-        self.cut.send_replace(true);
+        self.site.cut.send_replace(true);
         left
     }
 
@@ -203,7 +219,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
-        self.cut.send_replace(true);
+        self.site.cut.send_replace(true);
     }
 }
 
@@ -219,27 +235,24 @@ fn client_conf(upstream: &upstream::Settings) -> ServerConf {
     }
 }
 
-async fn accept(
-    socket: TcpListener,
-    site: Arc<Site>,
-    closing: watch::Sender<bool>,
-    cut: watch::Sender<bool>,
-) {
+async fn accept(socket: TcpListener, site: Arc<Site>) {
+    let mut closing = site.closing.subscribe();
+    tokio::select! {
+        _ = closing.wait_for(|closing| *closing) => {}
+        () = accept_for_ever(&socket, &site) => {}
+    }
+    accept_the_rest(socket, &site);
+}
+
+async fn accept_for_ever(socket: &TcpListener, site: &Arc<Site>) {
     // Nobody is accepted before there is a place.
     while site.places.acquire().await.is_ok() {
         match socket.accept().await {
             Ok((stream, peer)) => {
-                let Ok(place) = Arc::clone(&site.places).try_acquire_owned() else {
-                    // Only draining takes all of them.
-                    return;
-                };
-                let serving = serve(stream, peer, Arc::clone(&site), closing.subscribe());
-                tokio::spawn(until_cut(
-                    serving,
-                    cut.subscribe(),
-                    place,
-                    Arc::clone(&site),
-                ));
+                let place = Arc::clone(&site.places)
+                    .try_acquire_owned()
+                    .expect("nobody else takes places before the last is accepted");
+                spawn(stream, peer, site, place);
             }
             // The client was gone before we came.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -253,30 +266,43 @@ async fn accept(
     }
 }
 
-async fn until_cut(
-    serving: impl Future<Output = ()>,
-    mut cut: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
-    site: Arc<Site>,
-) {
-    tokio::select! {
-        () = serving => {}
-        _ = cut.wait_for(|cut| *cut) => {}
+/// Takes those whom the system has connected to a listener that is about to close: to them
+/// it is open.
+fn accept_the_rest(socket: TcpListener, site: &Arc<Site>) {
+    // It doesn't block, neither before nor after.
+    let Ok(socket) = socket.into_std() else {
+        return;
+    };
+    while let Ok(place) = Arc::clone(&site.places).try_acquire_owned()
+        && let Ok((stream, peer)) = socket.accept()
+        && stream.set_nonblocking(true).is_ok()
+        && let Ok(stream) = TcpStream::from_std(stream)
+    {
+        spawn(stream, peer, site, place);
     }
-    drop(place);
-    site.left.notify_one();
+}
+
+/// Serves a connection in a task of its own, until it ends or is cut.
+fn spawn(stream: TcpStream, peer: SocketAddr, site: &Arc<Site>, place: OwnedSemaphorePermit) {
+    let site = Arc::clone(site);
+    tokio::spawn(async move {
+        let mut cut = site.cut.subscribe();
+        tokio::select! {
+            () = serve(stream, peer, &site) => {}
+            _ = cut.wait_for(|cut| *cut) => {}
+        }
+        drop(place);
+        site.left.notify_one();
+    });
 }
 
 /// Serves the requests on one connection, one after the other.
-async fn serve(
-    socket: TcpStream,
-    peer: SocketAddr,
-    site: Arc<Site>,
-    closing: watch::Receiver<bool>,
-) {
+async fn serve(socket: TcpStream, peer: SocketAddr, site: &Site) {
+    let closing = site.closing.subscribe();
     // A small answer that follows another is not to wait for its acknowledgement.
     let _ = socket.set_nodelay(true);
-    let connection = Arc::new(Connection::new(peer, site.address));
+    let sends_away = Arc::clone(&site.sends_away);
+    let connection = Arc::new(Connection::new(peer, site.address, sends_away));
     let guard = Guard::new(socket, Arc::clone(&connection), Arc::clone(&site.rules));
     let mut session = ServerSession::new_http1(Box::new(guard) as Stream);
     session.set_keepalive_reuses_remaining(Some(site.rules.settings.requests.saturating_sub(1)));

@@ -438,7 +438,7 @@ impl ProxyHttp for Service {
             head::remove(response, &header::TRANSFER_ENCODING)?;
             session.set_keepalive(None);
         }
-        if session.is_process_shutting_down() {
+        if ctx.connection().is_sent_away() {
             session.set_keepalive(None);
         }
         if let Some(date) = head::date(response) {
