@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::support::{Act, Setup, Sidecar, Upstream, eventually, ok, soon};
+use crate::support::{Act, Client, Setup, Sidecar, Upstream, eventually, every_path, ok, soon};
 
 #[tokio::test]
 async fn a_server_without_requests_ends_at_once() {
@@ -95,20 +95,58 @@ async fn a_connection_serves_so_many_requests_and_no_more() {
     assert_eq!(client.rest().await, "");
 }
 
-#[tokio::test]
-async fn slow_clients_delay_nobody() {
-    let upstream = Upstream::json("{}").await;
-    let sidecar = Sidecar::plain(&upstream);
-    let mut slow = Vec::new();
-    for _ in 0..200 {
+/// How many clients are slow at a time; each takes two of this process's descriptors.
+const MANY: usize = 2000;
+
+/// Allows this process as many descriptors as the system does.
+fn allow_many_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, most).expect("up to the maximum it is allowed");
+    let enough = limit.maximum.is_none_or(|most| most > 3 * MANY as u64);
+    assert!(enough, "{limit:?} is too little for this test");
+}
+
+/// Clients that stop after these bytes.
+async fn slow_clients(sidecar: &Sidecar, bytes: &str) -> Vec<Client> {
+    let mut slow = Vec::with_capacity(MANY);
+    for _ in 0..MANY {
         let mut client = sidecar.client().await;
-        client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ").await;
+        client.send(bytes).await;
         slow.push(client);
     }
+    eventually(|| sidecar.server.connections() == MANY).await;
+    slow
+}
 
-    let began = Instant::now();
-    let response = sidecar.client().await.get("/").await;
+#[tokio::test]
+async fn two_thousand_slow_clients_delay_nobody() {
+    allow_many_descriptors();
+    for slowly in [
+        "",
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na",
+    ] {
+        let upstream = Upstream::json("{}").await;
+        let [.., (_, sees_bodies)] = every_path();
+        let sidecar = Sidecar::with(&upstream, sees_bodies);
+        let _slow = slow_clients(&sidecar, slowly).await;
 
-    assert_eq!(response.status(), 200);
-    assert!(began.elapsed() < Duration::from_secs(1));
+        let began = Instant::now();
+        let mut client = sidecar.client().await;
+        for _ in 0..50 {
+            assert_eq!(client.get("/").await.status(), 200);
+        }
+
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{slowly:?}: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(sidecar.server.connections(), MANY + 1);
+    }
 }
