@@ -11,6 +11,7 @@ mod load;
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::demo;
 use crate::engine::{Engine, HostSettings, Limits};
 use crate::generation::Generations;
 use crate::handler::{Case, Diagnostic, Secrets, Service, Services};
+use crate::message::head;
 use crate::proxy::{self, Listener};
 use crate::scripts::{self, ReloadLoop, Reloads, Snapshot};
 use crate::telemetry::{AccessLog, Format, Log, LogSettings};
@@ -173,10 +175,7 @@ async fn serve(
         .log
         .access
         .then(|| Arc::new(AccessLog) as Arc<dyn Observer>);
-    let settings = proxy::Settings {
-        head_time: config.limits.head_time,
-        ..proxy::Settings::default()
-    };
+    let settings = client_side(&config.limits);
     let bound = Bound {
         proxy: listener.address(),
         status: status.as_ref().map(TcpListener::local_addr).transpose()?,
@@ -332,7 +331,7 @@ fn line(
             config::Unavailable::Pass => Unavailable::Pass,
         },
         json_types: config.bodies.json_types.clone(),
-        via: true,
+        via: config.via,
     };
     Line::new(
         Arc::clone(generations),
@@ -341,6 +340,21 @@ fn line(
         &Arc::new(calls),
         settings,
     )
+}
+
+fn client_side(limits: &config::Limits) -> proxy::Settings {
+    let few = |count: NonZeroUsize| u32::try_from(count.get()).expect("it is a million at most");
+    proxy::Settings {
+        head: head::Limits {
+            bytes: limits.head_size,
+            fields: limits.head_fields.get(),
+        },
+        head_time: limits.head_time,
+        idle_time: limits.idle_time,
+        body_time: limits.body_time,
+        connections: few(limits.connections),
+        requests: few(limits.requests),
+    }
 }
 
 fn error_format(body: &ErrorBody) -> ErrorFormat {

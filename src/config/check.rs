@@ -16,7 +16,7 @@ use super::settings::{
     Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Resources, Scripts, Service,
     Unavailable,
 };
-use super::units::{self, GIB, MIB};
+use super::units::{self, GIB, KIB, MIB};
 use super::{suggest, upstream, value};
 
 /// The most threads that make sense on one machine.
@@ -24,6 +24,12 @@ const MOST_WORKERS: usize = 1024;
 
 /// The largest body handlers can be given: a document's index counts in 32 bits.
 const LARGEST_BODY: u64 = 2 * GIB;
+
+/// The most fields of a head that pingora reads.
+const MOST_FIELDS: usize = 256;
+
+/// More connections, or requests on one, than any machine serves.
+const MOST_CLIENTS: usize = 1_000_000;
 
 /// The settings of `getResource`; each is sent as the parameter of its own name.
 const RESOURCE_SETTINGS: [&str; 10] = [
@@ -93,6 +99,7 @@ fn config(reader: &mut Reader) -> Config {
     Config {
         workers: reader.optional("workers", value::count(MOST_WORKERS)),
         trusted_proxies: reader.list_or("trusted_proxies", &[], value::network),
+        via: reader.or("via", "on", value::switch),
         require_handlers: reader.or("require_handlers", "false", value::switch),
         scripts: scripts(reader),
         limits: limits(reader),
@@ -136,6 +143,12 @@ fn limits(reader: &mut Reader) -> Limits {
         request_body: reader.or("limits.request_body", "8MiB", units::size(1, LARGEST_BODY)),
         response_body: reader.or("limits.response_body", "8MiB", units::size(1, LARGEST_BODY)),
         head_time: reader.or("limits.head_time", "10s", time),
+        head_size: reader.or("limits.head_size", "64KiB", units::size(KIB, MIB)),
+        head_fields: reader.or("limits.head_fields", "128", value::count(MOST_FIELDS)),
+        body_time: reader.or("limits.body_time", "60s", time),
+        idle_time: reader.or("limits.idle_time", "60s", time),
+        connections: reader.or("limits.connections", "16384", value::count(MOST_CLIENTS)),
+        requests: reader.or("limits.requests", "10000", value::count(MOST_CLIENTS)),
         upstream_connect: reader.or("limits.upstream_connect", "2s", time),
         upstream_read: reader.or("limits.upstream_read", "60s", time),
         upstream_write: reader.or("limits.upstream_write", "30s", time),

@@ -23,6 +23,8 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
     /// Who may tell the client's address and scheme.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether the upstream is told `Via`.
+    pub via: bool,
     /// Whether a start without a usable set ends the process.
     pub require_handlers: bool,
     /// The `[scripts]` table.
@@ -78,6 +80,18 @@ pub struct Limits {
     pub response_body: usize,
     /// From a connection's first byte to the end of the head.
     pub head_time: Duration,
+    /// Request line and fields together.
+    pub head_size: usize,
+    /// Fields of one head.
+    pub head_fields: NonZeroUsize,
+    /// Between two pieces that come of a request's body or are taken of a response's.
+    pub body_time: Duration,
+    /// Between two requests on one connection.
+    pub idle_time: Duration,
+    /// Connections of clients at a time.
+    pub connections: NonZeroUsize,
+    /// Requests on one connection.
+    pub requests: NonZeroUsize,
     /// Until the upstream takes a connection.
     pub upstream_connect: Duration,
     /// Between two reads from the upstream.

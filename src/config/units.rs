@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// Bytes in a `KiB`.
-const KIB: u64 = 1024;
+pub(super) const KIB: u64 = 1024;
 /// Bytes in a `MiB`.
 pub(super) const MIB: u64 = 1024 * KIB;
 /// Bytes in a `GiB`.

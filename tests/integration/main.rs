@@ -7,6 +7,7 @@
 
 mod cases;
 mod check;
+mod clients;
 mod demo;
 mod host_calls;
 mod life;
