@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use interpose::generation::{Generation, Generations, Path};
 use interpose::handler::{Case, Services};
 use interpose::message::{Body, JsonType, Request, Response};
+use interpose::queue::{self, Queue};
 use interpose::transaction::pipeline::Unavailable;
 use interpose::transaction::ports::{BodyError, BodySource, Exchange, Gone, Requester};
 use interpose::transaction::ports::{Sending, Upstream, UpstreamError};
@@ -87,7 +88,15 @@ impl Bench {
         let upstream: Arc<dyn Upstream> = Arc::new(InMemory(rows(50).into()));
         let calls = Arc::new(Calls::new(Arc::clone(&upstream), Vec::new(), 0));
         let names = Names::new(Services::default(), Case::Counts, Vec::new(), "@metadata");
-        let line = Line::new(generations, names, Routes::to(upstream), &calls, settings());
+        let queue = Queue::new(queue::Settings::default());
+        let line = Line::new(
+            generations,
+            names,
+            Routes::to(upstream),
+            &calls,
+            queue,
+            settings(),
+        );
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -28,6 +28,7 @@ pub mod upstream;
 // Edges.
 pub mod admin;
 pub mod proxy;
+pub mod queue;
 
 // The root.
 pub mod app;

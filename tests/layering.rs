@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module with those it may import besides itself, in reading order.
-const IMPORTS: [(&str, &str); 16] = [
+const IMPORTS: [(&str, &str); 17] = [
     // Words.
     ("message", ""),
     ("document", ""),
@@ -20,6 +20,7 @@ const IMPORTS: [(&str, &str); 16] = [
     ("scripts", "handler generation"),
     ("upstream", "message transaction"),
     ("telemetry", "transaction"),
+    ("queue", "handler transaction"),
     // Edges.
     ("proxy", "message handler generation transaction upstream"),
     ("admin", "handler generation scripts"),
@@ -28,7 +29,7 @@ const IMPORTS: [(&str, &str); 16] = [
     ("demo", ""),
     (
         "app",
-        "message handler generation transaction engine scripts upstream telemetry proxy admin config demo",
+        "message handler generation transaction engine scripts upstream telemetry queue proxy admin config demo",
     ),
     ("cli", "handler scripts config app"),
     ("main", "cli"),

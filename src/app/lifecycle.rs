@@ -5,13 +5,14 @@
 //!    └────SIGINT──────────────────────────────────────────────────────▶ ended
 //! ```
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::Stage;
 use crate::proxy::Server;
+use crate::queue::Queue;
 use crate::scripts::Reloads;
 
 /// How long the process goes on after SIGTERM.
@@ -19,7 +20,7 @@ use crate::scripts::Reloads;
 pub(super) struct Drain {
     /// How long it goes on accepting.
     pub delay: Duration,
-    /// How long it waits for what is in flight after that.
+    /// How long it waits for what is in flight and queued after that.
     pub timeout: Duration,
 }
 
@@ -67,9 +68,10 @@ impl Signals {
 }
 
 /// Ends the proxy: no longer ready at once, accepting for a while, then finishing what is
-/// in flight. At once where nobody is connected, or where another signal comes.
+/// in flight and what waits in the queue. At once where nobody is connected, or where another signal comes.
 pub(super) async fn drain(
     server: Server,
+    queue: &Queue,
     stage: &watch::Sender<Stage>,
     signals: &mut Signals,
     drain: Drain,
@@ -80,10 +82,13 @@ pub(super) async fn drain(
     let finished = async {
         // At an end where nobody is left, nobody can be sent away.
         tokio::time::timeout(drain.delay, server.idle()).await.ok();
+        let until = Instant::now() + drain.timeout;
         match server.drain(drain.timeout).await {
             0 => tracing::info!("drained"),
             left => tracing::warn!(connections = left, "connections were cut"),
         }
+        let left = until.saturating_duration_since(Instant::now());
+        queue.drain(left).await;
     };
     tokio::select! {
         () = finished => {}

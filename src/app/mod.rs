@@ -27,12 +27,13 @@ use crate::generation::Generations;
 use crate::handler::{Case, Diagnostic, Secrets, Service, Services};
 use crate::message::head;
 use crate::proxy::{self, Listener};
+use crate::queue::{self, Queue};
 use crate::scripts::{self, ReloadLoop, Reloads, Snapshot};
 use crate::telemetry::{AccessLog, Format, Log, LogSettings};
 use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
-use crate::transaction::{Calls, Line, Names, Routes, Settings};
+use crate::transaction::{self, Calls, Line, Names, Routes, Settings};
 use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
@@ -170,7 +171,9 @@ async fn serve(
 
     let clients = clients(&serving, &config)?;
     let peers = clients.map(|client| Arc::clone(client.peer()));
-    let line = line(&serving, &config, &clients, &generations);
+    let queue = Queue::new(queue_settings(&config));
+    let line = line(&serving, &config, &clients, &generations, &queue);
+    let workers = queue.work(&line);
     let observer = config
         .log
         .access
@@ -206,7 +209,11 @@ async fn serve(
             delay: config.drain.delay,
             timeout: config.drain.timeout,
         };
-        drain(server, &stage, &mut signals, limits).await;
+        drain(server, &queue, &stage, &mut signals, limits).await;
+    }
+    queue.abandon();
+    for worker in workers {
+        worker.abort();
     }
     reading.abort();
     end.send_replace(true);
@@ -304,6 +311,7 @@ fn line(
     config: &Config,
     clients: &Routes<Arc<upstream::Client>>,
     generations: &Arc<Generations>,
+    queue: &Arc<Queue>,
 ) -> Arc<Line> {
     let case = if config.matching.ignore_case {
         Case::Ignored
@@ -338,6 +346,7 @@ fn line(
         names,
         clients.map(|client| Arc::clone(client) as Arc<dyn Upstream>),
         &Arc::new(calls),
+        Arc::clone(queue) as Arc<dyn transaction::Queue>,
         settings,
     )
 }
@@ -373,6 +382,27 @@ fn error_format(body: &ErrorBody) -> ErrorFormat {
                 content_type: HeaderValue::from_static(content_type),
             }
         }
+    }
+}
+
+fn queue_settings(config: &Config) -> queue::Settings {
+    let config::Queued {
+        capacity,
+        memory,
+        workers,
+        delay,
+        tries,
+        backoff,
+        timeout,
+    } = &config.queued;
+    queue::Settings {
+        capacity: capacity.get(),
+        memory: *memory,
+        workers: workers.get(),
+        delay: *delay,
+        tries: tries.get(),
+        backoff: *backoff,
+        timeout: *timeout,
     }
 }
 

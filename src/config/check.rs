@@ -13,14 +13,20 @@ use super::reader::Reader;
 use super::refusal::Refusal;
 use super::serving::{Serving, ServingKeys};
 use super::settings::{
-    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Resources, Scripts, Service,
-    Unavailable,
+    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Scripts,
+    Service, Unavailable,
 };
 use super::units::{self, GIB, KIB, MIB};
 use super::{suggest, upstream, value};
 
 /// The most threads that make sense on one machine.
 const MOST_WORKERS: usize = 1024;
+
+/// The most transactions whose queued handlers may wait.
+const MOST_QUEUED: usize = 1_000_000;
+
+/// The most tries of a queued handler.
+const MOST_TRIES: usize = 100;
 
 /// The largest body handlers can be given: a document's index counts in 32 bits.
 const LARGEST_BODY: u64 = 2 * GIB;
@@ -111,6 +117,7 @@ fn config(reader: &mut Reader) -> Config {
             allow: reader.list_or("hosts.allow", &[], value::allowed_host),
         },
         session: session(reader),
+        queued: queued(reader),
         matching: Matching {
             ignore_case: reader.or("match.ignore_case", "false", value::switch),
         },
@@ -232,6 +239,18 @@ fn bodies(reader: &mut Reader) -> Bodies {
             },
         ),
         metadata_name: reader.or("bodies.metadata_name", "@metadata", value::word),
+    }
+}
+
+fn queued(reader: &mut Reader) -> Queued {
+    Queued {
+        capacity: reader.or("queued.capacity", "1000", value::count(MOST_QUEUED)),
+        memory: reader.or("queued.memory", "64MiB", units::size(MIB, 64 * GIB)),
+        workers: reader.or("queued.workers", "4", value::count(MOST_WORKERS)),
+        delay: reader.or("queued.delay", "0s", units::duration),
+        tries: reader.or("queued.tries", "3", value::count(MOST_TRIES)),
+        backoff: reader.or("queued.backoff", "1s", units::duration),
+        timeout: reader.or("queued.timeout", "30s", units::positive_duration),
     }
 }
 

@@ -41,7 +41,7 @@ pub use refusal::Refusal;
 pub use secret::Secret;
 pub use serving::{Admin, ErrorBody, Serving, Upstream, UpstreamTls};
 pub use settings::{
-    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Resources, Scripts, Service,
-    Unavailable,
+    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Scripts,
+    Service, Unavailable,
 };
 pub use upstream::{Origin, ServerName, Url};

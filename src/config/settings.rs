@@ -44,6 +44,8 @@ pub struct Config {
     /// The `[session]` table: the dotted name of a value in `platform.session`,
     /// such as `user.id`, and the request header it comes from.
     pub session: BTreeMap<String, HeaderName>,
+    /// The `[queued]` table.
+    pub queued: Queued,
     /// The `[match]` table.
     pub matching: Matching,
     /// The `[drain]` table.
@@ -167,6 +169,25 @@ pub struct Resources {
 pub struct Hosts {
     /// Hosts that handlers may call by a full address.
     pub allow: Vec<AllowedHost>,
+}
+
+/// The `[queued]` table: handlers that run once the response is on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// The most transactions whose handlers wait.
+    pub capacity: NonZeroUsize,
+    /// The most memory that they hold, in bytes.
+    pub memory: usize,
+    /// How many transactions' handlers run at once.
+    pub workers: NonZeroUsize,
+    /// How long they wait at first.
+    pub delay: Duration,
+    /// How often a handler is tried, the first time included.
+    pub tries: NonZeroUsize,
+    /// The pause after the first try that failed; it doubles with each one after that.
+    pub backoff: Duration,
+    /// How long one handler may take, its calls included.
+    pub timeout: Duration,
 }
 
 /// The `[match]` table.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rquickjs::{Context, Ctx, Runtime};
 
 use crate::generation::{Compile, Compiled, Facts, Module};
-use crate::handler::{BodyPlan, Declared, Diagnostic, Kind};
+use crate::handler::{BodyPlan, Declared, Diagnostic};
 
 use super::analysis::{Analysis, Note, analyse, analyse_module};
 use super::isolate;
@@ -113,11 +113,6 @@ impl Compilation<'_> {
         let warnings = analysis.warnings.iter().cloned();
         self.warnings
             .extend(warnings.map(|note| diagnostic(file, text, note)));
-        if matches!(handler.kind, Kind::Queued | Kind::Options) && handler.active {
-            let kind = handler.kind.first_name();
-            let warning = format!("handlers of the kind `{kind}` are not run yet");
-            self.warnings.push(Diagnostic::of_file(file, warning));
-        }
         self.check_requires(file, text, &analysis.requires, None);
         let script = Script::new(file, text, &analysis);
         if isolate::compile(ctx, file, &script.text).is_err() {

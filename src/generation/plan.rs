@@ -15,6 +15,8 @@ pub struct Plan {
     pub request: Vec<Planned>,
     /// Those of the response phase, of every kind, in order.
     pub response: Vec<Planned>,
+    /// Those that run once the response is on the wire, in order.
+    pub queued: Vec<Planned>,
 }
 
 /// One handler of a plan.
@@ -51,7 +53,21 @@ impl Plan {
 
     /// Whether nothing applies.
     pub fn is_empty(&self) -> bool {
-        self.options.is_empty() && self.request.is_empty() && self.response.is_empty()
+        let Self {
+            options,
+            request,
+            response,
+            queued,
+        } = self;
+        [options, request, response, queued]
+            .iter()
+            .all(|planned| planned.is_empty())
+    }
+
+    /// Whether handlers will see the request as the client sent it, once it has been
+    /// forwarded.
+    pub fn looks_back(&self) -> bool {
+        !self.response.is_empty() || !self.queued.is_empty()
     }
 
     /// Whether the request's body has to be read.
@@ -60,6 +76,7 @@ impl Plan {
             .iter()
             .chain(&self.request)
             .chain(&self.response)
+            .chain(&self.queued)
             .any(|planned| planned.facts.sees_request_body)
     }
 
@@ -69,14 +86,20 @@ impl Plan {
             options,
             request,
             response,
+            queued,
         } = self;
-        for planned in [options, request, response] {
+        for planned in [options, request, response, queued] {
             planned.retain(|planned| !planned.facts.sees_request_body);
         }
     }
 
     /// Whether a response that begins with this status has to be read, should it have a body.
     pub fn sees_response_body(&self, status: StatusCode) -> bool {
+        self.may_edit_response_body(status) || self.queued.iter().any(Planned::sees_body)
+    }
+
+    /// Whether a response that begins with this status may get another body.
+    pub fn may_edit_response_body(&self, status: StatusCode) -> bool {
         self.response
             .iter()
             .any(|planned| planned.sees_body() && planned.runs_on(status))
@@ -84,7 +107,10 @@ impl Plan {
 
     /// Whether any handler could see the response's body, whatever its status.
     pub fn may_see_response_body(&self) -> bool {
-        self.response.iter().any(Planned::sees_body)
+        self.response
+            .iter()
+            .chain(&self.queued)
+            .any(Planned::sees_body)
     }
 }
 
@@ -117,7 +143,7 @@ impl Generation {
         let Chains {
             request,
             response,
-            queued: _,
+            queued,
             options,
         } = &self.chains;
         Plan {
@@ -128,6 +154,7 @@ impl Generation {
             },
             request: of(request),
             response: of(response),
+            queued: of(queued),
         }
     }
 }

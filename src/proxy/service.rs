@@ -23,7 +23,7 @@ use crate::transaction::ports::Observer;
 use crate::transaction::respond::Refusal;
 use crate::transaction::unseen::Reason;
 use crate::transaction::{
-    Asked, Line, Next, Outcome, Planned, Record, Reply, Routes, Transaction, begin,
+    Asked, Line, Next, Outcome, Planned, Record, Reply, Routes, Sent, Transaction, begin,
 };
 use crate::upstream::Peer;
 
@@ -61,6 +61,7 @@ pub struct Context {
     /// Where a handler applies.
     transaction: Option<Transaction>,
     outcome: Outcome,
+    sent: Sent,
     /// The upstream that it is streamed to, where there are several.
     upstream: Option<Arc<Peer>>,
     /// How many of the upstream's addresses are left to be tried.
@@ -234,11 +235,7 @@ impl Service {
         ctx: &mut Context,
         received: &mut ResponseHeader,
     ) -> Result<()> {
-        let Some(tx) = ctx
-            .transaction
-            .as_mut()
-            .filter(|tx| !tx.plan.response.is_empty())
-        else {
+        let Some(tx) = ctx.transaction.as_mut().filter(|tx| tx.plan.looks_back()) else {
             return Ok(());
         };
         let sent = head::response(received, &session.req_header().method);
@@ -286,6 +283,7 @@ impl ProxyHttp for Service {
             id: TransactionId("".into()),
             transaction: None,
             outcome: Outcome::default(),
+            sent: Sent::InPart,
             upstream: None,
             tries: None,
         }
@@ -454,6 +452,7 @@ impl ProxyHttp for Service {
         ctx: &mut Context,
     ) -> FailToProxy {
         if *error.etype() == ANSWERED {
+            ctx.sent = Sent::Whole;
             // The client may still be sending, which must not cost it the answer.
             session.shutdown().await;
             return closed(0);
@@ -477,6 +476,7 @@ impl ProxyHttp for Service {
             .await
             .is_ok()
         {
+            ctx.sent = Sent::Whole;
             session.shutdown().await;
         }
         closed(status)
@@ -487,7 +487,20 @@ impl ProxyHttp for Service {
         true
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Context) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
+        if error.is_none() {
+            ctx.sent = Sent::Whole;
+        }
+        self.tell(session, ctx);
+        if let Some(tx) = ctx.transaction.take() {
+            self.parts.line.finish(tx, ctx.sent);
+        }
+    }
+}
+
+impl Service {
+    /// Tells the observer of a transaction that has ended.
+    fn tell(&self, session: &Session, ctx: &Context) {
         let Some(observer) = &self.parts.observer else {
             return;
         };

@@ -15,7 +15,8 @@ use crate::message::{Body, Request, Response};
 use super::begin::{self, Asked, Names, Planned};
 use super::calls::Calls;
 use super::ports::{BodyError, BodySource, Exchange, Gone, Requester, Sending, Upstream};
-use super::{Pipeline, Reply, Routes, Settings, Transaction};
+use super::queued::{LeftOut, Queue};
+use super::{Outcome, Pipeline, Reply, Routes, Settings, Transaction};
 
 /// Where transactions begin.
 pub struct Line {
@@ -27,18 +28,30 @@ pub struct Line {
     pub pipeline: Pipeline,
     /// Where requests go.
     pub(super) upstreams: Arc<Upstreams>,
+    queue: Arc<dyn Queue>,
+}
+
+/// How much of a response went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// All of it.
+    Whole,
+    /// A part of it, or nothing.
+    InPart,
 }
 
 /// The upstreams that requests are exchanged with.
 pub type Upstreams = Routes<Arc<dyn Upstream>>;
 
 impl Line {
-    /// A line to `upstreams`, whose handlers call through `calls`.
+    /// A line to `upstreams`, whose handlers call through `calls` and whose queued ones
+    /// wait in `queue`.
     pub fn new(
         generations: Arc<Generations>,
         names: Names,
         upstreams: Upstreams,
         calls: &Arc<Calls>,
+        queue: Arc<dyn Queue>,
         settings: Settings,
     ) -> Arc<Self> {
         let upstreams = Arc::new(upstreams);
@@ -48,6 +61,7 @@ impl Line {
             names,
             pipeline,
             upstreams,
+            queue,
         });
         calls.connect(Arc::downgrade(&line));
         line
@@ -94,10 +108,37 @@ impl Line {
             deadline: caller.deadline,
         };
         let mut tx = Transaction::new(generation, planned.plan, call, Instant::now());
-        match self.pipeline.exchange(&mut tx, &mut source).await {
+        let reply = self.pipeline.exchange(&mut tx, &mut source).await;
+        self.finish(tx, Sent::Whole);
+        match reply {
             Reply::Whole(head) => in_memory(head),
             Reply::Streamed(exchange) => exchange,
             Reply::Nobody => unreachable!("a handler that calls waits for what comes of it"),
+        }
+    }
+
+    /// Ends a transaction. Its queued handlers are put into the queue where the client
+    /// got the response.
+    pub fn finish(&self, tx: Transaction, sent: Sent) {
+        let handlers = tx.plan.queued.len();
+        if handlers == 0 {
+            return;
+        }
+        let id = tx.call().id.clone();
+        let is_gone = tx.outcome == Outcome::ClientGone;
+        match sent {
+            Sent::Whole if !is_gone => {
+                let Some((job, without_body)) = self.pipeline.job(tx) else {
+                    return;
+                };
+                if without_body > 0 {
+                    self.queue.left_out(&id, without_body, LeftOut::NoBody);
+                }
+                if job.handlers() > 0 {
+                    self.queue.put(job);
+                }
+            }
+            Sent::Whole | Sent::InPart => self.queue.left_out(&id, handlers, LeftOut::Unsent),
         }
     }
 

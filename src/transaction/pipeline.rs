@@ -17,7 +17,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{StatusCode, header};
 
-use crate::generation::{Planned, Ran, Step};
+use crate::generation::{Generation, Planned, Ran, Step};
+use crate::handler::host::Host;
 use crate::handler::{Answer, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
 use crate::message::forwarded::{self, Way};
@@ -28,6 +29,7 @@ use super::calls::Calls;
 use super::coded::{Coded, Reader};
 use super::line::Upstreams;
 use super::ports::{Exchange, Gone, Requester, Sending, UpstreamError};
+use super::queued::Job;
 use super::respond::{ErrorFormat, Refusal};
 use super::unseen::Reason;
 use super::{Outcome, Transaction};
@@ -140,7 +142,7 @@ impl Pipeline {
         if tx.plan.request.is_empty() && tx.plan.options.is_empty() {
             return Next::Forward;
         }
-        if !tx.plan.response.is_empty() {
+        if tx.plan.looks_back() {
             tx.sent = Some(tx.call.request.clone());
         }
         match self.run_before_upstream(tx).await {
@@ -190,11 +192,16 @@ impl Pipeline {
             has_body || !planned.facts.sees_body
         });
         if steps.is_empty() {
+            tx.keep(&response);
             return response;
         }
         enter_response_phase(tx, response);
         match self.run(tx, steps).await {
-            Verdict::Continue | Verdict::Answer(_) => take_response(tx),
+            Verdict::Continue | Verdict::Answer(_) => {
+                let response = take_response(tx);
+                tx.keep(&response);
+                response
+            }
             Verdict::Reject(rejection) => self.rejected(tx, &rejection).await,
             Verdict::Unreadable(reason) => self.unreadable(tx, &reason).await,
         }
@@ -208,6 +215,7 @@ impl Pipeline {
         }
         tx.unseen.response = Some(Reason::NotJson);
         tx.plan.response.retain(|planned| !planned.facts.sees_body);
+        tx.plan.queued.retain(|planned| !planned.facts.sees_body);
         let response = take_response(tx);
         // No step that is left sees a body: it can't be unreadable again.
         Box::pin(self.run_response_handlers(tx, response)).await
@@ -246,14 +254,17 @@ impl Pipeline {
             has_body || !planned.facts.sees_body
         });
         if steps.is_empty() {
+            tx.keep(&response);
             return response;
         }
         enter_response_phase(tx, response);
-        match self.run(tx, steps).await {
+        let response = match self.run(tx, steps).await {
             // A handler's own body may be no JSON though its type says so: it is sent as it stands.
             Verdict::Continue | Verdict::Answer(_) | Verdict::Unreadable(_) => take_response(tx),
             Verdict::Reject(rejection) => self.settings.errors.rejection(&rejection),
-        }
+        };
+        tx.keep(&response);
+        response
     }
 
     /// Reads the body that request handlers see, where one does. Where they can't have
@@ -330,11 +341,12 @@ impl Pipeline {
         tx: &mut Transaction,
         mut exchange: Exchange,
     ) -> Result<(Exchange, Option<Coded>), Refusal> {
-        if !tx.plan.sees_response_body(exchange.head.status) {
+        let status = exchange.head.status;
+        if !tx.plan.sees_response_body(status) {
             return Ok((exchange, None));
         }
         tx.unseen.response = self.unseen(tx, &exchange.head);
-        if tx.unseen.response == Some(Reason::LeftOut) {
+        if tx.unseen.response == Some(Reason::LeftOut) && tx.plan.may_edit_response_body(status) {
             // It tells the length of a body as it would be without the handlers.
             exchange.head.fields.remove(header::CONTENT_LENGTH);
         }
@@ -400,7 +412,7 @@ impl Pipeline {
     /// be decoded, and not whether a body is still good that they didn't make.
     /// The handlers of the response phase see the request without this.
     pub fn prepare_upstream_request(&self, tx: &mut Transaction) {
-        if tx.sent.is_none() && !tx.plan.response.is_empty() {
+        if tx.sent.is_none() && tx.plan.looks_back() {
             tx.sent = Some(tx.call.request.clone());
         }
         let origin = Arc::clone(&tx.call.origin);
@@ -425,6 +437,30 @@ impl Pipeline {
             let mark = tx.generation.id.to_string();
             validators::unmark_conditions(&mut tx.call.request, &mark);
         }
+    }
+
+    /// What is left to be done of a transaction whose response is on the wire: its queued
+    /// handlers, and the number of those that can't be run since they see a body that
+    /// there isn't. None where no response was made that handlers may see.
+    pub(super) fn job(&self, mut tx: Transaction) -> Option<(Job, usize)> {
+        let response = tx.left.take()?;
+        let has_body = self.body_is_seen(&tx, &response);
+        let (due, left_out): (Vec<_>, Vec<_>) = std::mem::take(&mut tx.plan.queued)
+            .into_iter()
+            .partition(|planned| has_body || !planned.facts.sees_body);
+        let steps = steps(&due);
+        enter_response_phase(&mut tx, response);
+        let job = Job {
+            generation: tx.generation,
+            call: tx.call,
+            steps,
+        };
+        Some((job, left_out.len()))
+    }
+
+    /// What the handlers of a generation may call.
+    pub(super) fn host_calls(&self, generation: &Arc<Generation>) -> Arc<dyn Host> {
+        self.calls.of(generation)
     }
 
     async fn run(&self, tx: &mut Transaction, steps: Vec<Step>) -> Verdict {
@@ -487,7 +523,7 @@ fn describe(tx: &Transaction, response: &mut Response) {
     } else if response.status == StatusCode::NOT_MODIFIED && edits_what_is_kept(tx) {
         // It speaks of a body that this generation has edited: of no other the upstream was asked.
         validators::mark_tag(&mut response.fields, &tx.generation.id.to_string());
-    } else if tx.unseen.response == Some(Reason::LeftOut) {
+    } else if tx.unseen.response == Some(Reason::LeftOut) && edits_what_is_kept(tx) {
         // To HEAD. Were it true of the upstream's own body, a cache could go on with one from
         // before the handlers ([RFC 9111 §4.3.5]).
         validators::describe_edited(&mut response.fields, &tx.generation.id.to_string());
@@ -496,5 +532,5 @@ fn describe(tx: &Transaction, response: &mut Response) {
 
 /// Whether handlers may edit a body that the client keeps and asks about later.
 fn edits_what_is_kept(tx: &Transaction) -> bool {
-    tx.plan.sees_response_body(StatusCode::OK)
+    tx.plan.may_edit_response_body(StatusCode::OK)
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use crate::generation::{Generation, Plan, Planned, Step};
 use crate::handler::Call;
-use crate::message::Request;
+use crate::message::{Request, Response};
 
 use super::{Outcome, Unseen};
 
@@ -31,6 +31,8 @@ pub struct Transaction {
     pub(super) sent: Option<Request>,
     /// The handlers of the response phase that have begun, by number: none runs twice.
     pub(super) begun: Vec<usize>,
+    /// The response as handlers left it, kept for queued ones.
+    pub(super) left: Option<Response>,
     /// An answer that was returned as a value: nothing runs after it.
     pub(super) is_final: bool,
 }
@@ -47,6 +49,7 @@ impl Transaction {
             call,
             sent: None,
             begun: Vec::new(),
+            left: None,
             is_final: false,
         }
     }
@@ -59,6 +62,13 @@ impl Transaction {
     /// The call, for those who fill it in before a phase.
     pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// Keeps what the client gets, before it is encoded, for the queued handlers.
+    pub(super) fn keep(&mut self, response: &Response) {
+        if !self.plan.queued.is_empty() {
+            self.left = Some(response.clone());
+        }
     }
 
     /// The steps of the response phase that are due when it begins with `status`.

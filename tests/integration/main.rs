@@ -15,6 +15,7 @@ mod limits;
 mod load;
 mod log;
 mod product;
+mod queued;
 mod reload;
 mod reload_triggers;
 mod reload_under_load;

@@ -8,6 +8,7 @@ use interpose::generation::{Generation, GenerationId, Generations};
 use interpose::handler::{Case, Chains, Service as ApiPart, Services};
 use interpose::message::JsonType;
 use interpose::proxy::{Listener, Parts, Server, Service, Settings};
+use interpose::queue::{self, Queue};
 use interpose::transaction::pipeline::Unavailable;
 use interpose::transaction::ports::Observer;
 use interpose::transaction::respond::ErrorFormat;
@@ -132,6 +133,7 @@ impl Setup {
                 names,
                 Routes::to(client.clone()),
                 &calls,
+                Queue::new(queue::Settings::default()),
                 settings,
             ),
             upstreams: Routes::to(Arc::clone(client.peer())),
