@@ -199,7 +199,11 @@ impl Scope {
             return Ok(());
         }
         let Some(view) = view else { return Ok(()) };
-        let written = value::write(ctx, &view.restore(ctx)?)?.map(Bytes::from);
+        let view = view.restore(ctx)?;
+        if !may_be_edited(&view) {
+            return Ok(());
+        }
+        let written = value::write(ctx, &view)?.map(Bytes::from);
         self.with(|state| {
             if written != state.body.bytes {
                 state.body.set_bytes(written);
@@ -236,8 +240,11 @@ impl Scope {
         let (value, is_replaced) =
             self.with(|state| (state.body.value.take(), state.body.is_replaced));
         let Some(value) = value else { return Ok(()) };
-        let written =
-            written(ctx, &value.restore(ctx)?, content_is_json)?.map(|written| written.bytes);
+        let value = value.restore(ctx)?;
+        if !is_replaced && !may_be_edited(&value) {
+            return Ok(());
+        }
+        let written = written(ctx, &value, content_is_json)?.map(|written| written.bytes);
         self.with(|state| {
             // What nobody changed is written as it came, byte for byte.
             if is_replaced || written != state.body.bytes {
@@ -254,6 +261,12 @@ impl Scope {
         }
         Err(Exception::throw_type(ctx, UNREAD))
     }
+}
+
+/// Whether a handler can change a value in place. A text, a number or `null` it can only replace,
+/// and nothing remembers how the body spelled it.
+fn may_be_edited(value: &Value<'_>) -> bool {
+    value.is_object()
 }
 
 /// A value as the body of a response: text as JSON where the type says JSON, else as it
