@@ -11,6 +11,38 @@ pub enum Text<'t> {
     Unpaired(Vec<u16>),
 }
 
+impl Text<'_> {
+    /// Whether a string is this text. `wtf8` is UTF-8 in which an unpaired surrogate may stand as if
+    /// it were a character.
+    pub fn is(&self, wtf8: &[u8]) -> bool {
+        match self {
+            Self::Plain(text) => wtf8 == *text,
+            Self::Decoded(text) => wtf8 == text.as_bytes(),
+            Self::Unpaired(units) => wtf8 == generalized(units),
+        }
+    }
+}
+
+/// UTF-16 as UTF-8 in which unpaired surrogates stand as if they were characters.
+fn generalized(units: &[u16]) -> Vec<u8> {
+    let mut utf8 = Vec::with_capacity(3 * units.len());
+    for decoded in char::decode_utf16(units.iter().copied()) {
+        match decoded {
+            Ok(character) => utf8.extend(character.encode_utf8(&mut [0; 4]).bytes()),
+            Err(error) => {
+                let [high, low] = error.unpaired_surrogate().to_be_bytes();
+                // Sixteen bits in three bytes: four, six and six of them.
+                utf8.extend([
+                    0xE0 | high >> 4,
+                    0x80 | (high & 0x0F) << 2 | low >> 6,
+                    0x80 | (low & 0x3F),
+                ]);
+            }
+        }
+    }
+    utf8
+}
+
 /// Decodes what stands between the quotes of a valid JSON string.
 pub(super) fn read(inner: &[u8]) -> Text<'_> {
     if !inner.contains(&b'\\') {

@@ -5,7 +5,7 @@ use super::context::{Cx, Thrown};
 use super::lazy::Lazy;
 use super::realm::Realm;
 use super::reference::{Kind, Ref};
-use crate::document::{self, Document, Node, Source, Text};
+use crate::document::{self, Document, Node, Source};
 
 /// The node that an object or array came from.
 pub(super) fn source_of(
@@ -29,15 +29,9 @@ pub(super) fn is_spelled_by(cx: Cx<'_>, value: Ref<'_>, document: &Document, nod
         (document::Kind::Number, Kind::Number) => value
             .number()
             .is_some_and(|number| number.to_bits() == document.number(node).to_bits()),
-        (document::Kind::String, Kind::String) => {
-            value
-                .utf8(cx)
-                .is_ok_and(|utf8| match document.string(node) {
-                    Text::Plain(text) => *utf8 == *text,
-                    Text::Decoded(text) => *utf8 == *text.as_bytes(),
-                    Text::Unpaired(_) => false,
-                })
-        }
+        (document::Kind::String, Kind::String) => value
+            .utf8(cx)
+            .is_ok_and(|wtf8| document.string(node).is(&wtf8)),
         _ => false,
     }
 }

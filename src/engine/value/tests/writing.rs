@@ -2,13 +2,13 @@ use super::edited;
 
 #[test]
 fn what_nobody_touches_stays_byte_for_byte() {
-    let text = "\u{FEFF} {\"id\": 9007199254740993, \"price\" :1.10 , \"big\": 1e400, \"a\": 1, \"a\": -0, \"s\":\"\\u00e9\\/\" }\r\n";
+    let text = "\u{FEFF} {\"id\": 9007199254740993, \"price\" :1.10 , \"big\": 1e400, \"a\": 1, \"a\": -0, \"s\":\"\\u00E9\\/\", \"half\":\"\\uD83D\", \"list\":[\"x\\uDE42\\u0041\"] }\r\n";
 
     assert_eq!(edited(text, ""), text);
     assert_eq!(
         edited(
             text,
-            "json.id; json.price; json.big; json.a; json.s; Object.keys(json)"
+            "json.id; json.price; json.big; json.a; json.s; json.half; json.list[0]; Object.keys(json)"
         ),
         text
     );

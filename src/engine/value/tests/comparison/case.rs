@@ -77,6 +77,7 @@ impl Choices<'_> {
                     r#""\u00E9""#,
                     r#""\ud83d\ude42""#,
                     r#""\ud800""#,
+                    r#""a\uDC00\uD83D\uDE42\ud83d""#,
                     r#""x\"y\\z\n""#,
                     "\"🙂\"",
                 ])
