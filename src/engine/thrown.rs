@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use rquickjs::{Ctx, Function, Object, Value};
 
+use crate::document::Document;
 use crate::handler::{Cause, Content, Failure, Fault, HandlerName, Message, Place, Rejection};
 
 use super::limits::Clock;
@@ -199,7 +200,7 @@ fn own_content<'js>(ctx: &Ctx<'js>, told: &Object<'js>) -> rquickjs::Result<Cont
     })
 }
 
-/// Whether the client's own body, which request handlers parse, isn't JSON at all.
+/// Whether the client's own body, which request handlers parse, isn't JSON, or deeper than is taken.
 fn client_text_is_broken(scope: &Scope) -> bool {
     scope.with(|state| {
         state.phase == crate::handler::Phase::Request
@@ -207,7 +208,7 @@ fn client_text_is_broken(scope: &Scope) -> bool {
                 .call
                 .received
                 .as_ref()
-                .is_some_and(|text| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err())
+                .is_some_and(|text| Document::parse(text.clone()).is_err())
     })
 }
 

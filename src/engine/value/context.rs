@@ -164,6 +164,13 @@ impl<'c> Cx<'c> {
         Thrown
     }
 
+    /// Throws a `SyntaxError`.
+    pub(super) fn syntax_error(self, message: &'static CStr) -> Thrown {
+        // SAFETY: the format takes one string, which ends in a NUL.
+        unsafe { qjs::JS_ThrowSyntaxError(self.as_ptr(), c"%s".as_ptr(), message.as_ptr()) };
+        Thrown
+    }
+
     /// Calls a function.
     pub(super) fn call(
         self,

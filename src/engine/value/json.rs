@@ -1,7 +1,8 @@
 //! `JSON.parse` and `JSON.stringify`, lazy and lossless.
 //!
 //! They are the engine's own in all that a script can tell: what this module does not do itself, a
-//! reviver and every text it does not accept, it leaves to the function that it replaced.
+//! reviver and every text it does not accept, it leaves to the function that it replaced. One thing
+//! they can: a text that is nested deeper than a document may be is a `SyntaxError`.
 
 use std::ffi::{CStr, c_int};
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use super::lazy::Origin;
 use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use super::stringify::{Replacer, stringify};
-use crate::document::Layout;
+use crate::document::{Fault, Layout};
 
 /// The most that `JSON.stringify` indents by, in UTF-16 units.
 const LONGEST_GAP: usize = 10;
@@ -95,18 +96,20 @@ fn parse<'c>(
     }
     let text = text.to_string(cx)?;
     let document = match realm.document_of(text.get()) {
-        Some(document) => Some(document),
-        None => realm
-            .document(Bytes::copy_from_slice(&text.get().utf8(cx)?))
-            .ok(),
+        Some(document) => Ok(document),
+        None => realm.document(Bytes::copy_from_slice(&text.get().utf8(cx)?)),
     };
     match document {
         // For `JSON.parse` a byte order mark is a fault.
-        Some(document) if !document.has_byte_order_mark() => {
+        Ok(document) if !document.has_byte_order_mark() => {
             let root = document.root();
             Origin::new(Rc::clone(realm), document).value(cx, root)
         }
-        Some(_) | None => cx.call(replaced, undefined.get(), &[text.get()]),
+        // The function replaced may go deeper, but loses what numbers look like.
+        Err(error) if error.fault == Fault::Depth => {
+            Err(cx.syntax_error(c"JSON text nested too deeply"))
+        }
+        Ok(_) | Err(_) => cx.call(replaced, undefined.get(), &[text.get()]),
     }
 }
 

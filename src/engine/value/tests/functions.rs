@@ -3,6 +3,7 @@
 use rquickjs::{CatchResultExt, Ctx};
 
 use super::lazily;
+use crate::document::MAX_DEPTH;
 
 fn text(ctx: &Ctx<'_>, script: &str) -> String {
     ctx.eval(script)
@@ -35,7 +36,6 @@ const EXPRESSIONS: &[&str] = &[
     "J.parse('\"\\ud800\"').charCodeAt(0)",
     "J.parse('{\"\\ud800\":1}')['\\ud800']",
     "J.parse('\"\\\\ud83d\\\\ude42\"') === '\\ud83d\\ude42'",
-    "J.parse('['.repeat(200) + ']'.repeat(200)).length",
     "J.parse('{\"a\":1,\"a\":2}').a",
     "Object.keys(J.parse('{\"b\":1,\"2\":1,\"a\":1,\"1\":1,\"b\":2}')).join()",
     "Object.keys(J.parse('{\"__proto__\":{\"x\":1}}')).join() + J.parse('{\"__proto__\":{\"x\":1}}').x",
@@ -189,5 +189,22 @@ fn last_as_return(script: &str) -> String {
     match script.rsplit_once("; ") {
         Some((before, last)) => format!("{before}; return {last}"),
         None => format!("return {script}"),
+    }
+}
+
+#[test]
+fn what_is_nested_deeper_than_a_document_is_not_parsed() {
+    for (depth, expected) in [
+        (MAX_DEPTH, "1"),
+        (MAX_DEPTH + 1, "SyntaxError: JSON text nested too deeply"),
+        (100_000, "SyntaxError: JSON text nested too deeply"),
+    ] {
+        let seen: String = lazily(|ctx| {
+            let parse = format!("JSON.parse('['.repeat({depth}) + ']'.repeat({depth})).length");
+            ctx.eval(format!("try {{ `${{{parse}}}` }} catch (e) {{ `${{e}}` }}"))
+                .expect("it is caught")
+        });
+
+        assert_eq!(seen, expected, "{depth}");
     }
 }
