@@ -10,6 +10,7 @@ mod check;
 mod clients;
 mod demo;
 mod host_calls;
+mod json_texts;
 mod life;
 mod limits;
 mod load;
