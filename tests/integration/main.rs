@@ -8,6 +8,7 @@
 mod cases;
 mod check;
 mod clients;
+mod coded_calls;
 mod demo;
 mod host_calls;
 mod json_texts;
