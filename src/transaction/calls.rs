@@ -16,6 +16,7 @@ use crate::generation::Generation;
 use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, HostResponse};
 use crate::message::{Body, Fields, Request};
 
+use super::coded::decode_for_good;
 use super::line::Line;
 use super::ports::{BodyError, Exchange, Sending, Upstream, UpstreamError, read_whole};
 
@@ -145,6 +146,7 @@ impl Calls {
         let name =
             HeaderValue::from_str(&name).map_err(|_| HostError::NotAllowed { host: name })?;
         request.fields.insert(header::HOST, name);
+        ask_for_text(&mut request.fields);
         let exchange = self
             .client
             .exchange_with(&url, &request, call.body)
@@ -167,9 +169,14 @@ impl Calls {
                 .await
                 .map_err(unread)?,
         };
-        let fields = exchange
-            .head
-            .fields
+        // Nobody asked for a coding, and some use one all the same.
+        let fields = &mut exchange.head.fields;
+        let body = decode_for_good(body, fields, self.limit)
+            .await
+            .map_err(|missing| HostError::Failed {
+                reason: format!("the body of the response can't be read: {missing}"),
+            })?;
+        let fields = fields
             .iter()
             .map(|field| (field.name().clone(), field.value().clone()))
             .collect();
@@ -235,12 +242,16 @@ fn request(target: &str, caller: &Caller, call: &HostRequest) -> Request {
     if let Ok(host) = HeaderValue::from_str(&caller.origin.host) {
         fields.insert(header::HOST, host);
     }
-    // Handlers see text, so nothing has to be decoded on the way.
+    ask_for_text(&mut fields);
+    Request::new(call.method.clone(), target, fields)
+}
+
+/// Handlers see text: asked for it as such, nothing has to be decoded on the way.
+fn ask_for_text(fields: &mut Fields) {
     fields.insert(
         header::ACCEPT_ENCODING,
         HeaderValue::from_static("identity"),
     );
-    Request::new(call.method.clone(), target, fields)
 }
 
 fn fields(pairs: &[(HeaderName, HeaderValue)]) -> Fields {

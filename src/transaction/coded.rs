@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use tokio::task::spawn_blocking;
 
-use crate::message::coding::{Codings, accept};
+use crate::message::coding::{Codings, UnknownCoding, accept};
 use crate::message::{Body, Fields};
 
 use super::bodies::Missing;
@@ -92,6 +92,23 @@ impl Coded {
         let encoded = off_workers(text.len(), move || codings.encode(&text)).await;
         *body = Body::Edited(encoded);
     }
+}
+
+/// Decodes a body for somebody who only reads it, to at most `limit` bytes. Its fields say
+/// nothing of a coding afterwards.
+pub(super) async fn decode_for_good(
+    body: Bytes,
+    fields: &mut Fields,
+    limit: usize,
+) -> Result<Bytes, Missing> {
+    let codings = Codings::of(fields).map_err(|UnknownCoding| Missing::Coded)?;
+    if codings.is_empty() || body.is_empty() {
+        return Ok(body);
+    }
+    let (text, _) = Coded::decode(codings, body, fields, limit).await?;
+    fields.remove(header::CONTENT_ENCODING);
+    fields.remove(header::CONTENT_LENGTH);
+    Ok(text)
 }
 
 fn said(fields: &Fields) -> Vec<HeaderValue> {
