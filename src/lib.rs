@@ -22,6 +22,7 @@ pub mod transaction;
 )]
 pub mod engine;
 pub mod scripts;
+pub mod store;
 pub mod telemetry;
 pub mod upstream;
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module with those it may import besides itself, in reading order.
-const IMPORTS: [(&str, &str); 17] = [
+const IMPORTS: [(&str, &str); 18] = [
     // Words.
     ("message", ""),
     ("document", ""),
@@ -18,6 +18,7 @@ const IMPORTS: [(&str, &str); 17] = [
     // Adapters.
     ("engine", "message document handler generation"),
     ("scripts", "handler generation"),
+    ("store", "handler"),
     ("upstream", "message transaction"),
     ("telemetry", "transaction"),
     ("queue", "handler transaction"),
@@ -29,7 +30,7 @@ const IMPORTS: [(&str, &str); 17] = [
     ("demo", ""),
     (
         "app",
-        "message handler generation transaction engine scripts upstream telemetry queue proxy admin config demo",
+        "message handler generation transaction engine scripts store upstream telemetry queue proxy admin config demo",
     ),
     ("cli", "handler scripts config app"),
     ("main", "cli"),
