@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use interpose::handler::{Call, Emitted, Kept, Origin, Service, TransactionId};
+use interpose::handler::{
+    Call, Case, Emitted, Kept, Origin, Requested, Service, Services, TransactionId,
+};
 use interpose::message::forwarded::Client;
 use interpose::message::{Fields, Request, Response};
 
@@ -17,6 +19,7 @@ pub(crate) fn call() -> Call {
         received: None,
         response: Response::new(StatusCode::OK),
         origin: Arc::new(origin()),
+        fallback: None,
         kept: Kept::default(),
         emitted: Emitted::default(),
         deadline: Instant::now() + Duration::from_secs(60),
@@ -48,6 +51,12 @@ fn origin() -> Origin {
             through_trusted: false,
         },
         host: "api.test".to_owned(),
+        requested: Requested {
+            method: Method::GET,
+            path: "/orders".into(),
+            services: Services::new([Service::new("", "/")]),
+            case: Case::Counts,
+        },
         local: SocketAddr::from(([127, 0, 0, 1], 8080)),
         service: Arc::new(Service::new("", "/")),
         resource: "orders".to_owned(),

@@ -1,6 +1,7 @@
 //! A generation, loaded as the sidecar loads it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use interpose::app;
@@ -8,6 +9,7 @@ use interpose::engine::{Engine, HostSettings, Limits};
 use interpose::generation::Generation;
 use interpose::handler::Services;
 use interpose::scripts::Snapshot;
+use interpose::store::{Bounds, MemoryStore};
 
 /// The defaults, but for the time: a smoke run in the dev profile is slow.
 const LIMITS: Limits = Limits {
@@ -19,7 +21,11 @@ const LIMITS: Limits = Limits {
 /// Reads, declares and compiles the script set in `directory`.
 pub(crate) fn load(directory: &Path) -> Generation {
     let snapshot = Snapshot::take(directory).expect("nobody else writes to the directory");
-    let engine = Engine::new(LIMITS, HostSettings::default());
+    let engine = Engine::new(
+        LIMITS,
+        HostSettings::default(),
+        Arc::new(MemoryStore::new(Bounds::default())),
+    );
     let loaded = app::load(&snapshot, &Services::default(), &engine);
     loaded
         .generation

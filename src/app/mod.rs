@@ -29,6 +29,7 @@ use crate::message::head;
 use crate::proxy::{self, Listener};
 use crate::queue::{self, Queue};
 use crate::scripts::{self, ReloadLoop, Reloads, Snapshot};
+use crate::store::{Bounds, MemoryStore};
 use crate::telemetry::{AccessLog, Format, Log, LogSettings};
 use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
@@ -145,7 +146,9 @@ pub(crate) fn engine(config: &Config) -> Engine {
             resources: config.resources.paths.clone(),
             settings: settings.collect(),
             secrets: Secrets::default(),
+            config: String::new(),
         },
+        Arc::new(MemoryStore::new(Bounds::default())),
     )
 }
 

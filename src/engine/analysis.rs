@@ -31,6 +31,10 @@ pub(super) struct Analysis {
     pub names_json: bool,
     /// It may give the variable `json` a new value.
     pub writes_json: bool,
+    /// It names `module`, which nothing in it declares.
+    pub names_module: bool,
+    /// It names `exports`, which nothing in it declares.
+    pub names_exports: bool,
     /// Names it assigns without declaring them: variables of one run.
     pub undeclared: Vec<String>,
     /// The literal names it requires.
@@ -140,6 +144,9 @@ const GLOBALS: [&str; 42] = [
     "undefined",
 ];
 
+/// Names that every handler that says them gets a variable for, see [`Script`](super::script::Script).
+const OURS: [&str; 2] = ["module", "exports"];
+
 /// Analyses the text of a handler of `phase`.
 ///
 /// # Errors
@@ -208,6 +215,8 @@ fn analyse_as(head: &str, text: &str, phase: Phase) -> Result<Analysis, Vec<Note
         },
         names_json: json.is_named,
         writes_json: json.is_written,
+        names_module: reading.names("module"),
+        names_exports: reading.names("exports"),
         undeclared: undeclared.into_iter().map(|note| note.message).collect(),
         requires: requires(&semantic, head.len()),
         warnings,
@@ -416,10 +425,16 @@ impl Reading<'_, '_> {
             })
     }
 
+    fn names(&self, name: &str) -> bool {
+        self.free_names().any(|(free, ..)| free == name)
+    }
+
     fn undeclared(&self) -> Vec<Note> {
         let mut names: Vec<Note> = self
             .free_names()
-            .filter(|(name, _, written)| *written && !GLOBALS.contains(name))
+            .filter(|(name, _, written)| {
+                *written && !GLOBALS.contains(name) && !OURS.contains(name)
+            })
             .map(|(name, start, _)| Note {
                 offset: self.offset(start),
                 message: name.to_owned(),
@@ -529,7 +544,10 @@ impl Reading<'_, '_> {
             }
             AstKind::ComputedMemberExpression(member) => match &member.expression {
                 Expression::StringLiteral(name) => {
-                    is_request(&member.object) && BODY_MEMBERS.contains(&name.value.as_str())
+                    let name = name.value.as_str();
+                    (is_request(&member.object) && BODY_MEMBERS.contains(&name))
+                        || (is_inner_owner(&member.object, name)
+                            && !self.is_before_a_member(node.id()))
                 }
                 _ => false,
             },
@@ -601,11 +619,18 @@ fn is_request(object: &Expression<'_>) -> bool {
     match object {
         Expression::Identifier(name) => name.name == "req",
         Expression::StaticMemberExpression(inner) => {
-            matches!(inner.property.name.as_str(), "request" | "req")
-                && is_inner_owner(&inner.object, inner.property.name.as_str())
+            is_inner_request(&inner.object, inner.property.name.as_str())
         }
+        Expression::ComputedMemberExpression(inner) => match &inner.expression {
+            Expression::StringLiteral(name) => is_inner_request(&inner.object, name.value.as_str()),
+            _ => false,
+        },
         _ => false,
     }
+}
+
+fn is_inner_request(object: &Expression<'_>, member: &str) -> bool {
+    matches!(member, "request" | "req") && is_inner_owner(object, member)
 }
 
 fn is_json(expression: &Expression<'_>) -> bool {
@@ -684,6 +709,9 @@ mod tests {
             "event.request.payload.a",
             "var r = event.request",
             "g.req['body']",
+            "g['req'].body",
+            "f(g['req'])",
+            "_event.request.content",
         ] {
             assert!(response(text), "{text}");
         }

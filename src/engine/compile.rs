@@ -8,6 +8,7 @@ use crate::generation::{Compile, Compiled, Facts, Module};
 use crate::handler::{BodyPlan, Declared, Diagnostic};
 
 use super::analysis::{Analysis, Note, analyse, analyse_module};
+use super::imports::{self, Imported};
 use super::isolate;
 use super::library::{self, Library, MODULE_HEAD};
 use super::pool::Pool;
@@ -82,6 +83,7 @@ impl Compile for Engine {
             limits: self.limits,
             host: Arc::clone(&self.host),
             permits: Arc::clone(&self.permits),
+            store: Arc::clone(&self.store),
         };
         Ok(Compiled {
             program: Box::new(Pool::new(Arc::new(code)).warmed()),
@@ -101,7 +103,12 @@ struct Compilation<'a> {
 impl Compilation<'_> {
     /// Checks a handler and wraps it; `None` where it has an error.
     fn handler(&mut self, ctx: &Ctx<'_>, handler: &Declared) -> Option<(Analysis, Script)> {
-        let (file, text) = (&*handler.path, &*handler.source);
+        let file = &*handler.path;
+        let imported = imports::take(&handler.source);
+        let (text, declarations) = match &imported {
+            Some(Imported { text, declarations }) => (text.as_str(), declarations.as_slice()),
+            None => (&*handler.source, &[][..]),
+        };
         let analysis = match analyse(text, handler.kind.phase()) {
             Ok(analysis) => analysis,
             Err(notes) => {
@@ -114,7 +121,7 @@ impl Compilation<'_> {
         self.warnings
             .extend(warnings.map(|note| diagnostic(file, text, note)));
         self.check_requires(file, text, &analysis.requires, None);
-        let script = Script::new(file, text, &analysis);
+        let script = Script::new(file, text, declarations, &analysis);
         if isolate::compile(ctx, file, &script.text).is_err() {
             self.errors.push(refused_by_engine(ctx, file));
             return None;
@@ -193,6 +200,8 @@ fn facts(handler: &Declared, analysis: &Analysis) -> Facts {
 fn entry(handler: &Declared, script: Script, sees_body: bool) -> Entry {
     Entry {
         name: handler.name.clone(),
+        event: handler.event.clone(),
+        allows_edits: handler.allows_edits,
         script,
         timeout: handler.timeout,
         on_error: handler.on_error,

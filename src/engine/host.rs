@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use rquickjs::{Ctx, Exception, Object};
+use rquickjs::{Ctx, Exception, FromJs, Object, TypedArray, Value};
 use tokio::sync::Semaphore;
 
 use crate::handler::Secrets;
@@ -17,6 +18,7 @@ use crate::handler::host::{Caller, Destination, HostError, HostRequest, HostResp
 
 use super::limits::Clock;
 use super::scope::{Scope, header_value};
+use super::web;
 
 /// How handlers' calls are addressed and bounded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct HostSettings {
     pub settings: BTreeMap<String, String>,
     /// `[secrets]`: what `getSecret` gives.
     pub secrets: Secrets,
+    /// What `platform.config` shows: one JSON object, as text; empty for none.
+    pub config: String,
 }
 
 /// How many host calls may be under way in the whole process: each holds a thread.
@@ -88,84 +92,107 @@ impl HostCalls {
                 fields: vec![(header::ACCEPT, HeaderValue::from_static("application/json"))],
                 body: Bytes::new(),
             },
+            None,
         )
     }
 
-    /// A call to this API through its handlers, or to another host by its full address.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the prelude's call, one argument a part of a request"
-    )]
+    /// What `getSecret` gives.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.settings.secrets
+    }
+
+    /// What `platform.config` shows, as JSON text.
+    pub(super) fn config(&self) -> &str {
+        match self.settings.config.as_str() {
+            "" => "{}",
+            config => config,
+        }
+    }
+
+    /// A call to this API through its handlers, or to another host by its full address. The
+    /// prelude gets `{status, text, headers}`, or what `refused` tells.
     pub(super) fn call<'js>(
         &self,
         ctx: &Ctx<'js>,
         scope: &Scope,
-        method: &str,
+        mut head: CallHead,
         url: &str,
         parameters: &str,
-        headers: &str,
         body: String,
     ) -> rquickjs::Result<Object<'js>> {
-        let method = Method::from_bytes(method.as_bytes())
-            .map_err(|_| Exception::throw_type(ctx, &format!("{method:?} is no method")))?;
         let url = with_query(url, &query(ctx, parameters, &BTreeMap::new())?);
-        let is_full = url.starts_with("http://") || url.starts_with("https://");
-        let to = if is_full {
-            Destination::Host(url)
-        } else {
-            Destination::Chains(rooted(&url))
-        };
-        let mut fields = parse_fields(ctx, headers)?;
-        if !body.is_empty() && !fields.iter().any(|(name, _)| name == header::CONTENT_TYPE) {
-            fields.push((
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            ));
+        let names_type = |(name, _): &(HeaderName, HeaderValue)| name == header::CONTENT_TYPE;
+        if !body.is_empty() && !head.fields.iter().any(names_type) {
+            let usual = HeaderValue::from_static("application/json");
+            head.fields.push((header::CONTENT_TYPE, usual));
         }
-        self.make(
-            ctx,
-            scope,
-            HostRequest {
-                to,
-                method,
-                fields,
-                body: body.into(),
-            },
-        )
+        let request = head.request(&url, body.into());
+        self.make(ctx, scope, request, head.timeout)
     }
 
-    /// Makes the call and gives the prelude `{status, text}` or `{error, code, isRefused}`.
+    /// `fetch`: the same with a body of text or bytes. The prelude gets `{status, reason,
+    /// fields, body}`: pairs and bytes.
+    pub(super) fn fetch<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        scope: &Scope,
+        head: &CallHead,
+        url: &str,
+        body: Value<'js>,
+    ) -> rquickjs::Result<Object<'js>> {
+        let body: Bytes = match body.as_string() {
+            Some(text) => text.to_string()?.into(),
+            None => web::bytes_of(&TypedArray::from_js(ctx, body)?).into(),
+        };
+        let answer = Object::new(ctx.clone())?;
+        match self.wait_for(scope, head.request(url, body), head.timeout) {
+            Ok(response) => {
+                answer.set("status", response.status.as_u16())?;
+                answer.set("reason", response.status.canonical_reason().unwrap_or(""))?;
+                let pair = |(name, value): &(HeaderName, HeaderValue)| {
+                    vec![name.as_str().to_owned(), text_of(value)]
+                };
+                answer.set(
+                    "fields",
+                    response.fields.iter().map(pair).collect::<Vec<_>>(),
+                )?;
+                answer.set(
+                    "body",
+                    TypedArray::<u8>::new(ctx.clone(), Vec::from(response.body))?,
+                )?;
+            }
+            Err(error) => refused(&answer, &error)?,
+        }
+        Ok(answer)
+    }
+
+    /// Makes the call and gives the prelude `{status, text, headers}` or what `refused` tells.
     fn make<'js>(
         &self,
         ctx: &Ctx<'js>,
         scope: &Scope,
         request: HostRequest,
+        timeout: Option<Duration>,
     ) -> rquickjs::Result<Object<'js>> {
         let answer = Object::new(ctx.clone())?;
-        match self.wait_for(scope, request) {
+        match self.wait_for(scope, request, timeout) {
             Ok(response) => {
                 answer.set("status", response.status.as_u16())?;
                 answer.set("text", String::from_utf8_lossy(&response.body).into_owned())?;
+                answer.set("headers", headers(ctx, &response)?)?;
             }
-            Err(error) => {
-                let code = match error {
-                    HostError::NotAllowed { .. } | HostError::BadAddress { .. } => {
-                        StatusCode::INTERNAL_SERVER_ERROR
-                    }
-                    HostError::TooDeep => StatusCode::LOOP_DETECTED,
-                    HostError::Busy => StatusCode::SERVICE_UNAVAILABLE,
-                    HostError::TimedOut | HostError::Failed { .. } => StatusCode::BAD_GATEWAY,
-                };
-                answer.set("error", error.to_string())?;
-                answer.set("code", code.as_u16())?;
-                answer.set("isRefused", code == StatusCode::INTERNAL_SERVER_ERROR)?;
-            }
+            Err(error) => refused(&answer, &error)?,
         }
         Ok(answer)
     }
 
     /// Blocks this thread, and only it, until the call is through or the deadline is reached.
-    fn wait_for(&self, scope: &Scope, request: HostRequest) -> Result<HostResponse, HostError> {
+    fn wait_for(
+        &self,
+        scope: &Scope,
+        request: HostRequest,
+        timeout: Option<Duration>,
+    ) -> Result<HostResponse, HostError> {
         let _permit = self.permits.try_acquire().map_err(|_| HostError::Busy)?;
         let (caller, host) = scope.with(|state| {
             (
@@ -173,7 +200,9 @@ impl HostCalls {
                 Arc::clone(&state.host),
             )
         });
-        let deadline = tokio::time::Instant::from_std(caller.deadline);
+        let own = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = own.map_or(caller.deadline, |own| own.min(caller.deadline));
+        let deadline = tokio::time::Instant::from_std(deadline);
         self.clock.suspend(caller.deadline);
         let answer = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
@@ -183,6 +212,90 @@ impl HostCalls {
         self.clock.resume();
         answer.unwrap_or(Err(HostError::TimedOut))
     }
+}
+
+/// A call before it has an address and a body.
+pub(super) struct CallHead {
+    method: Method,
+    fields: Vec<(HeaderName, HeaderValue)>,
+    timeout: Option<Duration>,
+}
+
+impl CallHead {
+    /// The head of a call, as the prelude gives it: `headers` as JSON, `timeout` in
+    /// milliseconds, 0 for none but the transaction's.
+    pub(super) fn read(
+        ctx: &Ctx<'_>,
+        method: &str,
+        headers: &str,
+        timeout: f64,
+    ) -> rquickjs::Result<Self> {
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| Exception::throw_type(ctx, &format!("{method:?} is no method")))?;
+        let timeout = Duration::try_from_secs_f64(timeout / 1000.0)
+            .ok()
+            .filter(|timeout| !timeout.is_zero());
+        Ok(Self {
+            method,
+            fields: parse_fields(ctx, headers)?,
+            timeout,
+        })
+    }
+
+    fn request(&self, url: &str, body: Bytes) -> HostRequest {
+        let is_full = url.starts_with("http://") || url.starts_with("https://");
+        let to = if is_full {
+            Destination::Host(url.to_owned())
+        } else {
+            Destination::Chains(rooted(url))
+        };
+        HostRequest {
+            to,
+            method: self.method.clone(),
+            fields: self.fields.clone(),
+            body,
+        }
+    }
+}
+
+/// Tells the prelude why nothing came back: `{error, code, isRefused}`.
+fn refused(answer: &Object<'_>, error: &HostError) -> rquickjs::Result<()> {
+    let code = match error {
+        HostError::NotAllowed { .. } | HostError::BadAddress { .. } => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        HostError::TooDeep => StatusCode::LOOP_DETECTED,
+        HostError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        HostError::TimedOut | HostError::Failed { .. } => StatusCode::BAD_GATEWAY,
+    };
+    answer.set("error", error.to_string())?;
+    answer.set("code", code.as_u16())?;
+    answer.set("isRefused", code == StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// A response's fields as an object: names in lower case, repeated ones joined, but for
+/// `Set-Cookie`, which is a list.
+fn headers<'js>(ctx: &Ctx<'js>, response: &HostResponse) -> rquickjs::Result<Object<'js>> {
+    let mut joined: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, value) in &response.fields {
+        joined
+            .entry(name.as_str())
+            .or_default()
+            .push(text_of(value));
+    }
+    let headers = Object::new(ctx.clone())?;
+    for (name, values) in joined {
+        if name == header::SET_COOKIE {
+            headers.set(name, values)?;
+        } else {
+            headers.set(name, values.join(", "))?;
+        }
+    }
+    Ok(headers)
+}
+
+fn text_of(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 /// A settings object as a query: `null` is left out, names are mapped.

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderValue, header};
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Args;
 use rquickjs::{Context, Ctx, Function, Persistent, Runtime, Value};
@@ -15,9 +14,9 @@ use crate::message;
 
 use super::limits::{Clock, STACK};
 use super::realm::{self, Realm};
-use super::scope::{Body, BodyEdit, Scope, State, written};
+use super::scope::{Answer as Answering, Body, BodyEdit, Scope, Spelling, State};
 use super::thrown::{self, Thrown};
-use super::{Code, value};
+use super::{Code, value, web};
 
 /// One heap with everything that runs on it.
 ///
@@ -76,12 +75,17 @@ impl Isolate {
         let asked = clock.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || asked.is_over())));
         let context = Context::full(&runtime)?;
-        let scope = Scope::new(code.host_calls(clock.clone()), code.library.clone());
+        let scope = Scope::new(
+            code.host_calls(clock.clone()),
+            code.library.clone(),
+            Arc::clone(&code.store),
+        );
         let realm = context.with(|ctx| {
             value::install(&ctx, code.limits.text)?;
             // Nothing borrows the userdata yet, so it takes one more.
             let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
             let natives = scope.natives(&ctx)?;
+            web::offer(&natives)?;
             realm::build(&ctx, natives)
         })?;
         runtime.set_host_promise_rejection_tracker(Some(Box::new(
@@ -118,10 +122,15 @@ impl Isolate {
             phase,
             handler,
             name,
+            kind: first.kind,
+            event: None,
             body,
             host: Arc::clone(host),
-            is_answered: false,
+            answer: Answering::default(),
+            sent: None,
+            stops: false,
             read_json: None,
+            read_exports: None,
             rejected: Vec::new(),
         });
         let context = self.context.clone();
@@ -143,9 +152,17 @@ impl Isolate {
         }
         for (at, step) in steps.iter().enumerate() {
             let checkpoint = self.checkpoint(ctx, step);
-            let thrown = match self.run_step(ctx, step) {
-                Ok(None) => continue,
-                Ok(Some(verdict)) => {
+            let ran = match checkpoint {
+                Some(ref before) if !self.allows_edits(step) => self
+                    .run_step(ctx, step)
+                    .map(|verdict| self.withdraw(ctx, before, verdict.as_ref()))
+                    .map(|()| None),
+                Some(_) | None => self.run_step(ctx, step),
+            };
+            let thrown = match ran {
+                Ok(None) if !self.scope.with(|state| state.stops) => continue,
+                Ok(verdict) => {
+                    let verdict = verdict.unwrap_or(Verdict::Continue);
                     let end = self.finish(ctx).map_or_else(
                         |thrown| End::Decided(reject(*thrown)),
                         |()| End::Decided(verdict),
@@ -156,7 +173,7 @@ impl Isolate {
             };
             report(&thrown, &self.scope, &self.code);
             let is_spoiled = thrown.spoils_isolate;
-            let Some(before) = checkpoint else {
+            let Some(before) = checkpoint.filter(|_| self.may_fail(step)) else {
                 return (
                     End::Decided(Verdict::Reject(thrown.rejection)),
                     at + 1,
@@ -210,9 +227,12 @@ impl Isolate {
 
     fn begin(&self, step: &Step) {
         let name = self.code.name(step.handler);
+        let event = self.code.scripts[step.handler].event.clone();
         let deadline = self.scope.with(|state| {
             state.handler = step.handler;
             state.name = name;
+            state.kind = step.kind;
+            state.event = event;
             state.call.deadline
         });
         let limit = self.code.scripts[step.handler]
@@ -225,6 +245,7 @@ impl Isolate {
         let function = self.function(ctx, step.handler)?;
         let script = &self.code.scripts[step.handler].script;
         let (names_json, writes_json) = (script.names_json, script.writes_json);
+        let names_module = script.names_module;
 
         let json = if names_json {
             self.scope.json(ctx)?
@@ -232,14 +253,19 @@ impl Isolate {
             Value::new_undefined(ctx.clone())
         };
         let status_before = self.error_status(ctx, step, &json)?;
-        let mut args = Args::new(ctx.clone(), 2);
+        let mut args = Args::new(ctx.clone(), 3);
         args.this(ctx.globals())?;
         args.push_arg(json.clone())?;
         if writes_json {
             args.push_arg(self.realm.capture.clone().restore(ctx)?)?;
         }
+        if names_module {
+            args.push_arg(self.realm.capture_exports.clone().restore(ctx)?)?;
+        }
         let returned: Value<'js> = function.call_arg(args)?;
         let returned = self.settle_promises(ctx, returned)?;
+        let returned = self.run_main(ctx, returned)?;
+        let returned = self.take_over_event(ctx, returned)?;
 
         let after = match self.scope.with(|state| state.read_json.take()) {
             Some(read) => Some(read.restore(ctx)?.call::<_, Value<'js>>(())?),
@@ -257,48 +283,50 @@ impl Isolate {
         returned: &Value<'js>,
     ) -> rquickjs::Result<Option<Verdict>> {
         if !returned.is_null() && !returned.is_undefined() {
-            self.answer_with(ctx, returned)?;
+            self.scope.answer_with(ctx, returned, Spelling::ByType)?;
             return Ok(Some(Verdict::Answer(Answer::Final)));
         }
         let is_open_answer = self
             .scope
-            .with(|state| state.phase == Phase::Request && state.is_answered);
+            .with(|state| state.phase == Phase::Request && state.answer.is_given());
         if !is_open_answer {
             return Ok(None);
         }
-        if let Some(body) = self.scope.with(|state| state.body.take_answer()) {
-            let body = body.restore(ctx)?;
-            self.answer_with(ctx, &body)?;
-        }
+        self.scope.finish_answer(ctx)?;
         Ok(Some(Verdict::Answer(Answer::Open)))
     }
 
-    /// Makes `body` the response's. An answer without a content type gets the usual one.
-    fn answer_with<'js>(&self, ctx: &Ctx<'js>, body: &Value<'js>) -> rquickjs::Result<()> {
-        let written = written(ctx, body, self.scope.says_json())?;
-        self.scope.with(|state| {
-            // What stands in the response phase's body slot is overtaken by the answer.
-            if state.phase == Phase::Response {
-                state.body = Body::of(&message::Body::Empty);
-            }
-            let response = &mut state.call.response;
-            let Some(written) = written else {
-                response.body = message::Body::Empty;
-                return;
-            };
-            if !response.fields.contains(header::CONTENT_TYPE) {
-                let usual = if written.is_text {
-                    "text/plain; charset=utf-8"
-                } else {
-                    "application/json"
-                };
-                response
-                    .fields
-                    .insert(header::CONTENT_TYPE, HeaderValue::from_static(usual));
-            }
-            response.body = message::Body::Edited(written.bytes);
-        });
-        Ok(())
+    /// Takes over the members of DF's event, where that is what a handler returned; anything
+    /// else is the value it answers with.
+    fn take_over_event<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        returned: Value<'js>,
+    ) -> rquickjs::Result<Value<'js>> {
+        if !returned.is_object() {
+            return Ok(returned);
+        }
+        let is_event = self.realm.is_event.clone().restore(ctx)?;
+        Ok(if is_event.call((returned.clone(),))? {
+            Value::new_undefined(ctx.clone())
+        } else {
+            returned
+        })
+    }
+
+    /// Calls the function that a handler exported, where it did and returned nothing by itself.
+    /// Gives what either returned.
+    fn run_main<'js>(&self, ctx: &Ctx<'js>, returned: Value<'js>) -> rquickjs::Result<Value<'js>> {
+        let Some(read) = self.scope.with(|state| state.read_exports.take()) else {
+            return Ok(returned);
+        };
+        let exported: Value<'js> = read.restore(ctx)?.call(())?;
+        if !exported.is_function() || !(returned.is_null() || returned.is_undefined()) {
+            return Ok(returned);
+        }
+        let main = self.realm.main.clone().restore(ctx)?;
+        let returned = main.call((exported,))?;
+        self.settle_promises(ctx, returned)
     }
 
     /// Drives promises to their end and gives the value of an async body.
@@ -412,9 +440,43 @@ impl Isolate {
 
     /// What a handler that may fail must leave behind as it found it.
     fn checkpoint(&self, ctx: &Ctx<'_>, step: &Step) -> Option<Call> {
-        if self.code.scripts[step.handler].on_error != OnError::Skip {
+        if !self.may_fail(step) && self.allows_edits(step) {
             return None;
         }
+        self.flush_phase(ctx);
+        Some(self.scope.with(snapshot))
+    }
+
+    /// Whether its failure does no harm.
+    fn may_fail(&self, step: &Step) -> bool {
+        self.code.scripts[step.handler].on_error == OnError::Skip
+    }
+
+    /// Whether what it makes of request and response counts.
+    fn allows_edits(&self, step: &Step) -> bool {
+        self.code.scripts[step.handler].allows_edits
+    }
+
+    /// Takes back what a handler made of request and response that is not allowed to, and says so.
+    fn withdraw(&self, ctx: &Ctx<'_>, before: &Call, verdict: Option<&Verdict>) {
+        self.flush_phase(ctx);
+        let after = self.scope.with(snapshot);
+        self.scope.with(|state| {
+            if verdict.is_some() || state.stops || after.is_edited_since(before) {
+                let (transaction, handler) = (&state.call.id, &state.name);
+                tracing::warn!(%transaction, %handler, "what the handler made of the event was left out: its NAME.json says `allow_event_modification: false`");
+            }
+            let kept = Call {
+                kept: after.kept,
+                emitted: after.emitted,
+                ..before.clone()
+            };
+            put_back(state, kept);
+        });
+    }
+
+    /// Turns what handlers have edited so far into bytes and texts.
+    fn flush_phase(&self, ctx: &Ctx<'_>) {
         // What can't be written fails the phase's end, not this handler.
         let kept = self.realm.leave.clone().restore(ctx);
         if kept.and_then(|leave| leave.call::<_, ()>(())).is_err() {
@@ -425,11 +487,6 @@ impl Isolate {
         {
             drop(ctx.catch());
         }
-        self.scope.with(|state| {
-            let mut call = state.call.clone();
-            apply(&mut call, state.phase, state.body.edit());
-            Some(call)
-        })
     }
 
     fn restore(&self, ctx: &Ctx<'_>, before: Call) {
@@ -437,21 +494,32 @@ impl Isolate {
         if forget.and_then(|forget| forget.call::<_, ()>(())).is_err() {
             drop(ctx.catch());
         }
-        self.scope.with(|state| {
-            let body = match state.phase {
-                Phase::Request => &before.request.body,
-                Phase::Response => &before.response.body,
-            };
-            state.body = Body::of(body);
-            state.is_answered = false;
-            state.call = before;
-        });
+        self.scope.with(|state| put_back(state, before));
     }
 
     /// Whether nothing is left over that could reach into the next transaction.
     fn is_well(&self) -> bool {
         !self.runtime.is_job_pending() && !self.clock.has_stopped()
     }
+}
+
+/// The call as handlers have left it so far; flushed first.
+fn snapshot(state: &mut State) -> Call {
+    let mut call = state.call.clone();
+    apply(&mut call, state.phase, state.body.edit());
+    call
+}
+
+/// Goes on with the call as it was.
+fn put_back(state: &mut State, before: Call) {
+    let body = match state.phase {
+        Phase::Request => &before.request.body,
+        Phase::Response => &before.response.body,
+    };
+    state.body = Body::of(body);
+    state.answer = Answering::default();
+    state.stops = false;
+    state.call = before;
 }
 
 fn reject(thrown: Thrown) -> Verdict {

@@ -15,6 +15,7 @@
 mod analysis;
 mod compile;
 mod host;
+mod imports;
 mod isolate;
 mod library;
 mod limits;
@@ -27,13 +28,14 @@ mod script;
 mod tests;
 mod thrown;
 mod value;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::handler::{HandlerName, OnError};
+use crate::handler::{EventName, HandlerName, OnError, Store};
 
 pub use host::HostSettings;
 pub use limits::Limits;
@@ -48,15 +50,17 @@ pub struct Engine {
     limits: Limits,
     host: Arc<HostSettings>,
     permits: Arc<Semaphore>,
+    store: Arc<dyn Store>,
 }
 
 impl Engine {
-    /// An engine whose handlers obey `limits` and address their calls by `host`.
-    pub fn new(limits: Limits, host: HostSettings) -> Self {
+    /// An engine whose handlers obey `limits`, address their calls by `host` and share `store`.
+    pub fn new(limits: Limits, host: HostSettings, store: Arc<dyn Store>) -> Self {
         Self {
             limits,
             host: Arc::new(host),
             permits: HostCalls::permits(),
+            store,
         }
     }
 }
@@ -69,11 +73,14 @@ struct Code {
     limits: Limits,
     host: Arc<HostSettings>,
     permits: Arc<Semaphore>,
+    store: Arc<dyn Store>,
 }
 
 /// One handler of a script set.
 struct Entry {
     name: HandlerName,
+    event: Option<EventName>,
+    allows_edits: bool,
     script: Script,
     timeout: Option<Duration>,
     on_error: OnError,

@@ -19,10 +19,15 @@ pub(super) struct Script {
     pub names_json: bool,
     /// Whether it may come out with another value.
     pub writes_json: bool,
+    /// Whether it may export a function that is then called with `g`.
+    pub names_module: bool,
 }
 
 /// The function that is told how to find out what `json` is when the handler has ended.
 const CAPTURE: &str = "$interpose_json";
+
+/// The function that is told how to find out what the handler has exported.
+const CAPTURE_EXPORTS: &str = "$interpose_exports";
 
 impl Script {
     /// Wraps a handler's text.
@@ -30,7 +35,8 @@ impl Script {
     /// The names of the scope are properties of the global object, not parameters: a
     /// parameter would forbid `const res = …`. Everything of ours stands on the text's
     /// first line, so that lines count as in the file.
-    pub(super) fn new(file: &str, text: &str, analysis: &Analysis) -> Self {
+    /// `imported` are the declarations that stand for the text's imports.
+    pub(super) fn new(file: &str, text: &str, imported: &[String], analysis: &Analysis) -> Self {
         let mut head = String::from(if analysis.is_async {
             "(async function(json"
         } else {
@@ -40,14 +46,35 @@ impl Script {
             head.push(',');
             head.push_str(CAPTURE);
         }
+        if analysis.names_module {
+            head.push(',');
+            head.push_str(CAPTURE_EXPORTS);
+        }
         head.push_str("){");
         if analysis.is_strict {
             head.push_str("'use strict';");
         }
-        if !analysis.undeclared.is_empty() {
+        let mut variables = imported.to_vec();
+        variables.extend(analysis.undeclared.iter().cloned());
+        if analysis.names_module {
+            variables.push("module={exports:{}}".to_owned());
+        }
+        if analysis.names_exports {
+            let shared = if analysis.names_module {
+                "exports=module.exports"
+            } else {
+                "exports={}"
+            };
+            variables.push(shared.to_owned());
+        }
+        if !variables.is_empty() {
             head.push_str("var ");
-            head.push_str(&analysis.undeclared.join(","));
+            head.push_str(&variables.join(","));
             head.push(';');
+        }
+        if analysis.names_module {
+            head.push_str(CAPTURE_EXPORTS);
+            head.push_str("(function(){return module.exports});");
         }
         if analysis.writes_json {
             head.push_str(CAPTURE);
@@ -59,6 +86,7 @@ impl Script {
             shift: head.len(),
             names_json: analysis.names_json,
             writes_json: analysis.writes_json,
+            names_module: analysis.names_module,
         }
     }
 }

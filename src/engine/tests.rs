@@ -11,11 +11,25 @@ use super::{Engine, HostSettings, Limits};
 use crate::generation::{Compile, Module, Ran, Step};
 use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, HostResponse};
 use crate::handler::{
-    Answer, Call, Content, Declared, DeclaredFile, Diagnostic, Diagnostics, Emitted, Fault,
-    HandlerName, Kept, Kind, Origin, Rejection, Service, Services, TransactionId, Verdict, declare,
+    Answer, Call, Case, Content, Declared, DeclaredFile, Diagnostic, Diagnostics, Emitted, Fault,
+    HandlerName, Kept, Kind, Origin, Rejection, Requested, Secrets, Service, Services,
+    TransactionId, Verdict, declare,
 };
 use crate::message::forwarded::Client;
 use crate::message::{Body, Fields, Request, Response};
+use crate::store::{Bounds, MemoryStore};
+
+/// An engine with one secret and a configuration for scripts.
+fn engine() -> Engine {
+    let host = HostSettings {
+        secrets: Secrets::new([("crm".to_owned(), Arc::from("s3cret"))]),
+        config: r#"{"region":"eu"}"#.to_owned(),
+        ..HostSettings::default()
+    };
+    Engine::new(LIMITS, host, Arc::new(MemoryStore::new(Bounds::default())))
+}
+
+mod vocabularies;
 
 const LIMITS: Limits = Limits {
     handler_time: Duration::from_millis(50),
@@ -95,7 +109,7 @@ impl Set {
     }
 
     fn compile(&self) -> Result<crate::generation::Compiled, Vec<Diagnostic>> {
-        Engine::new(LIMITS, HostSettings::default()).compile(&self.handlers, &self.modules)
+        engine().compile(&self.handlers, &self.modules)
     }
 
     fn problem(&self) -> String {
@@ -165,6 +179,12 @@ fn call(method: &str, target: &str, body: &str) -> Call {
             through_trusted: false,
         },
         host: "api.test".to_owned(),
+        requested: Requested {
+            method: Method::GET,
+            path: "/orders".into(),
+            services: Services::new([Service::new("crm", "/")]),
+            case: Case::Counts,
+        },
         local: SocketAddr::from(([127, 0, 0, 1], 8080)),
         service: Arc::new(Service::new("crm", "/")),
         resource: "orders".to_owned(),
@@ -179,6 +199,7 @@ fn call(method: &str, target: &str, body: &str) -> Call {
         received: (!body.is_empty()).then_some(bytes),
         response: Response::new(StatusCode::OK),
         origin: Arc::new(origin),
+        fallback: None,
         kept: Kept::default(),
         emitted: Emitted::default(),
         deadline: Instant::now() + Duration::from_secs(30),

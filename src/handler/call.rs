@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use crate::message::forwarded::Client;
 use crate::message::{Fields, Request, Response};
 
-use super::{Emitted, Service};
+use super::{Emitted, Requested, Service};
 
 /// The name of one transaction: a UUID version 7 unless the client or a proxy
 /// before us has named it.
@@ -37,6 +37,8 @@ pub struct Call {
     pub received: Option<Bytes>,
     /// In the request phase the answer a handler is writing, else the response.
     pub response: Response,
+    /// What the client gets where the upstream has nothing to say.
+    pub fallback: Option<Fallback>,
     /// What is known of the request besides its bytes.
     pub origin: Arc<Origin>,
     /// What handlers keep for the later ones of the same transaction.
@@ -48,6 +50,19 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether anything of the messages differs from what they were `before`.
+    pub fn is_edited_since(&self, before: &Self) -> bool {
+        let (request, response) = (&self.request, &self.response);
+        request.method != before.request.method
+            || request.target() != before.request.target()
+            || !request.fields.are_same(&before.request.fields)
+            || request.body != before.request.body
+            || response.status != before.response.status
+            || !response.fields.are_same(&before.response.fields)
+            || response.body != before.response.body
+            || self.fallback != before.fallback
+    }
+
     /// Takes the call away, to hand it to the engine. What stays behind has no message.
     #[must_use]
     pub fn take(&mut self) -> Self {
@@ -56,6 +71,7 @@ impl Call {
             request: Request::new(Method::GET, "", Fields::default()),
             received: None,
             response: Response::new(StatusCode::OK),
+            fallback: None,
             origin: Arc::clone(&self.origin),
             kept: Kept::default(),
             emitted: Emitted::default(),
@@ -63,6 +79,16 @@ impl Call {
         };
         std::mem::replace(self, vacant)
     }
+}
+
+/// The body that a request handler gave a response that may never come: API Maker's
+/// `g.res.output`. Status and fields stand in the call's response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// The body, serialised.
+    pub body: Bytes,
+    /// Its type, where the handlers named none.
+    pub usual_type: &'static str,
 }
 
 /// Where a request comes from and what it is for.
@@ -74,6 +100,8 @@ pub struct Origin {
     pub host: String,
     /// The address of ours that it came to.
     pub local: SocketAddr,
+    /// What the client asked for.
+    pub requested: Requested,
     /// The service the path belongs to.
     pub service: Arc<Service>,
     /// The last segment of the path that doesn't look like an id.
@@ -94,4 +122,6 @@ pub struct Origin {
 pub struct Kept {
     /// `req.userProperties`, one JSON object.
     pub user_properties: Option<String>,
+    /// `g.shared`
+    pub shared: Option<String>,
 }

@@ -35,6 +35,8 @@ pub struct Declared {
     pub on_error: OnError,
     /// Whether it sees bodies; none where its text decides.
     pub body: Option<BodyPlan>,
+    /// Whether what it makes of request and response counts (`allow_event_modification`).
+    pub allows_edits: bool,
     /// The file's text without a BOM; lines and columns count in it.
     pub source: Arc<str>,
 }
@@ -110,6 +112,7 @@ impl Declared {
             timeout: None,
             on_error: OnError::default(),
             body: None,
+            allows_edits: true,
         }
     }
 
@@ -185,6 +188,9 @@ pub fn declare(
     }
 
     let mut declared = Declared::without_directives(file);
+    declared.allows_edits = metadata
+        .and_then(|(_, metadata)| metadata.allows_edits)
+        .unwrap_or(true);
     let beside = beside.iter().cloned();
     for (_, directive) in header.directives.into_iter().chain(beside) {
         declared.take(directive);

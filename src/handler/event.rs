@@ -141,6 +141,11 @@ impl EventName {
         &self.text
     }
 
+    /// Whether it names a verb; else it stands for every one.
+    pub fn has_verb(&self) -> bool {
+        self.verb.is_some()
+    }
+
     /// From generic to literal: part by part, end < `{…_path}` < `{…}` < literal,
     /// without a verb before with one. Two names of one shape are `Equal`.
     pub fn generic_first(&self, other: &Self) -> Ordering {

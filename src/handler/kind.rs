@@ -83,6 +83,16 @@ impl Kind {
         }
     }
 
+    /// What DF writes behind an event's name for the moment this kind runs at.
+    pub fn process(self) -> &'static str {
+        match self {
+            Self::Request => "pre_process",
+            Self::Response | Self::Error | Self::PostProcess => "post_process",
+            Self::Queued => "queued",
+            Self::Options => "options",
+        }
+    }
+
     /// Every name and synonym of every kind.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)

@@ -14,6 +14,8 @@ use super::kind::Kind;
 pub struct Metadata {
     /// `eventType`
     pub kind: Option<Kind>,
+    /// `allow_event_modification`, a key of DF's scripts.
+    pub allows_edits: Option<bool>,
     /// Each with its place: bytes from the beginning of the text.
     pub directives: Vec<(usize, Directive)>,
     /// No JSON object, or values that can't be used.
@@ -73,6 +75,14 @@ impl Metadata {
         let word = match key {
             "eventType" => {
                 self.kind = Some(kind(value)?);
+                return Ok(());
+            }
+            "allow_event_modification" => {
+                self.allows_edits = Some(value.as_bool().ok_or_else(|| ValueError::Type {
+                    key: "allow_event_modification",
+                    wanted: "`true` or `false`",
+                    found: value.clone(),
+                })?);
                 return Ok(());
             }
             "isActive" if object.contains_key("active") => return Err(ValueError::ActiveTwice),

@@ -14,9 +14,9 @@ pub struct Service {
     api_version: Option<String>,
 }
 
-/// All services, the longest prefix first.
+/// All services, the longest prefix first. A clone is the same ones.
 #[derive(Debug, Clone, Default)]
-pub struct Services(Vec<Arc<Service>>);
+pub struct Services(Arc<[Arc<Service>]>);
 
 impl Service {
     /// A service of this name below `prefix`, a path such as `/api/v2/db`.
@@ -81,12 +81,17 @@ impl Services {
     pub fn new(services: impl IntoIterator<Item = Service>) -> Self {
         let mut services: Vec<_> = services.into_iter().map(Arc::new).collect();
         services.sort_by_key(|service| std::cmp::Reverse(service.prefix.len()));
-        Self(services)
+        Self(services.into())
     }
 
     /// Whether a service has this name.
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|service| service.name == name)
+        self.named(name).is_some()
+    }
+
+    /// The service of this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Service>> {
+        self.0.iter().find(|service| service.name == name)
     }
 
     /// The service that `path` belongs to, in the first reading that names one.

@@ -158,6 +158,12 @@ impl Fields {
         self.mark(&name);
     }
 
+    /// Whether the same names have the same values, in the same order.
+    pub fn are_same(&self, other: &Self) -> bool {
+        let pair = |field: &Field| (field.name.clone(), field.value.clone());
+        self.list.iter().map(pair).eq(other.list.iter().map(pair))
+    }
+
     /// The names that were written or removed since the message was received, each once.
     pub fn edits(&self) -> &[HeaderName] {
         &self.edits

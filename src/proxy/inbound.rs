@@ -42,6 +42,7 @@ pub(super) fn begin(
         received: None,
         response: Response::new(StatusCode::OK),
         origin: Arc::new(origin),
+        fallback: None,
         kept: Kept::default(),
         emitted: Emitted::default(),
         deadline: arrival.began + arrival.time,

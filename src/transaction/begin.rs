@@ -9,7 +9,9 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use crate::generation::{Generation, Plan};
-use crate::handler::{Case, NormalPath, Origin, Service, Services, Target, TransactionId};
+use crate::handler::{
+    Case, NormalPath, Origin, Requested, Service, Services, Target, TransactionId,
+};
 use crate::message::forwarded::{self, Client};
 use crate::message::framing::Lookup;
 
@@ -63,6 +65,8 @@ pub struct Planned {
     pub service: Arc<Service>,
     /// The last segment below the service's prefix that doesn't look like an id.
     pub resource: String,
+    /// The request, as it came.
+    pub requested: Requested,
 }
 
 impl Names {
@@ -113,6 +117,12 @@ impl Names {
             plan,
             service: Arc::clone(service),
             resource: resource_name(&resource).to_owned(),
+            requested: Requested {
+                method: asked.method.clone(),
+                path: asked.path.into(),
+                services: self.services.clone(),
+                case: self.case,
+            },
         })
     }
 
@@ -128,6 +138,7 @@ impl Names {
             client,
             host: host.to_owned(),
             local,
+            requested: planned.requested.clone(),
             service: Arc::clone(&planned.service),
             resource: planned.resource.clone(),
             metadata_name: Arc::clone(&self.metadata_name),

@@ -7,6 +7,7 @@ pub mod begin;
 mod bodies;
 pub mod calls;
 mod coded;
+mod fallback;
 pub mod line;
 pub mod outcome;
 pub mod pipeline;

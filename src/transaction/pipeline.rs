@@ -27,6 +27,7 @@ use crate::message::{Body, JsonType, Request, Response, media, validators};
 use super::bodies::{Missing, Received, Resumed};
 use super::calls::Calls;
 use super::coded::{Coded, Reader};
+use super::fallback;
 use super::line::Upstreams;
 use super::ports::{Exchange, Gone, Requester, Sending, UpstreamError};
 use super::queued::Job;
@@ -179,7 +180,8 @@ impl Pipeline {
     }
 
     /// Runs the response handlers on the head of a response whose body streams past.
-    pub async fn response_phase(&self, tx: &mut Transaction, response: Response) -> Response {
+    pub async fn response_phase(&self, tx: &mut Transaction, mut response: Response) -> Response {
+        fill_in(tx, &mut response);
         let mut response = self.run_response_handlers(tx, response).await;
         describe(tx, &mut response);
         response
@@ -224,6 +226,10 @@ impl Pipeline {
     /// What the client gets where the upstream gave nothing usable.
     pub async fn upstream_failed(&self, tx: &mut Transaction, error: &UpstreamError) -> Response {
         tracing::warn!(transaction = %tx.call.id, %error, "upstream failed");
+        if let Some(response) = fallback::instead_of_failure(tx) {
+            tx.outcome = Refusal::from(error).outcome();
+            return self.run_response_handlers(tx, response).await;
+        }
         self.refused(tx, error.into()).await
     }
 
@@ -320,7 +326,8 @@ impl Pipeline {
             Ok(read) => read,
             Err(refusal) => return Reply::Whole(self.refused(tx, refusal).await),
         };
-        let Exchange { head, body } = exchange;
+        let Exchange { mut head, body } = exchange;
+        fill_in(tx, &mut head);
         let mut head = self.run_response_handlers(tx, head).await;
         if let Some(coded) = coded {
             let Response { fields, body, .. } = &mut head;
@@ -492,6 +499,13 @@ fn content_type(response: &Response) -> Option<&str> {
     let value = response.fields.get(header::CONTENT_TYPE)?;
     // No type that is known has other letters.
     Some(value.to_str().unwrap_or("unreadable"))
+}
+
+/// Gives a response without a body the one that a request handler left.
+fn fill_in(tx: &mut Transaction, response: &mut Response) {
+    if tx.call.fallback.is_some() && !leaves_body_out(tx, response) {
+        fallback::fill_in(tx, response);
+    }
 }
 
 fn take_response(tx: &mut Transaction) -> Response {

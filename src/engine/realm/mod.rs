@@ -1,10 +1,31 @@
 //! What a handler finds around itself: the scope's names in a frozen realm.
+//!
+//! `prelude.js` builds the names, each vocabulary in a file of its own, and `harden.js` freezes
+//! everything. A vocabulary that most handlers leave alone is evaluated when one first names it.
 
 use rquickjs::context::EvalOptions;
-use rquickjs::{Ctx, Function, Object, Persistent};
+use rquickjs::function::Func;
+use rquickjs::{Ctx, Exception, Function, Object, Persistent};
 
 const PRELUDE: &str = include_str!("prelude.js");
 const HARDEN: &str = include_str!("harden.js");
+
+/// The prelude's other files, by the names it knows them by.
+const PARTS: [(&str, &str); 13] = [
+    ("log", include_str!("log.js")),
+    ("calls", include_str!("calls.js")),
+    ("lac", include_str!("lac.js")),
+    ("thrown", include_str!("thrown.js")),
+    ("dreamfactory", include_str!("dreamfactory.js")),
+    ("platform", include_str!("platform.js")),
+    ("api_maker", include_str!("api_maker.js")),
+    ("constants", include_str!("constants.js")),
+    ("fetch", include_str!("fetch.js")),
+    ("url", include_str!("url.js")),
+    ("bytes", include_str!("bytes.js")),
+    ("crypto", include_str!("crypto.js")),
+    ("clone", include_str!("clone.js")),
+];
 
 /// The prelude's functions, for the engine.
 #[derive(Clone)]
@@ -13,6 +34,12 @@ pub(super) struct Realm {
     pub describe: Persistent<Function<'static>>,
     /// Is told by a handler how to find out what `json` is when it has ended.
     pub capture: Persistent<Function<'static>>,
+    /// Is told by a handler how to find out what it has exported.
+    pub capture_exports: Persistent<Function<'static>>,
+    /// Calls what a handler exported.
+    pub main: Persistent<Function<'static>>,
+    /// Whether a returned object is DF's event; takes it over if so.
+    pub is_event: Persistent<Function<'static>>,
     /// Drops what was kept since the phase began, or since it was last left.
     pub forget: Persistent<Function<'static>>,
     /// Ends a phase.
@@ -25,7 +52,12 @@ pub(super) struct Realm {
 pub(super) fn build<'js>(ctx: &Ctx<'js>, natives: Object<'js>) -> rquickjs::Result<Realm> {
     let prelude: Function<'js> = eval(ctx, "prelude", PRELUDE)?;
     let harden: Function<'js> = eval(ctx, "harden", HARDEN)?;
+    natives.set(
+        "part",
+        Func::from(|ctx: Ctx<'js>, name: String| part(&ctx, &name)),
+    )?;
     let capture: Function<'js> = natives.get("capture")?;
+    let capture_exports: Function<'js> = natives.get("captureExports")?;
     let engine: Object<'js> = prelude.call((natives, harden))?;
     let function = |name: &str| -> rquickjs::Result<_> {
         Ok(Persistent::save(ctx, engine.get::<_, Function<'js>>(name)?))
@@ -33,14 +65,25 @@ pub(super) fn build<'js>(ctx: &Ctx<'js>, natives: Object<'js>) -> rquickjs::Resu
     Ok(Realm {
         describe: function("describe")?,
         capture: Persistent::save(ctx, capture),
+        capture_exports: Persistent::save(ctx, capture_exports),
+        main: function("main")?,
+        is_event: function("isEvent")?,
         forget: function("forget")?,
         leave: function("leave")?,
         status_code: function("statusCodeOf")?,
     })
 }
 
+fn part<'js>(ctx: &Ctx<'js>, name: &str) -> rquickjs::Result<Function<'js>> {
+    let found = PARTS.iter().find(|(known, _)| *known == name);
+    let (name, text) =
+        found.ok_or_else(|| Exception::throw_type(ctx, &format!("no part {name:?}")))?;
+    eval(ctx, name, text)
+}
+
 fn eval<'js>(ctx: &Ctx<'js>, name: &str, text: &str) -> rquickjs::Result<Function<'js>> {
     let mut options = EvalOptions::default();
+    options.strict = true;
     options.filename = Some(name.to_owned());
     ctx.eval_with_options(text, options)
 }

@@ -1,11 +1,11 @@
-//! The body, as text and as value, whichever a handler uses (CONTRACT §3, §5).
+//! The body a phase is about, as text and as value, whichever a handler uses (CONTRACT §3, §5).
 //!
 //! In the request phase `json` is text and the parsed view is made from it at first use;
 //! in the response phase `json` is the value. Whatever a handler leaves is settled when it
 //! ends, so that the next one finds one body, not two.
 
 use bytes::Bytes;
-use rquickjs::{Ctx, Exception, IntoJs, Persistent, Value};
+use rquickjs::{Ctx, Exception, Persistent, Value};
 
 use crate::engine::value;
 use crate::handler::Phase;
@@ -24,10 +24,25 @@ pub(in crate::engine) struct Body {
     is_edited: bool,
     /// The value handlers have seen, or given.
     value: Option<Persistent<Value<'static>>>,
-    /// Whether `value` was given by a handler and isn't made from `bytes`.
-    is_replaced: bool,
-    /// The answer a request handler is writing through `res.body`.
-    answer: Option<Persistent<Value<'static>>>,
+    /// How `value` is written where a handler gave it; `None` while it is made from `bytes`.
+    replaced: Option<Spelling>,
+    /// Whether the running handler gave it, through another name than `json`.
+    is_replaced_now: bool,
+    /// The text that a request handler gave beside a parsed view: `event.request.content`.
+    content: Option<GivenText>,
+}
+
+/// The text that a handler gave a request; `None` takes the body away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct GivenText(Option<Bytes>);
+
+/// How a string becomes a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Spelling {
+    /// A JSON string where the content type is JSON, else the text.
+    ByType,
+    /// The text as it stands.
+    AsItStands,
 }
 
 /// What became of a body in a phase.
@@ -46,6 +61,17 @@ pub(in crate::engine) struct Written {
     pub bytes: Bytes,
     /// Whether it is plain text rather than JSON.
     pub is_text: bool,
+}
+
+impl Written {
+    /// The content type of an answer for which no handler named one.
+    pub(in crate::engine) fn usual_type(&self) -> &'static str {
+        if self.is_text {
+            "text/plain; charset=utf-8"
+        } else {
+            "application/json"
+        }
+    }
 }
 
 impl Body {
@@ -71,16 +97,16 @@ impl Body {
         }
     }
 
-    /// Takes the answer that `res.body` was given.
-    pub(in crate::engine) fn take_answer(&mut self) -> Option<Persistent<Value<'static>>> {
-        self.answer.take()
-    }
-
     fn set_bytes(&mut self, bytes: Option<Bytes>) {
         self.bytes = bytes;
         self.is_edited = true;
         self.value = None;
-        self.is_replaced = false;
+        self.replaced = None;
+    }
+
+    fn set_value(&mut self, value: Persistent<Value<'static>>, spelling: Spelling) {
+        self.value = Some(value);
+        self.replaced = Some(spelling);
     }
 }
 
@@ -94,30 +120,35 @@ impl Scope {
     }
 
     /// The body's text, `null` where there is none.
-    pub(in crate::engine) fn text<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
+    fn text<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
         self.require_read(ctx)?;
-        match self.with(|state| state.body.bytes.clone()) {
-            Some(bytes) => value::give_text(ctx, bytes),
-            None => Ok(Value::new_null(ctx.clone())),
-        }
+        text_or_null(ctx, self.with(|state| state.body.bytes.clone()))
     }
 
-    /// The body's value: parsed at first use, the same one ever after. `null` where there is none.
+    /// The body's value: parsed at first use, the same one ever after. `null` where there is
+    /// none, and where a request's body is no JSON.
     pub(in crate::engine) fn value<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
-        self.require_read(ctx)?;
-        let (known, bytes) =
-            self.with(|state| (state.body.value.clone(), state.body.bytes.clone()));
+        let (known, bytes, phase) = self.with(|state| {
+            let body = &state.body;
+            (body.value.clone(), body.bytes.clone(), state.phase)
+        });
         if let Some(known) = known {
             return known.restore(ctx);
         }
+        self.require_read(ctx)?;
         let Some(bytes) = bytes else {
             return Ok(Value::new_null(ctx.clone()));
         };
-        let opened = value::open(ctx, bytes)
-            .map_err(|error| Exception::throw_syntax(ctx, &error.to_string()))?;
-        let kept = Persistent::save(ctx, opened.clone());
-        self.with(|state| state.body.value = Some(kept));
-        Ok(opened)
+        match (value::open(ctx, bytes.clone()), phase) {
+            (Ok(opened), _) => {
+                let kept = Persistent::save(ctx, opened.clone());
+                self.with(|state| state.body.value = Some(kept));
+                Ok(opened)
+            }
+            (Err(_), Phase::Request) => Ok(Value::new_null(ctx.clone())),
+            // What came was opened before any handler ran: this is text that one of them gave.
+            (Err(_), Phase::Response) => value::give_text(ctx, bytes),
+        }
     }
 
     /// Opens the value before anybody asks for it.
@@ -135,31 +166,83 @@ impl Scope {
         Ok(())
     }
 
-    /// Gives the body a new value. In the request phase this is the answer's body.
-    pub(in crate::engine) fn replace<'js>(&self, ctx: &Ctx<'js>, new: Value<'js>) {
+    /// What `event.request.payload` and `g.req.body` show: the request's body as a value, in the
+    /// response phase the one that the client sent.
+    pub(super) fn request_value<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
+        let (phase, known) = self.with(|state| (state.phase, state.sent.clone()));
+        if phase == Phase::Request {
+            return self.value(ctx);
+        }
+        if let Some(known) = known {
+            return known.restore(ctx);
+        }
+        let opened = match self.received(ctx)? {
+            Some(bytes) => value::open(ctx, bytes).unwrap_or(Value::new_null(ctx.clone())),
+            None => Value::new_null(ctx.clone()),
+        };
+        let kept = Persistent::save(ctx, opened.clone());
+        self.with(|state| state.sent = Some(kept));
+        Ok(opened)
+    }
+
+    /// Gives the request's body a new value. In the response phase the request is what the
+    /// client sent; writing it has no effect.
+    pub(super) fn set_request_value<'js>(&self, ctx: &Ctx<'js>, new: Value<'js>) {
         let kept = Persistent::save(ctx, new);
-        self.with(|state| match state.phase {
-            Phase::Request => {
-                state.body.answer = Some(kept);
-                state.is_answered = true;
-            }
-            Phase::Response => {
-                state.body.value = Some(kept);
-                state.body.is_replaced = true;
+        self.with(|state| {
+            if state.phase == Phase::Request {
+                state.body.set_value(kept, Spelling::ByType);
             }
         });
     }
 
-    /// What `res.body` shows.
-    pub(in crate::engine) fn response_body<'js>(
+    /// What `event.request.content` shows.
+    pub(super) fn request_text<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
+        let given = self.with(|state| state.body.content.clone());
+        match (self.with(|state| state.phase), given) {
+            (Phase::Request, Some(GivenText(given))) => text_or_null(ctx, given),
+            (Phase::Request, None) => self.text(ctx),
+            (Phase::Response, _) => text_or_null(ctx, self.received(ctx)?),
+        }
+    }
+
+    /// Gives the request's body a new text. Until somebody has looked at it as a value, that is
+    /// the body; afterwards both are settled when the handler ends.
+    pub(super) fn set_request_text<'js>(
         &self,
         ctx: &Ctx<'js>,
-    ) -> rquickjs::Result<Value<'js>> {
-        match self.with(|state| (state.phase, state.body.answer.clone())) {
-            (Phase::Response, _) => self.value(ctx),
-            (Phase::Request, Some(answer)) => answer.restore(ctx),
-            (Phase::Request, None) => Value::new_undefined(ctx.clone()).into_js(ctx),
-        }
+        new: &Value<'js>,
+    ) -> rquickjs::Result<()> {
+        let text = text_of(ctx, new)?;
+        self.with(|state| match (state.phase, &state.body.value) {
+            (Phase::Response, _) => {}
+            (Phase::Request, Some(_)) => state.body.content = Some(GivenText(text)),
+            (Phase::Request, None) => state.body.set_bytes(text),
+        });
+        Ok(())
+    }
+
+    /// The text that the client sent, for the response phase.
+    pub(super) fn received(&self, ctx: &Ctx<'_>) -> rquickjs::Result<Option<Bytes>> {
+        self.with(|state| match &state.call.received {
+            Some(bytes) => Ok(Some(bytes.clone())),
+            None if state.call.request.body == message::Body::Streamed => {
+                Err(Exception::throw_type(ctx, UNREAD))
+            }
+            None => Ok(None),
+        })
+    }
+
+    /// Gives the response's body a new value, through another name than `json`.
+    pub(super) fn replace<'js>(&self, ctx: &Ctx<'js>, new: Value<'js>, spelling: Spelling) {
+        let kept = Persistent::save(ctx, new);
+        self.with(|state| match state.phase {
+            Phase::Request => state.answer.write(kept, spelling),
+            Phase::Response => {
+                state.body.set_value(kept, spelling);
+                state.body.is_replaced_now = true;
+            }
+        });
     }
 
     /// Ends a handler: takes over what it made of the body. `json` is what the variable
@@ -173,61 +256,90 @@ impl Scope {
             .filter(|(before, after)| before != after)
             .map(|(_, after)| after);
         match self.with(|state| state.phase) {
-            Phase::Request => self.settle_text(ctx, changed),
+            Phase::Request => {
+                self.settle_request(ctx, changed)?;
+                self.settle_output(ctx)
+            }
             Phase::Response => {
-                if let Some(new) = changed {
-                    self.replace(ctx, new);
-                }
+                self.settle_response(ctx, changed);
                 Ok(())
             }
         }
     }
 
-    fn settle_text<'js>(
+    /// `json` before the parsed body before `content`, of those that differ from what was there.
+    fn settle_request<'js>(
         &self,
         ctx: &Ctx<'js>,
-        changed: Option<Value<'js>>,
+        json: Option<Value<'js>>,
     ) -> rquickjs::Result<()> {
-        let view = self.with(|state| state.body.value.take());
-        if let Some(new) = changed {
-            let bytes = self.text_of(ctx, &new)?;
-            self.with(|state| {
-                if state.body.bytes != bytes {
-                    state.body.set_bytes(bytes);
-                }
-            });
-            return Ok(());
-        }
-        let Some(view) = view else { return Ok(()) };
-        let view = view.restore(ctx)?;
-        if !may_be_edited(&view) {
-            return Ok(());
-        }
-        let written = value::write(ctx, &view)?.map(Bytes::from);
-        self.with(|state| {
-            if written != state.body.bytes {
-                state.body.set_bytes(written);
-            }
+        let (view, replaced, content, before) = self.with(|state| {
+            let body = &mut state.body;
+            (
+                body.value.take(),
+                body.replaced.take(),
+                body.content.take(),
+                body.bytes.clone(),
+            )
         });
+        let json = json.map(|new| self.text_of_json(ctx, &new)).transpose()?;
+        let view = match view.map(|view| view.restore(ctx)).transpose()? {
+            Some(view) if replaced.is_some() || may_be_edited(&view) => {
+                Some(self.text_of_view(ctx, &view, replaced)?)
+            }
+            Some(_) | None => None,
+        };
+        let content = content.map(|GivenText(text)| text);
+        let mut differing = [json, view, content]
+            .into_iter()
+            .flatten()
+            .filter(|text| *text != before);
+        let Some(text) = differing.next() else {
+            return Ok(());
+        };
+        if differing.any(|other| other != text) {
+            self.warn("the body was written through several names; `json` counts before the parsed body, that before `content`");
+        }
+        self.with(|state| state.body.set_bytes(text));
         Ok(())
     }
 
-    /// The text that a request handler assigned to `json`.
-    fn text_of<'js>(&self, ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<Bytes>> {
-        if value.is_null() || value.is_undefined() {
-            return Ok(None);
-        }
-        if let Some(bytes) = value::text_of(ctx, value) {
-            return Ok(Some(bytes));
-        }
-        if let Some(text) = value.as_string() {
-            let text = text.to_string()?;
-            return Ok(Some(text.into()));
-        }
-        self.with(|state| {
-            tracing::warn!(transaction = %state.call.id, handler = %state.name, "`json` was given a value that is no text; it was serialised");
+    fn text_of_view<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        view: &Value<'js>,
+        replaced: Option<Spelling>,
+    ) -> rquickjs::Result<Option<Bytes>> {
+        let is_json = replaced.is_none()
+            || self.with(|state| super::is_json(&state.call.request.fields).unwrap_or(true));
+        Ok(written(ctx, view, is_json)?.map(|written| written.bytes))
+    }
+
+    fn settle_response<'js>(&self, ctx: &Ctx<'js>, json: Option<Value<'js>>) {
+        let (is_replaced, value) = self.with(|state| {
+            let is_replaced = std::mem::take(&mut state.body.is_replaced_now);
+            (is_replaced, state.body.value.clone())
         });
-        Ok(value::write(ctx, value)?.map(Bytes::from))
+        let Some(json) = json else { return };
+        let kept = Persistent::save(ctx, json);
+        if is_replaced && value.as_ref() != Some(&kept) {
+            self.warn(
+                "the body was replaced through several names; `json` counts before the others",
+            );
+        }
+        self.with(|state| state.body.set_value(kept, Spelling::ByType));
+    }
+
+    /// The text that a request handler assigned to `json`.
+    fn text_of_json<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        value: &Value<'js>,
+    ) -> rquickjs::Result<Option<Bytes>> {
+        if !value.is_null() && !value.is_undefined() && value.as_string().is_none() {
+            self.warn("`json` was given a value that is no text; it was serialised");
+        }
+        text_of(ctx, value)
     }
 
     /// Ends the response phase, or a handler whose edits may have to be undone: turns the
@@ -237,17 +349,18 @@ impl Scope {
         ctx: &Ctx<'js>,
         content_is_json: bool,
     ) -> rquickjs::Result<()> {
-        let (value, is_replaced) =
-            self.with(|state| (state.body.value.take(), state.body.is_replaced));
+        let (value, replaced) =
+            self.with(|state| (state.body.value.take(), state.body.replaced.take()));
         let Some(value) = value else { return Ok(()) };
         let value = value.restore(ctx)?;
-        if !is_replaced && !may_be_edited(&value) {
+        if replaced.is_none() && !may_be_edited(&value) {
             return Ok(());
         }
-        let written = written(ctx, &value, content_is_json)?.map(|written| written.bytes);
+        let quotes = content_is_json && replaced != Some(Spelling::AsItStands);
+        let written = written(ctx, &value, quotes)?.map(|written| written.bytes);
         self.with(|state| {
             // What nobody changed is written as it came, byte for byte.
-            if is_replaced || written != state.body.bytes {
+            if replaced.is_some() || written != state.body.bytes {
                 state.body.set_bytes(written);
             }
         });
@@ -267,6 +380,21 @@ impl Scope {
 /// and nothing remembers how the body spelled it.
 fn may_be_edited(value: &Value<'_>) -> bool {
     value.is_object()
+}
+
+fn text_or_null<'js>(ctx: &Ctx<'js>, bytes: Option<Bytes>) -> rquickjs::Result<Value<'js>> {
+    match bytes {
+        Some(bytes) => value::give_text(ctx, bytes),
+        None => Ok(Value::new_null(ctx.clone())),
+    }
+}
+
+/// A value as a request's text: strings as they stand, others serialised, `null` for none.
+fn text_of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<Bytes>> {
+    match value::text_of(ctx, value) {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Ok(written(ctx, value, false)?.map(|written| written.bytes)),
+    }
 }
 
 /// A value as the body of a response: text as JSON where the type says JSON, else as it

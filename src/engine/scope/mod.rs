@@ -4,6 +4,7 @@
 //! a phase runs. The names themselves are built by `realm/prelude.js` from the natives
 //! that [`natives`] offers.
 
+mod answer;
 mod body;
 mod natives;
 mod view;
@@ -16,10 +17,11 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use rquickjs::{Ctx, Function, Object, Persistent, Value};
 
 use crate::handler::host::Host;
-use crate::handler::{Call, HandlerName, Phase};
+use crate::handler::{Call, EventName, HandlerName, Kind, Phase, Store};
 use crate::message::{Fields, framing};
 
-pub(super) use body::{Body, BodyEdit, written};
+pub(super) use answer::Answer;
+pub(super) use body::{Body, BodyEdit, Spelling, written};
 use view::{Class, Shown, Shows};
 
 use super::host::HostCalls;
@@ -32,6 +34,8 @@ pub(super) struct Scope {
     pub(super) host: HostCalls,
     /// What handlers may require.
     library: Library,
+    /// What handlers share across transactions.
+    store: Arc<dyn Store>,
 }
 
 /// One phase of one transaction.
@@ -44,14 +48,24 @@ pub(super) struct State {
     pub handler: usize,
     /// Its name.
     pub name: HandlerName,
+    /// As which kind it runs.
+    pub kind: Kind,
+    /// The event it is for.
+    pub event: Option<EventName>,
     /// The body as the scope's names show it.
     pub body: Body,
     /// What carries out host calls.
     pub host: Arc<dyn Host>,
-    /// Whether a request handler has written a response.
-    pub is_answered: bool,
+    /// What request handlers have written of a response.
+    pub answer: Answer,
+    /// The client's body as a value, in the response phase, once somebody has looked at it.
+    pub sent: Option<Persistent<Value<'static>>>,
+    /// Whether later handlers of the phase are left out: `event.stop_propagation`.
+    pub stops: bool,
     /// Tells what the variable `json` is, for a handler that may write it.
     pub read_json: Option<Persistent<Function<'static>>>,
+    /// Tells what a handler that names `module` has exported.
+    pub read_exports: Option<Persistent<Function<'static>>>,
     /// Promises that were rejected and that nobody has handled yet.
     pub rejected: Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>,
 }
@@ -63,11 +77,12 @@ const UNREAD: &str = "the body was not read for this handler; say `// @body full
 const OUTSIDE: &str = "handlers run within a transaction";
 
 impl Scope {
-    pub(super) fn new(host: HostCalls, library: Library) -> Rc<Self> {
+    pub(super) fn new(host: HostCalls, library: Library, store: Arc<dyn Store>) -> Rc<Self> {
         Rc::new(Self {
             state: RefCell::new(None),
             host,
             library,
+            store,
         })
     }
 
@@ -78,7 +93,9 @@ impl Scope {
         for (name, shows) in [
             ("requestHeaders", Shows::RequestFields),
             ("httpHeaders", Shows::RequestFieldsWithoutAuthentication),
+            ("joinedRequestHeaders", Shows::JoinedRequestFields),
             ("responseHeaders", Shows::ResponseFields),
+            ("joinedResponseHeaders", Shows::JoinedResponseFields),
             ("parameters", Shows::Parameters),
         ] {
             natives.set(name, class.object(ctx, self, shows)?)?;
@@ -103,21 +120,15 @@ impl Scope {
 
     /// Whether the response's type says JSON.
     pub(super) fn says_json(&self) -> bool {
+        self.with(|state| is_json(&state.call.response.fields).unwrap_or(false))
+    }
+
+    /// A remark on the running handler, for the log.
+    fn warn(&self, remark: &str) {
         self.with(|state| {
-            let essence = state
-                .call
-                .response
-                .fields
-                .get_str(http::header::CONTENT_TYPE);
-            essence.is_some_and(|value| {
-                value
-                    .split(';')
-                    .next()
-                    .unwrap_or("")
-                    .trim_end()
-                    .ends_with("json")
-            })
-        })
+            let (transaction, handler) = (&state.call.id, &state.name);
+            tracing::warn!(%transaction, %handler, "{remark}");
+        });
     }
 
     /// Keeps track of promises that were rejected and that nobody handles.
@@ -163,7 +174,9 @@ impl Scope {
             Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication => {
                 field(&state.call.request.fields, name)
             }
+            Shows::JoinedRequestFields => joined(&state.call.request.fields, name),
             Shows::ResponseFields => field(&state.call.response.fields, name),
+            Shows::JoinedResponseFields => joined(&state.call.response.fields, name),
         })
     }
 
@@ -178,11 +191,15 @@ impl Scope {
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
-            Shows::RequestFields => field_names(&state.call.request.fields, ""),
+            Shows::RequestFields | Shows::JoinedRequestFields => {
+                field_names(&state.call.request.fields, "")
+            }
             Shows::RequestFieldsWithoutAuthentication => {
                 field_names(&state.call.request.fields, "authorization")
             }
-            Shows::ResponseFields => field_names(&state.call.response.fields, ""),
+            Shows::ResponseFields | Shows::JoinedResponseFields => {
+                field_names(&state.call.response.fields, "")
+            }
         })
     }
 
@@ -201,11 +218,15 @@ impl Scope {
                     return Ok(());
                 }
                 // In the response phase the request is what the client sent; writing it has no effect.
-                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication if state.phase == Phase::Response => {
+                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication | Shows::JoinedRequestFields
+                    if state.phase == Phase::Response =>
+                {
                     return Ok(());
                 }
-                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication => &mut state.call.request.fields,
-                Shows::ResponseFields => &mut state.call.response.fields,
+                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication | Shows::JoinedRequestFields => {
+                    &mut state.call.request.fields
+                }
+                Shows::ResponseFields | Shows::JoinedResponseFields => &mut state.call.response.fields,
             };
             if framing::is_ours(name) {
                 tracing::warn!(transaction = %state.call.id, handler = %state.name, field = name, "a field that frames the message was left as it is");
@@ -218,12 +239,13 @@ impl Scope {
     /// The status handlers see: `None` in the request phase until one is written.
     fn status(&self) -> Option<u16> {
         self.with(|state| {
-            let shown = state.phase == Phase::Response || state.is_answered;
+            let shown = state.phase == Phase::Response || state.answer.has_status();
             shown.then(|| state.call.response.status.as_u16())
         })
     }
 
-    fn set_status(&self, status: u16) -> Result<(), String> {
+    /// Sets the status; in the request phase that `answers`, or waits for an output.
+    fn set_status(&self, status: u16, answers: bool) -> Result<(), String> {
         let status = StatusCode::from_u16(status)
             .ok()
             .filter(|status| (200..600).contains(&status.as_u16()))
@@ -231,11 +253,20 @@ impl Scope {
                 format!("{status} is no status a response can end with; use 200 to 599")
             })?;
         self.with(|state| {
-            state.is_answered |= state.phase == Phase::Request;
+            if state.phase == Phase::Request {
+                state.answer.note_status(answers);
+            }
             state.call.response.status = status;
         });
         Ok(())
     }
+}
+
+/// Whether the content type says JSON; `None` where there is none.
+fn is_json(fields: &Fields) -> Option<bool> {
+    let value = fields.get_str(http::header::CONTENT_TYPE)?;
+    let essence = value.split(';').next().unwrap_or("");
+    Some(essence.trim_end().ends_with("json"))
 }
 
 fn field(fields: &Fields, name: &str) -> Option<Shown> {
@@ -244,6 +275,16 @@ fn field(fields: &Fields, name: &str) -> Option<Shown> {
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         .collect();
     several(values, name.eq_ignore_ascii_case("set-cookie"))
+}
+
+/// DF's view: repeated fields are one, joined by commas; `Set-Cookie` can't be (RFC 9110 §5.3).
+fn joined(fields: &Fields, name: &str) -> Option<Shown> {
+    match field(fields, name)? {
+        Shown::Several(values) if !name.eq_ignore_ascii_case("set-cookie") => {
+            Some(Shown::One(values.join(", ")))
+        }
+        shown => Some(shown),
+    }
 }
 
 fn several(mut values: Vec<String>, always_a_list: bool) -> Option<Shown> {

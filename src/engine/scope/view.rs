@@ -20,8 +20,12 @@ pub(super) enum Shows {
     RequestFields,
     /// The request's fields without the authentication.
     RequestFieldsWithoutAuthentication,
+    /// The request's fields, repeated ones joined.
+    JoinedRequestFields,
     /// The response's fields.
     ResponseFields,
+    /// The response's fields, repeated ones joined.
+    JoinedResponseFields,
     /// The query's parameters.
     Parameters,
 }

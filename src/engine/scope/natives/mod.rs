@@ -1,0 +1,21 @@
+//! What the prelude is made of: small functions of the transaction, none of which a
+//! handler can reach by itself.
+
+mod request;
+mod response;
+mod world;
+
+use std::rc::Rc;
+
+use rquickjs::{Ctx, Object};
+
+use super::Scope;
+
+/// Builds the natives, save the views.
+pub(super) fn build<'js>(ctx: &Ctx<'js>, scope: &Rc<Scope>) -> rquickjs::Result<Object<'js>> {
+    let natives = Object::new(ctx.clone())?;
+    request::offer(&natives, scope)?;
+    response::offer(&natives, scope)?;
+    world::offer(&natives, scope)?;
+    Ok(natives)
+}

@@ -1,0 +1,191 @@
+//! The request, its origin and the event it is, as texts.
+
+use std::rc::Rc;
+
+use http::Method;
+use rquickjs::function::Func;
+use rquickjs::{Ctx, Exception, IntoJs, Object, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::engine::scope::{Scope, State};
+use crate::engine::value;
+use crate::handler::Phase;
+
+pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
+    let of = Rc::clone(scope);
+    natives.set(
+        "text",
+        Func::from(move |ctx: Ctx<'js>, name: String| text(&ctx, &of, &name)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "setMethod",
+        Func::from(move |ctx: Ctx<'js>, method: String| set_method(&ctx, &of, &method)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "setPath",
+        Func::from(move |ctx: Ctx<'js>, path: String| set_path(&ctx, &of, path)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "address",
+        Func::from(move |path: String| address(&of, path)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "requestValue",
+        Func::from(move |ctx: Ctx<'js>| of.request_value(&ctx)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "setRequestValue",
+        Func::from(move |ctx: Ctx<'js>, new: Value<'js>| of.set_request_value(&ctx, new)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "requestText",
+        Func::from(move |ctx: Ctx<'js>| of.request_text(&ctx)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "setRequestText",
+        Func::from(move |ctx: Ctx<'js>, new: Value<'js>| of.set_request_text(&ctx, &new)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "stopsPropagation",
+        Func::from(move || of.with(|state| state.stops)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "stopPropagation",
+        Func::from(move |stops: bool| of.with(|state| state.stops = stops)),
+    )
+}
+
+/// One text of the request. The names are the prelude's.
+fn text<'js>(ctx: &Ctx<'js>, scope: &Scope, name: &str) -> rquickjs::Result<Value<'js>> {
+    if name == "received" {
+        return match scope.received(ctx)? {
+            Some(bytes) => value::give_text(ctx, bytes),
+            None => Ok(Value::new_null(ctx.clone())),
+        };
+    }
+    scope.with(|state| {
+        let call = &state.call;
+        let origin = &call.origin;
+        match name {
+            "method" => call.request.method.as_str().into_js(ctx),
+            "path" => call.request.path.as_str().into_js(ctx),
+            "id" => call.id.to_string().into_js(ctx),
+            "resource" => origin.resource.as_str().into_js(ctx),
+            "clientAddress" => origin.client.address.to_string().into_js(ctx),
+            "scheme" => (if origin.client.https { "https" } else { "http" }).into_js(ctx),
+            "host" => origin.host.as_str().into_js(ctx),
+            "local" => origin.local.to_string().into_js(ctx),
+            "prefix" => origin.service.prefix().into_js(ctx),
+            "apiVersion" => origin.service.api_version().into_js(ctx),
+            "metadataName" => origin.metadata_name.to_string().into_js(ctx),
+            "service" => origin.service.name().into_js(ctx),
+            "resourcePath" => origin.requested.resource().into_js(ctx),
+            "eventName" => {
+                let event = state.event.as_ref();
+                origin.requested.event_name(event, state.kind).into_js(ctx)
+            }
+            "captures" => captures(state).to_string().into_js(ctx),
+            "session" => serde_json::to_string(&*origin.session)
+                .expect("an object of JSON has a text")
+                .into_js(ctx),
+            "config" => scope.host.config().into_js(ctx),
+            "user" => user(call.request.fields.get_str("authorization")).into_js(ctx),
+            other => Err(Exception::throw_type(
+                ctx,
+                &format!("the request has no text {other:?}"),
+            )),
+        }
+    })
+}
+
+/// The user's name of HTTP's basic authentication (RFC 7617), empty where there is none.
+fn user(authorization: Option<&str>) -> String {
+    use base64::Engine as _;
+    let decoded = authorization
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+        .and_then(|(_, token)| {
+            base64::engine::general_purpose::STANDARD
+                .decode(token.trim())
+                .ok()
+        });
+    let text = decoded
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or_default();
+    text.split(':').next().unwrap_or("").to_owned()
+}
+
+fn set_method(ctx: &Ctx<'_>, scope: &Scope, method: &str) -> rquickjs::Result<()> {
+    let parsed = Method::from_bytes(method.as_bytes())
+        .map_err(|_| Exception::throw_type(ctx, &format!("{method:?} is no method")))?;
+    scope.with(|state| {
+        if state.phase == Phase::Request {
+            state.call.request.method = parsed;
+        }
+    });
+    Ok(())
+}
+
+/// Takes a path, with a query or without. Without one the query stays.
+fn set_path(ctx: &Ctx<'_>, scope: &Scope, path: String) -> rquickjs::Result<()> {
+    let is_sendable = path.starts_with('/')
+        && path
+            .bytes()
+            .all(|byte| byte > b' ' && byte != 0x7f && byte != b'#');
+    if !is_sendable {
+        return Err(Exception::throw_type(
+            ctx,
+            &format!(
+                "{path:?} is no path: it begins with `/` and has no blanks, control characters or `#`"
+            ),
+        ));
+    }
+    scope.with(|state| {
+        if state.phase == Phase::Request {
+            if path.contains('?') {
+                state.call.request.set_target(&path);
+            } else {
+                state.call.request.path = path;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// What the parts in braces of the handler's own event stand for, by part: `{"{id}":"42"}`.
+fn captures(state: &State) -> Json {
+    let captured = state
+        .event
+        .as_ref()
+        .map(|event| state.call.origin.requested.captures(event))
+        .unwrap_or_default();
+    captured
+        .into_iter()
+        .map(|capture| (capture.name, Json::String(capture.value)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+/// The address of a path that begins with a service's name, as DF writes them; any other as it is.
+fn address(scope: &Scope, path: String) -> String {
+    let (first, rest) = path
+        .find(['/', '?'])
+        .map_or((path.as_str(), ""), |at| path.split_at(at));
+    let prefix = scope.with(|state| {
+        let service = state.call.origin.requested.services.named(first);
+        service.map(|service| service.prefix())
+    });
+    match prefix {
+        Some(prefix) => format!("{}{rest}", prefix.trim_end_matches('/')),
+        None => path,
+    }
+}

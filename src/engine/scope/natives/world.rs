@@ -1,0 +1,223 @@
+//! What handlers reach beside their transaction: calls, modules, the store, secrets, events, the
+//! log, and what they keep for one another.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rquickjs::function::Func;
+use rquickjs::{Ctx, Exception, Function, Object, Persistent, Value};
+use tracing::Level;
+
+use crate::engine::host::CallHead;
+use crate::engine::limits::LOG_LINE;
+use crate::engine::scope::Scope;
+use crate::handler::{Audience, Event};
+
+pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
+    offer_calls(natives, scope)?;
+    offer_shared(natives, scope)?;
+
+    let of = Rc::clone(scope);
+    natives.set(
+        "log",
+        Func::from(move |level: String, text: String| log(&of, &level, &text)),
+    )?;
+    natives.set("logs", Func::from(|level: String| logs(&level)))?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "capture",
+        Func::from(move |ctx: Ctx<'js>, read: Function<'js>| {
+            let kept = Persistent::save(&ctx, read);
+            of.with(|state| state.read_json = Some(kept));
+        }),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "captureExports",
+        Func::from(move |ctx: Ctx<'js>, read: Function<'js>| {
+            let kept = Persistent::save(&ctx, read);
+            of.with(|state| state.read_exports = Some(kept));
+        }),
+    )
+}
+
+fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
+    let of = Rc::clone(scope);
+    natives.set(
+        "getResource",
+        Func::from(move |ctx: Ctx<'js>, name: String, settings: String| {
+            of.host.get_resource(&ctx, &of, &name, &settings)
+        }),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "call",
+        Func::from(
+            move |ctx: Ctx<'js>,
+                  method: String,
+                  url: String,
+                  parameters: String,
+                  headers: String,
+                  body: String,
+                  timeout: f64| {
+                let call = CallHead::read(&ctx, &method, &headers, timeout)?;
+                of.host.call(&ctx, &of, call, &url, &parameters, body)
+            },
+        ),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "fetch",
+        Func::from(
+            move |ctx: Ctx<'js>,
+                  method: String,
+                  url: String,
+                  headers: String,
+                  body: Value<'js>,
+                  timeout: f64| {
+                let call = CallHead::read(&ctx, &method, &headers, timeout)?;
+                of.host.fetch(&ctx, &of, &call, &url, body)
+            },
+        ),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "suspendClock",
+        Func::from(move || of.host.clock.suspend(of.with(|state| state.call.deadline))),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set("resumeClock", Func::from(move || of.host.clock.resume()))?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "library",
+        Func::from(move |ctx: Ctx<'js>, name: String, from: Option<String>| {
+            of.library.open(&ctx, &name, from.as_deref())
+        }),
+    )
+}
+
+fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
+    let of = Rc::clone(scope);
+    natives.set("kept", Func::from(move |name: String| kept(&of, &name)))?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "keep",
+        Func::from(move |name: String, text: String| keep(&of, &name, text)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "storeGet",
+        Func::from(move |key: String| of.store.get(&key).map(|value| value.to_string())),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "storeSet",
+        Func::from(move |key: String, value: String, seconds: f64| {
+            let lasts = Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER);
+            of.store.set(&key, value.into(), lasts.min(FOREVER));
+        }),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "storeDelete",
+        Func::from(move |key: String| of.store.del(&key)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "secret",
+        Func::from(move |ctx: Ctx<'js>, name: String| secret(&ctx, &of, &name)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "emit",
+        Func::from(move |audience: String, name: String, data: String| {
+            emit(&of, &audience, &name, &data);
+        }),
+    )
+}
+
+/// The longest that a value is asked to be kept: a deadline that far off is none.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// What handlers kept under a name of the prelude's, one JSON object.
+fn kept(scope: &Scope, name: &str) -> String {
+    scope.with(|state| {
+        let kept = &state.call.kept;
+        let text = if name == SHARED {
+            &kept.shared
+        } else {
+            &kept.user_properties
+        };
+        text.clone().unwrap_or_else(|| "{}".to_owned())
+    })
+}
+
+fn keep(scope: &Scope, name: &str, text: String) {
+    scope.with(|state| {
+        let kept = &mut state.call.kept;
+        if name == SHARED {
+            kept.shared = Some(text);
+        } else {
+            kept.user_properties = Some(text);
+        }
+    });
+}
+
+/// The prelude's name for `g.shared`; the other one is `userProperties`.
+const SHARED: &str = "shared";
+
+fn secret(ctx: &Ctx<'_>, scope: &Scope, name: &str) -> rquickjs::Result<String> {
+    let secret = scope.host.secrets().expose(name);
+    secret.map(ToString::to_string).ok_or_else(|| {
+        Exception::throw_type(
+            ctx,
+            &format!("there is no secret {name:?}; list it in [secrets]"),
+        )
+    })
+}
+
+fn emit(scope: &Scope, audience: &str, name: &str, data: &str) {
+    let audience = if audience == "feed" {
+        Audience::Feed
+    } else {
+        Audience::Listeners
+    };
+    let event = Event {
+        audience,
+        name: Arc::from(name),
+        data: Arc::from(data),
+    };
+    if !scope.with(|state| state.call.emitted.push(event)) {
+        scope.warn("an event was dropped: it is too long, or the transaction has emitted too many");
+    }
+}
+
+/// Writes a text to the log, cut where it is too long.
+fn log(scope: &Scope, level: &str, text: &str) {
+    let cut = (0..=LOG_LINE.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
+    let text = &text[..cut];
+    scope.with(|state| {
+        let (transaction, handler) = (&state.call.id, &state.name);
+        match level {
+            "error" => tracing::error!(target: "script", %transaction, %handler, "{text}"),
+            "warn" => tracing::warn!(target: "script", %transaction, %handler, "{text}"),
+            "info" => tracing::info!(target: "script", %transaction, %handler, "{text}"),
+            "debug" => tracing::debug!(target: "script", %transaction, %handler, "{text}"),
+            _ => tracing::trace!(target: "script", %transaction, %handler, "{text}"),
+        }
+    });
+}
+
+fn logs(level: &str) -> bool {
+    match level {
+        "error" => tracing::enabled!(target: "script", Level::ERROR),
+        "warn" => tracing::enabled!(target: "script", Level::WARN),
+        "info" => tracing::enabled!(target: "script", Level::INFO),
+        "debug" => tracing::enabled!(target: "script", Level::DEBUG),
+        _ => tracing::enabled!(target: "script", Level::TRACE),
+    }
+}

@@ -1,0 +1,91 @@
+//! Random values, digests and HMAC (`WebCrypto`).
+
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac};
+use rquickjs::function::Func;
+use rquickjs::{ArrayBuffer, Ctx, Exception, Object, TypedArray};
+
+use super::bytes_of;
+
+pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
+    natives.set(
+        "digest",
+        Func::from(|ctx: Ctx<'js>, hash: String, data: TypedArray<'js, u8>| {
+            let (algorithm, _) = algorithms(&ctx, &hash)?;
+            let digest = digest::digest(algorithm, &bytes_of(&data));
+            ArrayBuffer::new(ctx, digest.as_ref().to_vec())
+        }),
+    )?;
+    natives.set(
+        "hmac",
+        Func::from(
+            |ctx: Ctx<'js>, hash: String, key: TypedArray<'js, u8>, data: TypedArray<'js, u8>| {
+                let key = key_of(&ctx, &hash, &key)?;
+                let tag = hmac::sign(&key, &bytes_of(&data));
+                ArrayBuffer::new(ctx, tag.as_ref().to_vec())
+            },
+        ),
+    )?;
+    natives.set(
+        "hmacMatches",
+        Func::from(
+            |ctx: Ctx<'js>,
+             hash: String,
+             key: TypedArray<'js, u8>,
+             data: TypedArray<'js, u8>,
+             signature: TypedArray<'js, u8>|
+             -> rquickjs::Result<bool> {
+                let key = key_of(&ctx, &hash, &key)?;
+                Ok(hmac::verify(&key, &bytes_of(&data), &bytes_of(&signature)).is_ok())
+            },
+        ),
+    )?;
+    natives.set(
+        "randomBytes",
+        Func::from(|ctx: Ctx<'js>, count: usize| {
+            let bytes = random(&ctx, count)?;
+            TypedArray::<u8>::new(ctx, bytes)
+        }),
+    )?;
+    natives.set(
+        "randomUuid",
+        Func::from(|ctx: Ctx<'js>| -> rquickjs::Result<String> {
+            let bytes = random(&ctx, 16)?;
+            let bytes = bytes.try_into().expect("sixteen were asked for");
+            let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
+            Ok(uuid.to_string())
+        }),
+    )
+}
+
+fn algorithms(
+    ctx: &Ctx<'_>,
+    hash: &str,
+) -> rquickjs::Result<(&'static digest::Algorithm, hmac::Algorithm)> {
+    match hash {
+        "SHA-1" => Ok((
+            &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+        )),
+        "SHA-256" => Ok((&digest::SHA256, hmac::HMAC_SHA256)),
+        "SHA-384" => Ok((&digest::SHA384, hmac::HMAC_SHA384)),
+        "SHA-512" => Ok((&digest::SHA512, hmac::HMAC_SHA512)),
+        other => Err(Exception::throw_type(
+            ctx,
+            &format!("{other:?} is no known hash"),
+        )),
+    }
+}
+
+fn key_of(ctx: &Ctx<'_>, hash: &str, key: &TypedArray<'_, u8>) -> rquickjs::Result<hmac::Key> {
+    let (_, algorithm) = algorithms(ctx, hash)?;
+    Ok(hmac::Key::new(algorithm, &bytes_of(key)))
+}
+
+fn random(ctx: &Ctx<'_>, count: usize) -> rquickjs::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Exception::throw_internal(ctx, "the system gave no random bytes"))?;
+    Ok(bytes)
+}

@@ -1,0 +1,115 @@
+//! What a client asked for, as events name it.
+//!
+//! Handlers may edit the request; the names of events stay those of the request as it came.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::event::{Capture, EventName};
+use super::kind::Kind;
+use super::path::NormalPath;
+use super::service::Services;
+use super::target::Target;
+use super::text::Case;
+
+/// Method and path of a request as it came, and the services its path is read by.
+///
+/// Nothing is worked out before a handler asks for it.
+#[derive(Debug, Clone)]
+pub struct Requested {
+    /// The method.
+    pub method: Method,
+    /// The path as sent, without its query.
+    pub path: Arc<str>,
+    /// The services that there are.
+    pub services: Services,
+    /// Whether case counts in paths.
+    pub case: Case,
+}
+
+impl Requested {
+    /// What the parts in braces of `event` stand for.
+    pub fn captures(&self, event: &EventName) -> Vec<Capture> {
+        self.about(|target| event.captures(target))
+    }
+
+    /// What lies below the service's prefix, segments joined by `/`; empty outside every service.
+    pub fn resource(&self) -> String {
+        self.about(|target| target.resource().unwrap_or_default())
+    }
+
+    /// The name that DF gives to what happens while a handler of `kind` runs: that of its own
+    /// event where it is for one, else that of the request.
+    pub fn event_name(&self, event: Option<&EventName>, kind: Kind) -> String {
+        self.about(|target| {
+            let mut parts = Vec::new();
+            if let Some(event) = event {
+                parts.push(event.as_str().to_owned());
+            } else {
+                parts.extend(target.service().map(|service| service.name().to_owned()));
+                parts.extend(
+                    target
+                        .resource()
+                        .filter(|resource| !resource.is_empty())
+                        .map(|resource| resource.replace('/', ".")),
+                );
+            }
+            if event.is_none_or(|event| !event.has_verb()) {
+                parts.extend(target.verb().map(|verb| verb.as_str().to_owned()));
+            }
+            parts.push(kind.process().to_owned());
+            parts.join(".")
+        })
+    }
+
+    fn about<R>(&self, look: impl FnOnce(&Target<'_>) -> R) -> R {
+        let path = NormalPath::new(self.path.as_bytes());
+        look(&Target::new(&self.method, &path, &self.services, self.case))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::service::Service;
+    use super::*;
+
+    fn requested(method: &str, path: &str) -> Requested {
+        Requested {
+            method: method.parse().expect("a method"),
+            path: path.into(),
+            services: Services::new([Service::new("db", "/api/v2/db")]),
+            case: Case::Counts,
+        }
+    }
+
+    #[test]
+    fn an_event_is_named_after_the_handlers_own_or_after_the_request() {
+        let event = |name: &str| EventName::parse(name).expect(name);
+        let requested = requested("HEAD", "/api/v2/db/_table/orders/7");
+
+        for (own, kind, name) in [
+            (None, Kind::Request, "db._table.orders.7.get.pre_process"),
+            (
+                Some("db._table.{t}.{id}.get"),
+                Kind::PostProcess,
+                "db._table.{t}.{id}.get.post_process",
+            ),
+            (Some("db._table"), Kind::Error, "db._table.get.post_process"),
+            (Some("db._table"), Kind::Queued, "db._table.get.queued"),
+        ] {
+            let own = own.map(event);
+            assert_eq!(requested.event_name(own.as_ref(), kind), name);
+        }
+    }
+
+    #[test]
+    fn a_path_outside_every_service_has_no_resource() {
+        assert_eq!(requested("GET", "/api/v2/db/a/b?x").resource(), "a/b");
+        assert_eq!(requested("GET", "/other").resource(), "");
+        assert_eq!(
+            requested("GET", "/other").event_name(None, Kind::Request),
+            "get.pre_process"
+        );
+    }
+}
