@@ -1,0 +1,1 @@
+res.headers['X-Seen'] = res.status + ' ' + json.error.message;

@@ -1,0 +1,2 @@
+// @match GET /ping
+event.response.content = 'pong';

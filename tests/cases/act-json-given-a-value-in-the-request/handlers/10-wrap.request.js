@@ -1,0 +1,1 @@
+json = { order: JSON.parse(json) };

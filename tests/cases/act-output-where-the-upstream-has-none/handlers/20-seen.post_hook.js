@@ -1,0 +1,1 @@
+g.res.output.seen = true;

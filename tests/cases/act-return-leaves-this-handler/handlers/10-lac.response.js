@@ -1,0 +1,3 @@
+res.headers['X-Ran'] = 'lac';
+return;
+throw 'must not run';

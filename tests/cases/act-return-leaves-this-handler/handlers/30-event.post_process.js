@@ -1,0 +1,2 @@
+event.response.headers['x-ran'] += ' event';
+return null;

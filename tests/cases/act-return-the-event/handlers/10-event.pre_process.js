@@ -1,0 +1,2 @@
+event.request.payload.seen = true;
+return event;

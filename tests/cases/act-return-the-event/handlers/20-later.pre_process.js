@@ -1,0 +1,1 @@
+return { request: { headers: { 'x-later': 'ran' } } };

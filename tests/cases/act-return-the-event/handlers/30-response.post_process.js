@@ -1,0 +1,1 @@
+return { response: { status_code: 201 } };

@@ -1,0 +1,1 @@
+event.response.status_code = 202;

@@ -1,0 +1,1 @@
+module.exports = (g) => { g.res.statusCode = 202; };

@@ -1,0 +1,2 @@
+req.headers['x-first'] = '1';
+event.stop_propagation = true;

@@ -1,0 +1,1 @@
+res.headers['X-Late'] = '1';

@@ -1,0 +1,3 @@
+g.shared.seen = event.request.payload.id;
+event.request.payload.id = 2;
+event.request.headers.x = 'y';

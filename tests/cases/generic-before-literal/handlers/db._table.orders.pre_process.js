@@ -1,0 +1,1 @@
+event.request.headers['x-order'] = (event.request.headers['x-order'] || '') + '6';
