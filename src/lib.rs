@@ -21,6 +21,7 @@ pub mod transaction;
     reason = "the one module that speaks to QuickJS; every block has its argument"
 )]
 pub mod engine;
+pub mod queue;
 pub mod scripts;
 pub mod store;
 pub mod telemetry;
@@ -29,7 +30,6 @@ pub mod upstream;
 // Edges.
 pub mod admin;
 pub mod proxy;
-pub mod queue;
 
 // The root.
 pub mod app;

@@ -34,7 +34,7 @@ use crate::telemetry::{AccessLog, Format, Log, LogSettings};
 use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
-use crate::transaction::{self, Calls, Line, Names, Routes, Settings};
+use crate::transaction::{self, Calls, Line, Names, Routes, SessionFields, Settings};
 use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
@@ -128,8 +128,8 @@ pub(crate) fn services(config: &Config) -> Services {
     }))
 }
 
-/// The engine that compiles script sets.
-pub(crate) fn engine(config: &Config) -> Engine {
+/// The engine that compiles script sets, whose handlers may ask for `secrets`.
+pub(crate) fn engine(config: &Config, secrets: Secrets) -> Engine {
     let limits = Limits {
         handler_time: config.limits.handler_time,
         memory: config.limits.handler_memory,
@@ -145,7 +145,7 @@ pub(crate) fn engine(config: &Config) -> Engine {
         HostSettings {
             resources: config.resources.paths.clone(),
             settings: settings.collect(),
-            secrets: Secrets::default(),
+            secrets,
             config: String::new(),
         },
         Arc::new(MemoryStore::new(Bounds::default())),
@@ -166,7 +166,7 @@ async fn serve(
     let admin = bind(serving.admin.as_ref().map(|admin| admin.listen)).await?;
 
     let generations = Arc::new(Generations::default());
-    let (reload, reloads) = reload_loop(&config, &generations);
+    let (reload, reloads) = reload_loop(&config, secrets(&serving), &generations);
     let reading = tokio::spawn(reload.run());
     if config.require_handlers {
         wait_for_handlers(&reloads).await?;
@@ -263,8 +263,17 @@ async fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>, AppErr
 /// Compiles a snapshot and publishes what came of it.
 type Loader = Box<dyn FnMut(Snapshot) -> Result<(), Vec<Diagnostic>> + Send>;
 
+fn secrets(serving: &Serving) -> Secrets {
+    let secrets = serving.secrets.iter();
+    Secrets::new(secrets.map(|(name, secret)| (name.clone(), secret.expose().into())))
+}
+
 /// The loop that reads the script directory and publishes what it finds.
-fn reload_loop(config: &Config, generations: &Arc<Generations>) -> (ReloadLoop<Loader>, Reloads) {
+fn reload_loop(
+    config: &Config,
+    secrets: Secrets,
+    generations: &Arc<Generations>,
+) -> (ReloadLoop<Loader>, Reloads) {
     let settings = scripts::Settings {
         directory: config.scripts.directory.clone(),
         settle: config.scripts.settle,
@@ -272,8 +281,11 @@ fn reload_loop(config: &Config, generations: &Arc<Generations>) -> (ReloadLoop<L
         allow_empty: config.scripts.allow_empty,
         commit: config.scripts.commit.clone(),
     };
-    let (engine, services, generations) =
-        (engine(config), services(config), Arc::clone(generations));
+    let (engine, services, generations) = (
+        engine(config, secrets),
+        services(config),
+        Arc::clone(generations),
+    );
     let loader = move |snapshot: Snapshot| {
         let Loaded {
             generation,
@@ -326,7 +338,8 @@ fn line(
         case,
         config.trusted_proxies.clone(),
         &config.bodies.metadata_name,
-    );
+    )
+    .with_session(SessionFields::new(&config.session));
     let calls = Calls::new(
         Arc::clone(clients.main()) as Arc<dyn Upstream>,
         config.hosts.allow.clone(),

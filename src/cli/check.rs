@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::app::{self, Loaded};
 use crate::cli::args::{Check, ReportFormat};
 use crate::config::{self, Inputs};
-use crate::handler::{Chains, Declared, Diagnostic, OnError, Order};
+use crate::handler::{Chains, Declared, Diagnostic, OnError, Order, Secrets};
 use crate::scripts::{Snapshot, SnapshotError};
 
 /// Exit status where the set has errors.
@@ -77,7 +77,11 @@ pub fn check(
             return UNREADABLE.into();
         }
     };
-    let loaded = app::load(&snapshot, &app::services(&config), &app::engine(&config));
+    let loaded = app::load(
+        &snapshot,
+        &app::services(&config),
+        &app::engine(&config, Secrets::default()),
+    );
     print(&report(loaded), format)
 }
 

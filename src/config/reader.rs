@@ -116,24 +116,43 @@ impl Reader {
         table: &str,
         parse: impl Fn(&str) -> Result<T, Refusal>,
     ) -> BTreeMap<String, T> {
+        self.known.add(&format!("{table}.NAME"), None);
+        self.names_in(table)
+            .into_iter()
+            .filter_map(|name| {
+                let value = self.optional(&format!("{table}.{name}"), &parse)?;
+                Some((name, value))
+            })
+            .collect()
+    }
+
+    /// The references to secrets that a table holds under names of the operator's own.
+    pub(super) fn open_table_of_secrets(
+        &mut self,
+        table: &str,
+    ) -> BTreeMap<String, SecretReference> {
+        self.known.add(&format!("{table}.NAME"), None);
+        self.names_in(table)
+            .into_iter()
+            .filter_map(|name| {
+                let reference = self.secret(&format!("{table}.{name}"))?;
+                Some((name, reference))
+            })
+            .collect()
+    }
+
+    /// The names that were written in a table, without those of tables in it whose keys
+    /// were asked for before.
+    fn names_in(&self, table: &str) -> Vec<String> {
         let prefix = format!("{table}.");
         let is_in_closed_table = |key: &str| {
             let (parent, _) = suggest::split(key);
             parent != table && !self.known.names_below(parent).is_empty()
         };
-        let keys: Vec<String> = self
-            .layers
-            .given
-            .keys()
-            .filter(|key| key.starts_with(&prefix) && !is_in_closed_table(key))
-            .cloned()
-            .collect();
-        self.known.add(&format!("{table}.NAME"), None);
-        keys.into_iter()
-            .filter_map(|key| {
-                let value = self.optional(&key, &parse)?;
-                Some((key[prefix.len()..].to_owned(), value))
-            })
+        let keys = self.layers.given.keys();
+        keys.filter(|key| !is_in_closed_table(key))
+            .filter_map(|key| key.strip_prefix(&prefix))
+            .map(str::to_owned)
             .collect()
     }
 

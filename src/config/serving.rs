@@ -4,6 +4,7 @@
 //! `check` looks at these keys too, but needs none of them and opens nothing, so a
 //! configuration can be checked where its secrets are not.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct Serving {
     pub admin: Option<Admin>,
     /// What a rejection looks like.
     pub error_body: ErrorBody,
+    /// The `[secrets]` table: what handlers may ask for, by name.
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// The REST API behind the sidecar.
@@ -80,6 +83,7 @@ pub(super) struct ServingKeys {
     token: Option<SecretReference>,
     error_format: ErrorFormat,
     template: Option<PathBuf>,
+    secrets: BTreeMap<String, SecretReference>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,6 +112,7 @@ impl ServingKeys {
                 )
             }),
             template: reader.path("errors.template"),
+            secrets: reader.open_table_of_secrets("secrets"),
         };
         keys.refuse_contradictions(reader);
         keys
@@ -161,6 +166,15 @@ impl ServingKeys {
         });
         let template = reader.opened("errors.template", self.template, |path, _| text_of(&path));
 
+        let mut secrets = BTreeMap::new();
+        for (name, reference) in self.secrets {
+            let key = format!("secrets.{name}");
+            let opened = reader.opened(&key, Some(reference), |reference, variables| {
+                reference.read(variables)
+            });
+            secrets.extend(opened.map(|secret| (name, secret)));
+        }
+
         let url = url?;
         let server_name = self.server_name;
         Some(Serving {
@@ -172,6 +186,7 @@ impl ServingKeys {
                 origin: url.origin,
             },
             ca_file,
+            secrets,
             status: self.status,
             admin: self.admin.map(|listen| Admin { listen, token }),
             error_body: match (template, self.error_format) {

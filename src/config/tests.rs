@@ -427,6 +427,35 @@ fn a_secret_may_come_from_any_variable() {
 }
 
 #[test]
+fn handlers_may_have_secrets_by_name() {
+    let (serving, _) = Sources::sufficient()
+        .file("[secrets]\ncrm = 'env:INTERPOSE_CRM'\n'billing.key' = 'file:key'")
+        .sibling("key", "b\n")
+        .variable("INTERPOSE_CRM", "hunter2")
+        .run();
+
+    let texts: Vec<_> = serving
+        .secrets
+        .iter()
+        .map(|(name, secret)| (name.as_str(), secret.expose()))
+        .collect();
+    assert_eq!(texts, [("billing.key", "b"), ("crm", "hunter2")]);
+    assert!(!format!("{serving:?}").contains("hunter2"));
+
+    let problems = Sources::sufficient()
+        .file("[secrets]\na = 'hunter2'\nb = 'env:GONE'\nc = 'file:gone'")
+        .problems();
+    for expected in [
+        "secrets.a: no reference",
+        "secrets.b: the variable GONE is not set",
+        "secrets.c: gone could not be read",
+    ] {
+        assert!(problems.contains(expected), "{problems}");
+    }
+    assert!(!problems.contains("hunter2"), "{problems}");
+}
+
+#[test]
 fn a_secret_that_is_not_there_is_a_problem_only_where_it_is_needed() {
     let sources = Sources::sufficient().file("admin.token = 'file:gone'");
 
@@ -635,7 +664,9 @@ fn full_with_examples() -> String {
 /// A key with the operator's own part left out.
 fn pattern(key: &str) -> String {
     match key.split_once('.') {
-        Some((table @ ("session" | "resources"), name)) if !name.starts_with("settings.") => {
+        Some((table @ ("session" | "resources" | "secrets"), name))
+            if !name.starts_with("settings.") =>
+        {
             format!("{table}.NAME")
         }
         Some(_) | None => key.to_owned(),
@@ -707,6 +738,7 @@ fn the_examples_of_the_full_file_are_valid() {
     Sources::none()
         .file(&full_with_examples())
         .variable("INTERPOSE_ADMIN_TOKEN", "hunter2")
+        .variable("CRM_TOKEN", "hunter2")
         .sibling("ca.pem", "-----BEGIN CERTIFICATE-----\n")
         .sibling("rejection.json", "{}")
         .run();

@@ -35,7 +35,7 @@ pub(super) fn begin(
         .unwrap_or_default();
     let client = names.client(connection.peer, connection.tls, &received.headers);
     let Arrival { planned, .. } = &arrival;
-    let origin = names.origin(client, &host, connection.local, planned);
+    let origin = names.origin(client, &received.headers, &host, connection.local, planned);
     let call = Call {
         id: arrival.id,
         request: head::request(received, has_body),

@@ -15,6 +15,8 @@ use crate::handler::{
 use crate::message::forwarded::{self, Client};
 use crate::message::framing::Lookup;
 
+use super::session::SessionFields;
+
 /// The longest name of a transaction that is taken from outside, in bytes.
 const ID_LIMIT: usize = 128;
 
@@ -29,6 +31,7 @@ pub struct Names {
     trusted: Vec<IpNet>,
     /// The name of the member that holds a row's metadata.
     metadata_name: Arc<str>,
+    session: SessionFields,
 }
 
 /// A request, as far as its handlers are chosen by it.
@@ -79,7 +82,15 @@ impl Names {
             case,
             trusted,
             metadata_name: metadata_name.into(),
+            session: SessionFields::default(),
         }
+    }
+
+    /// Reads sessions off these fields.
+    #[must_use]
+    pub fn with_session(mut self, session: SessionFields) -> Self {
+        self.session = session;
+        self
     }
 
     /// The client behind a connection from `peer`.
@@ -126,10 +137,11 @@ impl Names {
         })
     }
 
-    /// Where a client's own request comes from and what it is for.
+    /// Where a client's own request, with these fields, comes from and what it is for.
     pub fn origin(
         &self,
         client: Client,
+        fields: &impl Lookup,
         host: &str,
         local: SocketAddr,
         planned: &Planned,
@@ -142,7 +154,7 @@ impl Names {
             service: Arc::clone(&planned.service),
             resource: planned.resource.clone(),
             metadata_name: Arc::clone(&self.metadata_name),
-            session: Arc::default(),
+            session: self.session.read(fields),
             depth: 0,
             running: Vec::new(),
         }

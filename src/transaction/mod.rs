@@ -16,6 +16,7 @@ mod queued;
 pub mod record;
 pub mod respond;
 mod routes;
+mod session;
 mod state;
 pub mod unseen;
 
@@ -27,5 +28,6 @@ pub use pipeline::{Next, Pipeline, Reply, Settings};
 pub use queued::{Job, LeftOut, Queue, Tried};
 pub use record::Record;
 pub use routes::Routes;
+pub use session::SessionFields;
 pub use state::Transaction;
 pub use unseen::Unseen;

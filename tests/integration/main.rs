@@ -22,6 +22,7 @@ mod reload;
 mod reload_triggers;
 mod reload_under_load;
 mod services;
+mod session;
 mod start;
 mod stream;
 mod support;
