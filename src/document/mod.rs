@@ -26,6 +26,7 @@ use bytes::Bytes;
 
 pub use edit::{Members, Slot, State};
 pub use error::{Fault, ParseError};
+pub use spelling::Spelled;
 pub use string::{Text, quote};
 pub use write::{Layout, Source, Writer};
 
@@ -176,12 +177,13 @@ impl Document {
         !self.spellings.is_empty()
     }
 
-    /// How the document spells the number `value`, if it does so in one way only and JavaScript
-    /// might choose another.
-    pub fn only_spelling(&self, value: f64) -> Option<&[u8]> {
-        self.spellings
-            .only(self, value)
-            .map(|node| self.spelling(node))
+    /// How the document spells the number `value`.
+    pub fn spelled(&self, value: f64) -> Spelled<&[u8]> {
+        match self.spellings.find(self, value) {
+            Spelled::AsUsual => Spelled::AsUsual,
+            Spelled::Alike(node) => Spelled::Alike(self.spelling(node)),
+            Spelled::Variously => Spelled::Variously,
+        }
     }
 
     /// Whether two scalars or keys are spelled alike.

@@ -13,6 +13,17 @@ use super::{Document, Node, number};
 /// A number's one spelling, by an example of it, or `None` where there are several.
 type ByValue = HashMap<u64, Option<Node>>;
 
+/// How a document spells the numbers that read as one double.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelled<T> {
+    /// In no way that JavaScript would not choose, or it has none.
+    AsUsual,
+    /// All in this way.
+    Alike(T),
+    /// In more than one way.
+    Variously,
+}
+
 /// The numbers of a document that JavaScript might spell in another way, found by their value.
 ///
 /// The maps are made when first asked for, one for whole numbers and one for the rest: a program
@@ -40,11 +51,10 @@ impl Spellings {
         self.odd.is_empty()
     }
 
-    /// An example of the only spelling of `value` in `document`, if it is one that JavaScript might
-    /// not choose.
-    pub(super) fn only(&self, document: &Document, value: f64) -> Option<Node> {
+    /// How `document` spells the number `value`, by an example.
+    pub(super) fn find(&self, document: &Document, value: f64) -> Spelled<Node> {
         if self.odd.is_empty() {
-            return None;
+            return Spelled::AsUsual;
         }
         let by_value = if is_whole(value) {
             self.whole.get_or_init(|| self.whole(document))
@@ -53,7 +63,11 @@ impl Spellings {
                 self.collect(document, |spelling| !is_whole(number::read(spelling)))
             })
         };
-        by_value.get(&value.to_bits()).copied().flatten()
+        match by_value.get(&value.to_bits()) {
+            None => Spelled::AsUsual,
+            Some(Some(node)) => Spelled::Alike(*node),
+            Some(None) => Spelled::Variously,
+        }
     }
 
     fn whole(&self, document: &Document) -> ByValue {

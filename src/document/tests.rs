@@ -2,7 +2,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::{Document, Fault, Kind, Layout, MAX_DEPTH, Node, ParseError, Source, Text, Writer};
+use super::{
+    Document, Fault, Kind, Layout, MAX_DEPTH, Node, ParseError, Source, Spelled, Text, Writer,
+};
 
 fn document(text: &str) -> Rc<Document> {
     Rc::new(
@@ -230,25 +232,19 @@ mod reading {
         let document = document(
             "[1.10, 1.10, 2.0, 2, 3.0, 3.00, 4.0, 40e-1, 5e0, 9007199254740993, 1e400, -0, 7]",
         );
-        let spelling = |number| {
-            document
-                .only_spelling(number)
-                .map(|spelling| String::from_utf8_lossy(spelling).into_owned())
-        };
+        let spelled = |number| document.spelled(number);
+        let alike = |text: &'static str| Spelled::Alike(text.as_bytes());
 
-        assert_eq!(spelling(1.1).as_deref(), Some("1.10"));
-        assert_eq!(spelling(2.0), None);
-        assert_eq!(spelling(3.0), None);
-        assert_eq!(spelling(4.0), None);
-        assert_eq!(spelling(5.0).as_deref(), Some("5e0"));
-        assert_eq!(
-            spelling(9_007_199_254_740_992.0).as_deref(),
-            Some("9007199254740993")
-        );
-        assert_eq!(spelling(f64::INFINITY).as_deref(), Some("1e400"));
-        assert_eq!(spelling(-0.0).as_deref(), Some("-0"));
-        assert_eq!(spelling(0.0), None);
-        assert_eq!(spelling(7.0), None);
+        assert_eq!(spelled(1.1), alike("1.10"));
+        assert_eq!(spelled(2.0), Spelled::Variously);
+        assert_eq!(spelled(3.0), Spelled::Variously);
+        assert_eq!(spelled(4.0), Spelled::Variously);
+        assert_eq!(spelled(5.0), alike("5e0"));
+        assert_eq!(spelled(9_007_199_254_740_992.0), alike("9007199254740993"));
+        assert_eq!(spelled(f64::INFINITY), alike("1e400"));
+        assert_eq!(spelled(-0.0), alike("-0"));
+        assert_eq!(spelled(0.0), Spelled::AsUsual);
+        assert_eq!(spelled(7.0), Spelled::AsUsual);
     }
 
     #[test]

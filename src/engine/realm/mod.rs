@@ -11,7 +11,7 @@ const PRELUDE: &str = include_str!("prelude.js");
 const HARDEN: &str = include_str!("harden.js");
 
 /// The prelude's other files, by the names it knows them by.
-const PARTS: [(&str, &str); 13] = [
+const PARTS: [(&str, &str); 14] = [
     ("log", include_str!("log.js")),
     ("calls", include_str!("calls.js")),
     ("lac", include_str!("lac.js")),
@@ -25,6 +25,7 @@ const PARTS: [(&str, &str); 13] = [
     ("bytes", include_str!("bytes.js")),
     ("crypto", include_str!("crypto.js")),
     ("clone", include_str!("clone.js")),
+    ("exact", include_str!("exact.js")),
 ];
 
 /// The prelude's functions, for the engine.

@@ -97,6 +97,7 @@
     bytes: () => part('bytes'),
     crypto: () => part('crypto', open('bytes')),
     clone: () => part('clone'),
+    exact: () => part('exact'),
   };
 
   // ── Modules ──────────────────────────────────────────────────────────────────────────
@@ -152,6 +153,7 @@
     bytes: ['TextEncoder', 'TextDecoder', 'atob', 'btoa'],
     crypto: ['crypto'],
     clone: ['structuredClone'],
+    exact: ['exact'],
   };
   for (const owner of keys(lateNames)) {
     for (const name of lateNames[owner]) {

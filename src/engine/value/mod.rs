@@ -40,7 +40,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::{Ctx, Error, Result, Value};
 
-use crate::document::{Layout, ParseError};
+use crate::document::{Layout, ParseError, Spelled};
 use context::{Cx, Thrown};
 use lazy::Origin;
 use realm::{Realm, borrowed, handed_over};
@@ -132,6 +132,29 @@ pub(super) fn give_text<'js>(ctx: &Ctx<'js>, text: Bytes) -> Result<Value<'js>> 
 /// without a copy.
 pub(super) fn text_of(ctx: &Ctx<'_>, value: &Value<'_>) -> Option<Bytes> {
     Realm::of(ctx)?.text_of(borrowed(value))
+}
+
+/// How the number `object[key]` is spelled, for a script that needs more digits than a double has.
+/// `None` for what is no number.
+///
+/// # Errors
+///
+/// What a getter of the object throws.
+pub(super) fn spelled<'js>(
+    ctx: &Ctx<'js>,
+    object: &Value<'js>,
+    key: &Value<'js>,
+) -> Result<Option<Spelled<String>>> {
+    let realm = realm_of(ctx)?;
+    let spelled =
+        source::spelled(entered(ctx), &realm, borrowed(object), borrowed(key)).map_err(thrown)?;
+    Ok(spelled.map(|spelled| match spelled {
+        Spelled::AsUsual => Spelled::AsUsual,
+        Spelled::Alike(text) => {
+            Spelled::Alike(String::from_utf8(text).expect("a number is spelled in ASCII"))
+        }
+        Spelled::Variously => Spelled::Variously,
+    }))
 }
 
 /// Forgets texts and documents; to be called when a call is over. Values that a script has kept

@@ -11,7 +11,7 @@ use rquickjs::{Ctx, JsLifetime, qjs};
 use super::context::{Cx, Thrown};
 use super::keys::{Key, KeyList};
 use super::reference::{Owned, Ref};
-use crate::document::{Document, ParseError};
+use crate::document::{Document, ParseError, Spelled};
 
 /// How many documents are asked how they spell a number that was moved out of one. A call seldom
 /// has more than two bodies.
@@ -145,16 +145,24 @@ impl Realm {
         Ok(document)
     }
 
-    /// How the recent documents spell a number: in one way, or in none that is sure.
-    pub(super) fn spelling(&self, number: f64) -> Option<Vec<u8>> {
+    /// How the recent documents spell a number.
+    pub(super) fn spelled(&self, number: f64) -> Spelled<Vec<u8>> {
         let recent = self.recent.borrow();
-        let mut spellings = recent
-            .iter()
-            .filter_map(|document| document.only_spelling(number));
-        let spelling = spellings.next()?;
-        spellings
-            .all(|other| other == spelling)
-            .then(|| spelling.to_vec())
+        let mut known = Spelled::AsUsual;
+        for document in recent.iter() {
+            known = match (known, document.spelled(number)) {
+                (_, Spelled::Variously) => return Spelled::Variously,
+                (known, Spelled::AsUsual) => known,
+                (Spelled::AsUsual, other) => other,
+                (known, other) if known == other => known,
+                (_, _) => return Spelled::Variously,
+            };
+        }
+        match known {
+            Spelled::AsUsual => Spelled::AsUsual,
+            Spelled::Alike(spelling) => Spelled::Alike(spelling.to_vec()),
+            Spelled::Variously => Spelled::Variously,
+        }
     }
 
     /// Remembers the text of a string that a handler is given.

@@ -2,10 +2,11 @@
 
 use super::class;
 use super::context::{Cx, Thrown};
+use super::keys::{Key, OwnedKey, Rank};
 use super::lazy::Lazy;
 use super::realm::Realm;
 use super::reference::{Kind, Ref};
-use crate::document::{self, Document, Node, Source};
+use crate::document::{self, Document, Node, Source, Spelled};
 
 /// The node that an object or array came from.
 pub(super) fn source_of(
@@ -34,4 +35,46 @@ pub(super) fn is_spelled_by(cx: Cx<'_>, value: Ref<'_>, document: &Document, nod
             .is_ok_and(|wtf8| document.string(node).is(&wtf8)),
         _ => false,
     }
+}
+
+/// How the number `object[key]` is spelled: in its place, or else by the documents. `None` for what is
+/// no number.
+pub(super) fn spelled(
+    cx: Cx<'_>,
+    realm: &Realm,
+    object: Ref<'_>,
+    key: Ref<'_>,
+) -> Result<Option<Spelled<Vec<u8>>>, Thrown> {
+    let key = OwnedKey::of(cx, &key.own(cx))?;
+    let value = object.get(cx, key.get())?;
+    let Some(number) = value.get().number() else {
+        return Ok(None);
+    };
+    let place = match class::unwrap(object, realm.classes.lazy) {
+        Some(lazy) => lazy
+            .source_of_member(cx, key.get())?
+            .map(|Source { document, node }| Source {
+                document,
+                node: node.value(),
+            }),
+        None => element(cx, realm, object, key.get())?,
+    };
+    let in_place =
+        place.filter(|place| is_spelled_by(cx, value.get(), &place.document, place.node));
+    Ok(Some(match in_place {
+        Some(Source { document, node }) => Spelled::Alike(document.spelling(node).to_vec()),
+        None => realm.spelled(number),
+    }))
+}
+
+/// The element of a document's array that has, or had, an index.
+fn element(cx: Cx<'_>, realm: &Realm, array: Ref<'_>, key: Key) -> Result<Option<Source>, Thrown> {
+    let Rank::Index(index) = key.rank(cx)? else {
+        return Ok(None);
+    };
+    let Some(Source { document, node }) = source_of(cx, realm, array)? else {
+        return Ok(None);
+    };
+    let child = document.children(node).nth(index as usize);
+    Ok(child.map(|node| Source { document, node }))
 }

@@ -1,8 +1,8 @@
 //! The walk over a value that writes its text.
 //!
-//! It is `JSON.stringify` ([ECMA-262 §25.5.2]), but whatever a document still has is copied from
-//! there: a lazy object that nobody touched, a member that nobody wrote, a number or string that is
-//! in its place. A script may run at any getter, `toJSON` or replacer, and may change what is being
+//! It is `JSON.stringify` ([ECMA-262 §25.5.2]), but a `BigInt` is written as its digits, and whatever
+//! a document still has is copied from there: a lazy object that nobody touched, a member that
+//! nobody wrote, a number or string that is in its place. A script may run at any getter, `toJSON` or replacer, and may change what is being
 //! walked over; so nothing is borrowed across such a call, and members are looked at anew one by
 //! one.
 
@@ -16,7 +16,7 @@ use super::keys::{Key, OwnedKey};
 use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use super::source::{is_spelled_by, source_of};
-use crate::document::{Layout, Source, Writer};
+use crate::document::{Layout, Source, Spelled, Writer};
 
 /// The most containers inside each other that are written. A document has fewer; what a script
 /// builds may have more.
@@ -178,8 +178,15 @@ impl<'c> Walk<'_, 'c> {
             Kind::Bool(false) => self.writer.spelled(b"false"),
             Kind::Number => self.number(value, place)?,
             Kind::String => self.string(value, place)?,
-            Kind::BigInt => return Err(self.big_int()),
-            Kind::Object if value.class() == classes.big_int => return Err(self.big_int()),
+            Kind::BigInt => {
+                let digits = value.to_string(self.cx)?;
+                self.writer.spelled(&digits.get().utf8(self.cx)?);
+            }
+            Kind::Object if value.class() == classes.big_int => {
+                return Err(self
+                    .cx
+                    .type_error(c"BigInt are forbidden in JSON.stringify"));
+            }
             Kind::Object if value.class() == classes.raw_json => {
                 let text = value.get(self.cx, self.realm.names.raw_json)?;
                 self.writer.spelled_by_script(&text.get().utf8(self.cx)?);
@@ -188,11 +195,6 @@ impl<'c> Walk<'_, 'c> {
             Kind::Undefined | Kind::Other => {}
         }
         self.check_length()
-    }
-
-    fn big_int(&self) -> Thrown {
-        self.cx
-            .type_error(c"BigInt are forbidden in JSON.stringify")
     }
 
     fn check_length(&self) -> Result<(), Thrown> {
@@ -211,7 +213,7 @@ impl<'c> Walk<'_, 'c> {
             return Ok(());
         }
         let number = value.number().unwrap_or(f64::NAN);
-        if let Some(spelling) = self.realm.spelling(number) {
+        if let Spelled::Alike(spelling) = self.realm.spelled(number) {
             self.writer.spelled(&spelling);
         } else if number.is_finite() {
             self.writer.spelled(&value.utf8(self.cx)?);

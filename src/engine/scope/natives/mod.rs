@@ -1,6 +1,7 @@
 //! What the prelude is made of: small functions of the transaction, none of which a
 //! handler can reach by itself.
 
+mod numbers;
 mod request;
 mod response;
 mod world;
@@ -17,5 +18,6 @@ pub(super) fn build<'js>(ctx: &Ctx<'js>, scope: &Rc<Scope>) -> rquickjs::Result<
     request::offer(&natives, scope)?;
     response::offer(&natives, scope)?;
     world::offer(&natives, scope)?;
+    numbers::offer(&natives)?;
     Ok(natives)
 }

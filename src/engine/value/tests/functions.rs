@@ -51,7 +51,6 @@ const EXPRESSIONS: &[&str] = &[
     "J.stringify(null)",
     "J.stringify('a\\u2028\\ud800\"')",
     "J.stringify([NaN, Infinity, -0, 1e21, 1e-7, 123456789012345680000, 0.1, 5e-324])",
-    "J.stringify(1n)",
     "J.stringify(Object(1n))",
     "J.stringify({a: undefined, b: () => 1, c: Symbol(), d: 1})",
     "J.stringify([undefined, () => 1, Symbol(), , 1])",
@@ -189,6 +188,28 @@ fn last_as_return(script: &str) -> String {
     match script.rsplit_once("; ") {
         Some((before, last)) => format!("{before}; return {last}"),
         None => format!("return {script}"),
+    }
+}
+
+#[test]
+fn a_bigint_is_written_as_its_digits() {
+    for (expression, expected) in [
+        ("JSON.stringify(2n ** 64n)", "18446744073709551616"),
+        ("JSON.stringify({a: [-1n]})", r#"{"a":[-1]}"#),
+        (
+            "JSON.stringify(JSON.parse('{\"id\": 1, \"x\": 1.0}', 0) && {id: 9007199254740993n})",
+            r#"{"id":9007199254740993}"#,
+        ),
+        (
+            "JSON.stringify({a: 1n}, (key, value) => typeof value === 'bigint' ? String(value) : value)",
+            r#"{"a":"1"}"#,
+        ),
+    ] {
+        assert_eq!(
+            lazily(|ctx| text(ctx, expression)),
+            expected,
+            "{expression}"
+        );
     }
 }
 

@@ -1,11 +1,11 @@
 //! Errors, limits, memory, and what is remembered for how long.
 
 use bytes::Bytes;
-use rquickjs::{Context, Ctx, Function, Runtime, Value};
+use rquickjs::{Array, Context, Ctx, Function, Runtime, Value};
 
 use super::{LONGEST_TEXT, call, lazily};
-use crate::document::Fault;
-use crate::engine::value::{OpenError, forget, give_text, install, open, text_of, write};
+use crate::document::{Fault, Spelled};
+use crate::engine::value::{OpenError, forget, give_text, install, open, spelled, text_of, write};
 
 fn opened<'js>(ctx: &Ctx<'js>, text: &'static str) -> Value<'js> {
     open(ctx, Bytes::from_static(text.as_bytes())).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -164,6 +164,40 @@ fn one_text_is_many_values() {
         );
 
         assert_eq!(same.as_bool(), Some(true));
+    });
+}
+
+#[test]
+fn a_number_is_known_by_all_its_digits() {
+    lazily(|ctx| {
+        let json = opened(
+            ctx,
+            r#"{"id":9007199254740993,"n":[1.0,1.00,2],"s":"x","e":"\u0061","f":0.5e0}"#,
+        );
+        let found = |place: &str| {
+            let pair: Array<'_> = call(ctx, &format!("return {place}"), json.clone())
+                .into_array()
+                .expect("it is a pair");
+            let (object, key) = (pair.get(0).expect("one"), pair.get(1).expect("two"));
+            spelled(ctx, &object, &key).expect("nothing throws")
+        };
+        let alike = |text: &str| Some(Spelled::Alike(text.to_owned()));
+
+        assert_eq!(found("[json, 'id']"), alike("9007199254740993"));
+        assert_eq!(
+            found("[{copy: json.id}, 'copy']"),
+            alike("9007199254740993")
+        );
+        assert_eq!(found("[json.n, 1]"), alike("1.00"));
+        assert_eq!(found("[json.n, '1']"), alike("1.00"));
+        assert_eq!(found("[json.n, 2]"), alike("2"));
+        assert_eq!(found("[[...json.n], 1]"), Some(Spelled::Variously));
+        assert_eq!(found("[json.n, 'length']"), Some(Spelled::AsUsual));
+        assert_eq!(found("[{get f() { return json.f }}, 'f']"), alike("0.5e0"));
+        assert_eq!(found("[[4], 0]"), Some(Spelled::AsUsual));
+        assert_eq!(found("[json, 's']"), None);
+        assert_eq!(found("[json, 'none']"), None);
+        assert_eq!(found("(json.id = 5, [json, 'id'])"), Some(Spelled::AsUsual));
     });
 }
 

@@ -1,0 +1,3 @@
+const data = JSON.parse(json);
+data.account = exact(data, 'account') + 2n;
+json = JSON.stringify(data);
