@@ -1,8 +1,10 @@
 //! Who may use the admin listener.
 //!
 //! On loopback anybody who isn't a browser that some page sent here; elsewhere, and
-//! wherever one is configured, whoever shows the token.
+//! wherever one is configured, whoever shows the token: as a bearer token or, where a webhook
+//! calls that can't send one, as `api_key` in the query.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -32,8 +34,8 @@ impl Access {
 
     fn check(&self, request: &Request) -> Result<(), (StatusCode, &'static str)> {
         let headers = request.headers();
-        match (self.token, bearer(headers)) {
-            (Some(expected), Some(shown)) if hash(shown) == expected => {}
+        match (self.token, shown(request)) {
+            (Some(expected), Some(shown)) if hash(&shown) == expected => {}
             (Some(_), _) => return Err((StatusCode::UNAUTHORIZED, "a bearer token is needed")),
             (None, _) => self.check_host(headers)?,
         }
@@ -104,6 +106,24 @@ pub(super) async fn guard(
 
 fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
+}
+
+/// The token that a caller shows.
+fn shown(request: &Request) -> Option<Cow<'_, str>> {
+    bearer(request.headers())
+        .map(Cow::Borrowed)
+        .or_else(|| api_key(request))
+}
+
+/// The token in the query of a cache call. Nowhere else: queries end up in logs.
+fn api_key(request: &Request) -> Option<Cow<'_, str>> {
+    let path = request.uri().path();
+    let path = path.strip_prefix("/api/v2").unwrap_or(path);
+    path.starts_with("/system/cache")
+        .then(|| request.uri().query())
+        .flatten()
+        .map(|query| url::form_urlencoded::parse(query.as_bytes()))?
+        .find_map(|(name, value)| (name == "api_key").then_some(value))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

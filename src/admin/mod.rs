@@ -14,21 +14,29 @@
 //! ```text
 //! GET  /generations   what is live, what was rejected, whether something is settling
 //! POST /reload        reads the script directory now; 200 with the generation, or 422 with the errors
+//! GET  /system/event?scriptable=true
+//!                     what can be scripted, as DreamFactory lists it; service=NAME, as_list=true
+//! DELETE /system/cache[/{service}|/_event/{event}]
+//!                     as POST /reload; also as a POST that says it is a DELETE
 //! ```
+//!
+//! What begins with `/system` is served below `/api/v2` too.
 
 mod generations;
 mod guard;
 mod health;
+mod system;
 
 use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
 
 use crate::generation::Generations;
+use crate::handler::Services;
 use crate::scripts::Reloads;
 
 pub use guard::Access;
@@ -39,6 +47,8 @@ pub use health::{Lifecycle, Stage};
 pub struct View {
     /// The generations.
     pub generations: Arc<Generations>,
+    /// The services that events are named by.
+    pub services: Services,
     /// What is being read from disk.
     pub reloads: Reloads,
     /// How far the process is between its start and its end.
@@ -57,9 +67,17 @@ pub fn status(view: View) -> Router {
 
 /// The admin listener's routes, for those whom `access` lets in.
 pub fn admin(view: View, access: Access) -> Router {
+    let system = Router::new()
+        .route("/event", get(system::events))
+        .route("/event/", get(system::events))
+        .route("/cache", any(system::clear_cache))
+        .route("/cache/", any(system::clear_cache))
+        .route("/cache/{*part}", any(system::clear_cache));
     Router::new()
         .route("/generations", get(generations::show))
         .route("/reload", post(generations::reload))
+        .nest("/system", system.clone())
+        .nest("/api/v2/system", system)
         .with_state(view)
         .layer(middleware::from_fn_with_state(
             Arc::new(access),

@@ -199,6 +199,7 @@ async fn serve(
     let (end, ended) = watch::channel(false);
     let view = View {
         generations,
+        services: services(&config),
         reloads: reloads.clone(),
         lifecycle,
     };

@@ -136,6 +136,15 @@ impl EventName {
         &self.service
     }
 
+    /// The name without its verb, such as `crm.orders.{id}`.
+    pub fn without_verb(&self) -> &str {
+        let Some(verb) = self.verb else {
+            return &self.text;
+        };
+        let length = self.text.len() - verb.as_str().len() - ".".len();
+        &self.text[..length]
+    }
+
     /// The name as it is spelled.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -216,11 +225,12 @@ impl fmt::Display for EventName {
 }
 
 impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
     /// The verb spelled exactly so.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete]
-            .into_iter()
-            .find(|verb| verb.as_str() == text)
+        Self::ALL.into_iter().find(|verb| verb.as_str() == text)
     }
 
     /// The verb of a method's events: HEAD counts as get, OPTIONS and others have none.

@@ -84,6 +84,11 @@ impl Services {
         Self(services.into())
     }
 
+    /// The names of all services.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|service| service.name())
+    }
+
     /// Whether a service has this name.
     pub fn has(&self, name: &str) -> bool {
         self.named(name).is_some()

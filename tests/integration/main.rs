@@ -26,3 +26,4 @@ mod session;
 mod start;
 mod stream;
 mod support;
+mod system;
