@@ -18,6 +18,7 @@ pub(super) struct Connection {
     pub(super) tls: bool,
     turn: AtomicU8,
     is_broken: AtomicBool,
+    is_lost: AtomicBool,
     /// Whether every response of the server ends its connection.
     sends_away: Arc<AtomicBool>,
     date: Mutex<Option<Date>>,
@@ -51,6 +52,7 @@ impl Connection {
             tls: false,
             turn: AtomicU8::new(Turn::Client as u8),
             is_broken: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
             sends_away,
             date: Mutex::new(None),
         }
@@ -80,6 +82,15 @@ impl Connection {
 
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Acquire)
+    }
+
+    /// Takes note that nothing that comes can be understood any more.
+    pub(super) fn set_lost(&self) {
+        self.is_lost.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
     }
 
     /// Keeps the `Date` of the response that is about to be written: pingora puts its

@@ -219,6 +219,7 @@ impl Guard {
             Err(error) => {
                 buf.set_filled(before);
                 self.state = State::Closed;
+                self.connection.set_lost();
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
             }
         };

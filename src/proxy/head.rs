@@ -227,26 +227,32 @@ pub(super) fn whole_response(response: &Response, framing: Framing) -> Result<Re
         let frames = *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING;
         if frames && framing != Framing::Kept {
             if !std::mem::replace(&mut is_framed, true) {
-                frame(&mut head, framing)?;
+                frame(&mut head, framing, Some(field))?;
             }
         } else if passage.lets_pass(name) {
             head.append_header(spelled(field), field.value().clone())?;
         }
     }
     if !is_framed {
-        frame(&mut head, framing)?;
+        frame(&mut head, framing, None)?;
     }
     Ok(head)
 }
 
-fn frame(head: &mut ResponseHeader, framing: Framing) -> Result<()> {
-    match framing {
-        Framing::Exact(length) => head.insert_header(header::CONTENT_LENGTH, length),
-        Framing::Chunked => head.insert_header(
+/// Writes how the body ends, where `received` said it; spelled like that one where it is
+/// the same field.
+fn frame(head: &mut ResponseHeader, framing: Framing, received: Option<&Field>) -> Result<()> {
+    let (name, value) = match framing {
+        Framing::Exact(length) => (header::CONTENT_LENGTH, HeaderValue::from(length)),
+        Framing::Chunked => (
             header::TRANSFER_ENCODING,
             HeaderValue::from_static("chunked"),
         ),
-        Framing::Kept | Framing::Unsaid => Ok(()),
+        Framing::Kept | Framing::Unsaid => return Ok(()),
+    };
+    match received.filter(|field| *field.name() == name) {
+        Some(field) => head.insert_header(spelled(field), value),
+        None => head.insert_header(name, value),
     }
 }
 

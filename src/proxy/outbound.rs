@@ -109,7 +109,7 @@ fn before_head(session: &mut Session, connection: &Connection, head: &ResponseHe
         connection.keep_date(date);
     }
     session.set_total_drain_timeout(Some(DRAIN_TIME));
-    if connection.is_sent_away() || !can_drain(session) {
+    if connection.is_sent_away() || connection.is_lost() || !can_drain(session) {
         session.set_keepalive(None);
     }
 }

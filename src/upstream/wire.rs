@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::message::framing::{self, HopByHop, Length};
-use crate::message::{Body, Fields, Request, Response};
+use crate::message::{Body, Field, Fields, Request, Response};
 
 /// The longest head of a response, in bytes.
 const HEAD_LIMIT: usize = 256 * 1024;
@@ -47,7 +47,7 @@ pub(super) fn request_head(
         let name = field.name();
         if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
             if !is_framed {
-                put_framing(&mut out, length);
+                put_framing(&mut out, length, Some(field));
                 is_framed = true;
             }
         } else if !hop_by_hop.covers(name) && *name != header::EXPECT {
@@ -58,19 +58,36 @@ pub(super) fn request_head(
         }
     }
     if !is_framed {
-        put_framing(&mut out, length);
+        put_framing(&mut out, length, None);
     }
     out.put_slice(b"\r\n");
     Ok(out.freeze())
 }
 
-fn put_framing(out: &mut BytesMut, length: Length) {
-    match length {
-        Length::Known(length) => {
-            put_field(out, b"Content-Length", length.to_string().as_bytes());
+/// Writes how the body ends, where `received` said it; spelled like that one where it is
+/// the same field.
+fn put_framing(out: &mut BytesMut, length: Length, received: Option<&Field>) {
+    let (name, written, value) = match length {
+        Length::Known(length) => (
+            header::CONTENT_LENGTH,
+            "Content-Length",
+            length.to_string().into(),
+        ),
+        Length::Chunked => (
+            header::TRANSFER_ENCODING,
+            "Transfer-Encoding",
+            Bytes::from_static(b"chunked"),
+        ),
+        Length::Unsaid => return,
+    };
+    match received.filter(|field| *field.name() == name) {
+        Some(field) => {
+            field.put_name(out);
+            out.put_slice(b": ");
+            out.put_slice(&value);
+            out.put_slice(b"\r\n");
         }
-        Length::Chunked => put_field(out, b"Transfer-Encoding", b"chunked"),
-        Length::Unsaid => {}
+        None => put_field(out, written.as_bytes(), &value),
     }
 }
 
@@ -232,7 +249,7 @@ mod tests {
 
         assert_eq!(
             written(&request, Length::Known(3)),
-            "POST /a?b HTTP/1.1\r\nHOST: a\r\nx-Weird: 1\r\nContent-Length: 3\r\nAccept: */*\r\n\r\n"
+            "POST /a?b HTTP/1.1\r\nHOST: a\r\nx-Weird: 1\r\ncontent-length: 3\r\nAccept: */*\r\n\r\n"
         );
     }
 

@@ -48,7 +48,7 @@ async fn an_edited_request_has_its_new_length_where_the_old_one_stood() {
 
     let request = upstream.only_request();
     assert!(
-        request.starts_with("POST /a?b HTTP/1.1\r\nhost: api.test\r\nContent-Length: 7\r\nx-LAST: 1\r\nX-Forwarded-For: 127.0.0.1\r\n"),
+        request.starts_with("POST /a?b HTTP/1.1\r\nhost: api.test\r\ncontent-length: 7\r\nx-LAST: 1\r\nX-Forwarded-For: 127.0.0.1\r\n"),
         "{request}"
     );
     assert!(request.ends_with("\r\n\r\nshorter"), "{request}");
@@ -257,7 +257,7 @@ async fn a_request_body_that_nobody_sees_streams_to_the_upstream() {
 
     assert_eq!(known.text(), "abc and more");
     assert_eq!(chunked.text(), "3\r\nabc\r\n0\r\n\r\n and more");
-    assert!(upstream.received()[0].contains("\r\nContent-Length: 3\r\n"));
+    assert!(upstream.received()[0].contains("\r\ncontent-length: 3\r\n"));
     assert!(upstream.received()[1].contains("\r\nTransfer-Encoding: chunked\r\n"));
     assert_eq!(upstream.connections(), 1);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use interpose::transaction::{Outcome, Unseen};
 
-use crate::support::{Finished, Setup, Sidecar, Upstream, eventually};
+use crate::support::{Finished, Setup, Sidecar, Upstream, eventually, every_path};
 
 async fn refused(request: impl AsRef<[u8]>, status: u16) {
     let upstream = Upstream::json("{}").await;
@@ -86,41 +86,47 @@ async fn a_head_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn an_unsound_head_behind_a_sound_request_is_refused_in_its_turn() {
-    let upstream = Upstream::json("{}").await;
-    let sidecar = Sidecar::plain(&upstream);
-    let mut client = sidecar.client().await;
+    for (path, handlers) in every_path() {
+        println!("{path}");
+        let upstream = Upstream::json("{}").await;
+        let sidecar = Sidecar::with(&upstream, handlers.clone());
+        let mut client = sidecar.client().await;
 
-    client
-        .send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /smuggled HTTP/1.1\r\nHost : a\r\n\r\n")
-        .await;
+        client
+            .send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /smuggled HTTP/1.1\r\nHost : a\r\n\r\n")
+            .await;
 
-    assert_eq!(client.response().await.status(), 200);
-    assert_eq!(client.response().await.status(), 400);
-    assert_eq!(upstream.received().len(), 1);
+        assert_eq!(client.response().await.status(), 200);
+        assert_eq!(client.response().await.status(), 400);
+        assert_eq!(upstream.received().len(), 1);
+    }
 }
 
 #[tokio::test]
 async fn a_malformed_body_never_looks_whole_to_the_upstream() {
-    for body in [
-        "\r\n",
-        "5\r\nhelloX\r\n0\r\n\r\n",
-        "5\nhello\r\n0\r\n\r\n",
-        "zz\r\n",
-    ] {
-        let upstream = Upstream::json("{}").await;
-        let sidecar = Sidecar::plain(&upstream);
-        let mut client = sidecar.client().await;
+    for (path, handlers) in every_path() {
+        println!("{path}");
+        for body in [
+            "\r\n",
+            "5\r\nhelloX\r\n0\r\n\r\n",
+            "5\nhello\r\n0\r\n\r\n",
+            "zz\r\n",
+        ] {
+            let upstream = Upstream::json("{}").await;
+            let sidecar = Sidecar::with(&upstream, handlers.clone());
+            let mut client = sidecar.client().await;
 
-        client
-            .send(format!(
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
-            ))
-            .await;
+            client
+                .send(format!(
+                    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+                ))
+                .await;
 
-        let response = client.response().await;
-        assert_eq!(response.status(), 400, "{body:?}");
-        assert_eq!(response.field("connection"), Some("close"), "{body:?}");
-        assert_eq!(upstream.received(), [""; 0], "{body:?}");
+            let response = client.response().await;
+            assert_eq!(response.status(), 400, "{body:?}");
+            assert_eq!(response.field("connection"), Some("close"), "{body:?}");
+            assert_eq!(upstream.received(), [""; 0], "{body:?}");
+        }
     }
 }
 
@@ -154,34 +160,40 @@ async fn a_connection_that_asks_for_nothing_is_closed_without_a_word() {
 
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_refused() {
-    let upstream = Upstream::json("{}").await;
-    let mut setup = Setup::before(&upstream);
-    setup.proxy.body_time = Duration::from_millis(50);
-    let sidecar = setup.start();
-    let mut client = sidecar.client().await;
+    for (path, handlers) in every_path() {
+        println!("{path}");
+        let upstream = Upstream::json("{}").await;
+        let mut setup = Setup::before(&upstream).handlers(handlers);
+        setup.proxy.body_time = Duration::from_millis(50);
+        let sidecar = setup.start();
+        let mut client = sidecar.client().await;
 
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
-        .await;
+        client
+            .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
+            .await;
 
-    assert_eq!(client.response().await.status(), 408);
-    assert_eq!(upstream.received(), [""; 0]);
+        assert_eq!(client.response().await.status(), 408);
+        assert_eq!(upstream.received(), [""; 0]);
+    }
 }
 
 #[tokio::test]
 async fn a_request_that_goes_in_circles_is_stopped() {
-    let upstream = Upstream::json("{}").await;
-    let sidecar = Sidecar::plain(&upstream);
-    let via = ["1.1 interpose"; 8].join(", ");
+    for (path, handlers) in every_path() {
+        println!("{path}");
+        let upstream = Upstream::json("{}").await;
+        let sidecar = Sidecar::with(&upstream, handlers.clone());
+        let via = ["1.1 interpose"; 8].join(", ");
 
-    let response = sidecar
-        .client()
-        .await
-        .ask(format!("GET / HTTP/1.1\r\nHost: a\r\nVia: {via}\r\n\r\n"))
-        .await;
+        let response = sidecar
+            .client()
+            .await
+            .ask(format!("GET / HTTP/1.1\r\nHost: a\r\nVia: {via}\r\n\r\n"))
+            .await;
 
-    assert_eq!(response.status(), 508);
-    assert_eq!(upstream.connections(), 0);
+        assert_eq!(response.status(), 508);
+        assert_eq!(upstream.connections(), 0);
+    }
 }
 
 #[tokio::test]

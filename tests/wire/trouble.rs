@@ -3,20 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use interpose::handler::Verdict;
 use interpose::transaction::Outcome;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::support::{Act, Handlers, Setup, Sidecar, Upstream, eventually, ok};
+use crate::support::{Act, Handlers, Setup, Sidecar, Upstream, eventually, every_path, ok};
 
-/// Both ways: streamed, and with a handler that sees the bodies.
-fn ways() -> [Handlers; 2] {
-    let looks = |_: &mut interpose::handler::Call| Verdict::Continue;
-    [
-        Handlers::default(),
-        Handlers::default().on_request(looks).on_response(looks),
-    ]
+/// Handlers that change nothing, for each path.
+fn ways() -> [Handlers; 4] {
+    every_path().map(|(_, handlers)| handlers)
 }
 
 async fn fails(acts: Vec<Act>, status: u16, outcome: Outcome) {
@@ -105,7 +100,7 @@ async fn a_cut_body_that_a_handler_sees_is_502() {
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n\r\n",
     ] {
         let upstream = Upstream::acting(move |_, _| vec![Act::send(answer), Act::Close]).await;
-        let sidecar = Sidecar::with(&upstream, ways()[1].clone());
+        let sidecar = Sidecar::with(&upstream, ways()[3].clone());
 
         assert_eq!(
             sidecar.client().await.get("/").await.status(),
