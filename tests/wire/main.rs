@@ -7,6 +7,7 @@ mod heads;
 mod interim;
 mod leaving;
 mod life;
+mod moved;
 mod passthrough;
 mod pressure;
 mod refusals;
