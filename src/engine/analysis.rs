@@ -676,6 +676,12 @@ mod tests {
             "({...event})",
             "g.res.output = 1",
             "({body} = x)",
+            "return event",
+            "const {req} = g",
+            "_event.response[x]",
+            "g['req'].body",
+            "module.exports = async (g) => f(g)",
+            "module.exports = async (hook) => { hook.res.output.a = 1 }",
         ] {
             assert!(request(text).sees_body, "{text}");
         }
@@ -688,6 +694,10 @@ mod tests {
             "// json\n'json body'",
             "({json: 1})",
             "x.parameters",
+            "event.setResponse('closed', 503)",
+            "event.response.status_code = 202; event.stop_propagation = true",
+            "module.exports = async function main(g) { g.req.query.a = 1; g.shared.b = g.res.statusCode }",
+            "platform.store.set('a', event.resource); g.logger.log(T.EStatusCode.OK)",
             "if (!req.httpHeaders['x-api-key']) throw { status: 403, body: { error: 'x' } };",
             "res.headers['x-step-1'] = res.headers['content-type'];",
         ] {

@@ -200,7 +200,7 @@ fn facts(handler: &Declared, analysis: &Analysis) -> Facts {
 fn entry(handler: &Declared, script: Script, sees_body: bool) -> Entry {
     Entry {
         name: handler.name.clone(),
-        event: handler.event.clone(),
+        event: handler.event.clone().map(Arc::new),
         allows_edits: handler.allows_edits,
         script,
         timeout: handler.timeout,

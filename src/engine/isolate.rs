@@ -16,7 +16,7 @@ use super::limits::{Clock, STACK};
 use super::realm::{self, Realm};
 use super::scope::{Answer as Answering, Body, BodyEdit, Scope, Spelling, State};
 use super::thrown::{self, Thrown};
-use super::{Code, value, web};
+use super::{Code, value};
 
 /// One heap with everything that runs on it.
 ///
@@ -85,7 +85,6 @@ impl Isolate {
             // Nothing borrows the userdata yet, so it takes one more.
             let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
             let natives = scope.natives(&ctx)?;
-            web::offer(&natives)?;
             realm::build(&ctx, natives)
         })?;
         runtime.set_host_promise_rejection_tracker(Some(Box::new(

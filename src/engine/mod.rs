@@ -79,7 +79,7 @@ struct Code {
 /// One handler of a script set.
 struct Entry {
     name: HandlerName,
-    event: Option<EventName>,
+    event: Option<Arc<EventName>>,
     allows_edits: bool,
     script: Script,
     timeout: Option<Duration>,

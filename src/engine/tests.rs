@@ -29,6 +29,7 @@ fn engine() -> Engine {
     Engine::new(LIMITS, host, Arc::new(MemoryStore::new(Bounds::default())))
 }
 
+mod aliases;
 mod vocabularies;
 
 const LIMITS: Limits = Limits {

@@ -1,5 +1,6 @@
 // `TextEncoder`, `TextDecoder`, `atob`, `btoa`.
-(function ({ natives }) {
+(function (core) {
+  const natives = core.natives.web('bytes');
   const { ArrayBuffer, RangeError, String, TypeError, Uint8Array } = globalThis;
 
   // The bytes of a buffer or of a view of one; `null` for anything else.
@@ -40,6 +41,6 @@
     }
   }
 
-  const { atob, btoa } = natives;
-  return { TextEncoder, TextDecoder, atob, btoa, bytesOf, decode };
+  const { atob, btoa, encode } = natives;
+  return { TextEncoder, TextDecoder, atob, btoa, bytesOf, decode, encode };
 })

@@ -1,5 +1,6 @@
 // `crypto`: random values, digests, and HMAC.
-(function ({ natives }, { bytesOf }) {
+(function (core, { bytesOf }) {
+  const natives = core.natives.web('crypto');
   const { RangeError, String, TypeError, WeakMap } = globalThis;
 
   const HASHES = ['SHA-1', 'SHA-256', 'SHA-384', 'SHA-512'];

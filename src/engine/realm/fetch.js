@@ -1,6 +1,6 @@
 // `fetch`: the WHATWG subset that a handler needs. A call blocks its handler, so what is
 // awaited is there already; a redirect is an answer like any other.
-(function ({ natives, parse, stringify }, { failure }, { bytesOf, decode }, { URLSearchParams }) {
+(function ({ natives, parse, stringify }, { failure }, { bytesOf, decode, encode }, { URLSearchParams }) {
   const { Array, Map, Object, String, Symbol, TypeError, Uint8Array } = globalThis;
 
   class Headers {
@@ -78,7 +78,7 @@
 
     #bytes() {
       const body = this.#take();
-      return typeof body === 'string' ? natives.encode(body) : new Uint8Array(body);
+      return typeof body === 'string' ? encode(body) : new Uint8Array(body);
     }
   }
 

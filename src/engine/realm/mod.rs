@@ -7,6 +7,8 @@ use rquickjs::context::EvalOptions;
 use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Function, Object, Persistent};
 
+use super::web;
+
 const PRELUDE: &str = include_str!("prelude.js");
 const HARDEN: &str = include_str!("harden.js");
 
@@ -56,6 +58,10 @@ pub(super) fn build<'js>(ctx: &Ctx<'js>, natives: Object<'js>) -> rquickjs::Resu
     natives.set(
         "part",
         Func::from(|ctx: Ctx<'js>, name: String| part(&ctx, &name)),
+    )?;
+    natives.set(
+        "web",
+        Func::from(|ctx: Ctx<'js>, part: String| web::natives(&ctx, &part)),
     )?;
     let capture: Function<'js> = natives.get("capture")?;
     let capture_exports: Function<'js> = natives.get("captureExports")?;

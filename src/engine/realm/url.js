@@ -1,6 +1,7 @@
 // `URL` and `URLSearchParams` (WHATWG). The work is done by natives: an address is parsed to a
 // list of its parts, and a part is written by parsing the whole anew.
-(function ({ natives }) {
+(function (core) {
+  const natives = core.natives.web('url');
   const { Object, String, Symbol, TypeError } = globalThis;
 
   // `URL` reaches its parameters' privates through these: they are told of a new query, and tell it.

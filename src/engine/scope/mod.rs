@@ -51,7 +51,7 @@ pub(super) struct State {
     /// As which kind it runs.
     pub kind: Kind,
     /// The event it is for.
-    pub event: Option<EventName>,
+    pub event: Option<Arc<EventName>>,
     /// The body as the scope's names show it.
     pub body: Body,
     /// What carries out host calls.

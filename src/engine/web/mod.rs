@@ -5,13 +5,18 @@ mod bytes;
 mod digest;
 mod url;
 
-use rquickjs::{Object, TypedArray};
+use rquickjs::{Ctx, Object, TypedArray};
 
-/// Offers the natives of all these names.
-pub(super) fn offer(natives: &Object<'_>) -> rquickjs::Result<()> {
-    bytes::offer(natives)?;
-    digest::offer(natives)?;
-    url::offer(natives)
+/// The natives that the prelude's part `name` is made of; none where it needs none.
+pub(super) fn natives<'js>(ctx: &Ctx<'js>, name: &str) -> rquickjs::Result<Object<'js>> {
+    let natives = Object::new(ctx.clone())?;
+    match name {
+        "bytes" => bytes::offer(&natives)?,
+        "crypto" => digest::offer(&natives)?,
+        "url" => url::offer(&natives)?,
+        _ => {}
+    }
+    Ok(natives)
 }
 
 /// The bytes of an array; none where its buffer was taken away.

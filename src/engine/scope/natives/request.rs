@@ -90,7 +90,7 @@ fn text<'js>(ctx: &Ctx<'js>, scope: &Scope, name: &str) -> rquickjs::Result<Valu
             "service" => origin.service.name().into_js(ctx),
             "resourcePath" => origin.requested.resource().into_js(ctx),
             "eventName" => {
-                let event = state.event.as_ref();
+                let event = state.event.as_deref();
                 origin.requested.event_name(event, state.kind).into_js(ctx)
             }
             "captures" => captures(state).to_string().into_js(ctx),
