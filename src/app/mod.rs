@@ -34,7 +34,7 @@ use crate::telemetry::{AccessLog, Format, Log, LogSettings};
 use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
-use crate::transaction::{self, Calls, Line, Names, Routes, SessionFields, Settings};
+use crate::transaction::{self, Calls, Line, Names, Routes, SessionFields, Settings, nested};
 use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
@@ -146,10 +146,22 @@ pub(crate) fn engine(config: &Config, secrets: Secrets) -> Engine {
             resources: config.resources.paths.clone(),
             settings: settings.collect(),
             secrets,
-            config: String::new(),
+            config: platform_config(config),
         },
         Arc::new(MemoryStore::new(Bounds::default())),
     )
+}
+
+/// What `platform.config` shows, as JSON text.
+fn platform_config(config: &Config) -> String {
+    let parts = |name: &String| name.split('.').map(str::to_owned).collect();
+    let named: Vec<(Vec<String>, String)> = config
+        .platform
+        .iter()
+        .map(|(name, text)| (parts(name), text.clone()))
+        .collect();
+    let values = named.iter().map(|(name, text)| (name, text.clone()));
+    serde_json::Value::Object(nested(values)).to_string()
 }
 
 async fn serve(

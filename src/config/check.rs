@@ -116,7 +116,8 @@ fn config(reader: &mut Reader) -> Config {
         hosts: Hosts {
             allow: reader.list_or("hosts.allow", &[], value::allowed_host),
         },
-        session: session(reader),
+        session: nested(reader, "session", value::header_name),
+        platform: nested(reader, "platform", |text| Ok(text.to_owned())),
         queued: queued(reader),
         matching: Matching {
             ignore_case: reader.or("match.ignore_case", "false", value::switch),
@@ -290,19 +291,24 @@ fn resources(reader: &mut Reader) -> Resources {
     }
 }
 
-fn session(reader: &mut Reader) -> BTreeMap<String, http::HeaderName> {
-    let session = reader.open_table("session", value::header_name);
-    for name in session.keys() {
-        let mut table = suggest::split(name).0;
-        while !table.is_empty() {
-            if session.contains_key(table) {
+/// A table of values whose dotted names nest them, such as `user.id`: none lies below another.
+fn nested<T>(
+    reader: &mut Reader,
+    table: &'static str,
+    parse: impl Fn(&str) -> Result<T, Refusal>,
+) -> BTreeMap<String, T> {
+    let values = reader.open_table(table, parse);
+    for name in values.keys() {
+        let mut above = suggest::split(name).0;
+        while !above.is_empty() {
+            if values.contains_key(above) {
                 let refusal = Refusal::ValueAndTable {
-                    table: table.to_owned(),
+                    table: above.to_owned(),
                 };
-                reader.refuse(&[&format!("session.{name}")], refusal);
+                reader.refuse(&[&format!("{table}.{name}")], refusal);
             }
-            table = suggest::split(table).0;
+            above = suggest::split(above).0;
         }
     }
-    session
+    values
 }

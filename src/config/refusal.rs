@@ -259,7 +259,7 @@ pub enum Refusal {
         other: String,
     },
 
-    /// A session value below another session value.
+    /// A value below another value.
     #[error("{table} is a value of its own and can't hold others; rename one")]
     ValueAndTable {
         /// The other value's name.

@@ -44,6 +44,8 @@ pub struct Config {
     /// The `[session]` table: the dotted name of a value in `platform.session`,
     /// such as `user.id`, and the request header it comes from.
     pub session: BTreeMap<String, HeaderName>,
+    /// The `[platform]` table: the dotted name of a value in `platform.config`, and its text.
+    pub platform: BTreeMap<String, String>,
     /// The `[queued]` table.
     pub queued: Queued,
     /// The `[match]` table.

@@ -332,7 +332,7 @@ fn a_key_with_a_quoted_dot_and_a_nested_one_are_the_same() {
 }
 
 #[test]
-fn a_session_value_cannot_hold_others() {
+fn a_value_cannot_hold_others() {
     let problems = Sources::sufficient()
         .file("[session]\nuser = 'x-a'\n'user.id' = 'x-b'")
         .problems();
@@ -664,7 +664,7 @@ fn full_with_examples() -> String {
 /// A key with the operator's own part left out.
 fn pattern(key: &str) -> String {
     match key.split_once('.') {
-        Some((table @ ("session" | "resources" | "secrets"), name))
+        Some((table @ ("session" | "platform" | "resources" | "secrets"), name))
             if !name.starts_with("settings.") =>
         {
             format!("{table}.NAME")

@@ -28,6 +28,6 @@ pub use pipeline::{Next, Pipeline, Reply, Settings};
 pub use queued::{Job, LeftOut, Queue, Tried};
 pub use record::Record;
 pub use routes::Routes;
-pub use session::SessionFields;
+pub use session::{SessionFields, nested};
 pub use state::Transaction;
 pub use unseen::Unseen;

@@ -31,14 +31,23 @@ impl SessionFields {
     /// The session of a request with these fields; what has none isn't in it. A field that
     /// was sent several times is one text, joined by commas.
     pub(super) fn read(&self, fields: &impl Lookup) -> Arc<Map<String, Value>> {
-        let mut session = Map::new();
-        for (parts, field) in &self.0 {
-            if let Some(text) = fields.joined(field.as_str()) {
-                put(&mut session, parts, text);
-            }
-        }
-        Arc::new(session)
+        let sent = self
+            .0
+            .iter()
+            .filter_map(|(name, field)| Some((name, fields.joined(field.as_str())?)));
+        Arc::new(nested(sent))
     }
+}
+
+/// Texts as the members of objects, nested by the parts of their names.
+pub fn nested<'a>(
+    values: impl IntoIterator<Item = (&'a Vec<String>, String)>,
+) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (parts, text) in values {
+        put(&mut object, parts, text);
+    }
+    object
 }
 
 fn put(object: &mut Map<String, Value>, parts: &[String], text: String) {
