@@ -27,3 +27,4 @@ mod start;
 mod stream;
 mod support;
 mod system;
+mod vocabularies;
