@@ -1,5 +1,8 @@
 //! One JavaScript heap: its realm, the functions of its handlers, and one phase at a time.
 
+mod returned;
+mod undo;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,14 +12,14 @@ use rquickjs::{Context, Ctx, Function, Persistent, Runtime, Value};
 
 use crate::generation::Step;
 use crate::handler::host::Host;
-use crate::handler::{Answer, Call, Kind, OnError, Phase, Verdict};
-use crate::message;
+use crate::handler::{Call, Kind, Phase, Verdict};
 
 use super::limits::{Clock, STACK};
 use super::realm::{self, Realm};
-use super::scope::{Answer as Answering, Body, BodyEdit, Scope, Spelling, State};
+use super::scope::{Answer, Body, Scope, State};
 use super::thrown::{self, Thrown};
 use super::{Code, value};
+use undo::apply;
 
 /// One heap with everything that runs on it.
 ///
@@ -125,7 +128,7 @@ impl Isolate {
             event: None,
             body,
             host: Arc::clone(host),
-            answer: Answering::default(),
+            answer: Answer::default(),
             sent: None,
             stops: false,
             read_json: None,
@@ -275,59 +278,6 @@ impl Isolate {
         self.verdict(ctx, &returned)
     }
 
-    /// What a handler that came to its end decides.
-    fn verdict<'js>(
-        &self,
-        ctx: &Ctx<'js>,
-        returned: &Value<'js>,
-    ) -> rquickjs::Result<Option<Verdict>> {
-        if !returned.is_null() && !returned.is_undefined() {
-            self.scope.answer_with(ctx, returned, Spelling::ByType)?;
-            return Ok(Some(Verdict::Answer(Answer::Final)));
-        }
-        let is_open_answer = self
-            .scope
-            .with(|state| state.phase == Phase::Request && state.answer.is_given());
-        if !is_open_answer {
-            return Ok(None);
-        }
-        self.scope.finish_answer(ctx)?;
-        Ok(Some(Verdict::Answer(Answer::Open)))
-    }
-
-    /// Takes over the members of DF's event, where that is what a handler returned; anything
-    /// else is the value it answers with.
-    fn take_over_event<'js>(
-        &self,
-        ctx: &Ctx<'js>,
-        returned: Value<'js>,
-    ) -> rquickjs::Result<Value<'js>> {
-        if !returned.is_object() {
-            return Ok(returned);
-        }
-        let is_event = self.realm.is_event.clone().restore(ctx)?;
-        Ok(if is_event.call((returned.clone(),))? {
-            Value::new_undefined(ctx.clone())
-        } else {
-            returned
-        })
-    }
-
-    /// Calls the function that a handler exported, where it did and returned nothing by itself.
-    /// Gives what either returned.
-    fn run_main<'js>(&self, ctx: &Ctx<'js>, returned: Value<'js>) -> rquickjs::Result<Value<'js>> {
-        let Some(read) = self.scope.with(|state| state.read_exports.take()) else {
-            return Ok(returned);
-        };
-        let exported: Value<'js> = read.restore(ctx)?.call(())?;
-        if !exported.is_function() || !(returned.is_null() || returned.is_undefined()) {
-            return Ok(returned);
-        }
-        let main = self.realm.main.clone().restore(ctx)?;
-        let returned = main.call((exported,))?;
-        self.settle_promises(ctx, returned)
-    }
-
     /// Drives promises to their end and gives the value of an async body.
     fn settle_promises<'js>(
         &self,
@@ -437,105 +387,14 @@ impl Isolate {
         Ok(())
     }
 
-    /// What a handler that may fail must leave behind as it found it.
-    fn checkpoint(&self, ctx: &Ctx<'_>, step: &Step) -> Option<Call> {
-        if !self.may_fail(step) && self.allows_edits(step) {
-            return None;
-        }
-        self.flush_phase(ctx);
-        Some(self.scope.with(snapshot))
-    }
-
-    /// Whether its failure does no harm.
-    fn may_fail(&self, step: &Step) -> bool {
-        self.code.scripts[step.handler].on_error == OnError::Skip
-    }
-
-    /// Whether what it makes of request and response counts.
-    fn allows_edits(&self, step: &Step) -> bool {
-        self.code.scripts[step.handler].allows_edits
-    }
-
-    /// Takes back what a handler made of request and response that is not allowed to, and says so.
-    fn withdraw(&self, ctx: &Ctx<'_>, before: &Call, verdict: Option<&Verdict>) {
-        self.flush_phase(ctx);
-        let after = self.scope.with(snapshot);
-        self.scope.with(|state| {
-            if verdict.is_some() || state.stops || after.is_edited_since(before) {
-                let (transaction, handler) = (&state.call.id, &state.name);
-                tracing::warn!(%transaction, %handler, "what the handler made of the event was left out: its NAME.json says `allow_event_modification: false`");
-            }
-            let kept = Call {
-                kept: after.kept,
-                emitted: after.emitted,
-                ..before.clone()
-            };
-            put_back(state, kept);
-        });
-    }
-
-    /// Turns what handlers have edited so far into bytes and texts.
-    fn flush_phase(&self, ctx: &Ctx<'_>) {
-        // What can't be written fails the phase's end, not this handler.
-        let kept = self.realm.leave.clone().restore(ctx);
-        if kept.and_then(|leave| leave.call::<_, ()>(())).is_err() {
-            drop(ctx.catch());
-        }
-        if self.scope.with(|state| state.phase) == Phase::Response
-            && self.scope.flush(ctx, self.scope.says_json()).is_err()
-        {
-            drop(ctx.catch());
-        }
-    }
-
-    fn restore(&self, ctx: &Ctx<'_>, before: Call) {
-        let forget = self.realm.forget.clone().restore(ctx);
-        if forget.and_then(|forget| forget.call::<_, ()>(())).is_err() {
-            drop(ctx.catch());
-        }
-        self.scope.with(|state| put_back(state, before));
-    }
-
     /// Whether nothing is left over that could reach into the next transaction.
     fn is_well(&self) -> bool {
         !self.runtime.is_job_pending() && !self.clock.has_stopped()
     }
 }
 
-/// The call as handlers have left it so far; flushed first.
-fn snapshot(state: &mut State) -> Call {
-    let mut call = state.call.clone();
-    apply(&mut call, state.phase, state.body.edit());
-    call
-}
-
-/// Goes on with the call as it was.
-fn put_back(state: &mut State, before: Call) {
-    let body = match state.phase {
-        Phase::Request => &before.request.body,
-        Phase::Response => &before.response.body,
-    };
-    state.body = Body::of(body);
-    state.answer = Answering::default();
-    state.stops = false;
-    state.call = before;
-}
-
 fn reject(thrown: Thrown) -> Verdict {
     Verdict::Reject(thrown.rejection)
-}
-
-/// Puts the body a phase left into its message.
-fn apply(call: &mut Call, phase: Phase, edit: BodyEdit) {
-    let body = match phase {
-        Phase::Request => &mut call.request.body,
-        Phase::Response => &mut call.response.body,
-    };
-    match edit {
-        BodyEdit::None => {}
-        BodyEdit::Removed => *body = message::Body::Edited(bytes::Bytes::new()),
-        BodyEdit::Written(bytes) => *body = message::Body::Edited(bytes),
-    }
 }
 
 /// Tells the log of a failure, with everything its author needs.

@@ -1,0 +1,104 @@
+//! Handlers whose doings may have to be undone: those that may fail, and those that are not
+//! allowed to edit.
+
+use rquickjs::Ctx;
+
+use crate::generation::Step;
+use crate::handler::{Call, OnError, Phase, Verdict};
+use crate::message;
+
+use super::super::scope::{Answer, Body, BodyEdit, State};
+use super::Isolate;
+
+impl Isolate {
+    /// What a handler that may fail must leave behind as it found it.
+    pub(super) fn checkpoint(&self, ctx: &Ctx<'_>, step: &Step) -> Option<Call> {
+        if !self.may_fail(step) && self.allows_edits(step) {
+            return None;
+        }
+        self.flush_phase(ctx);
+        Some(self.scope.with(snapshot))
+    }
+
+    /// Whether its failure does no harm.
+    pub(super) fn may_fail(&self, step: &Step) -> bool {
+        self.code.scripts[step.handler].on_error == OnError::Skip
+    }
+
+    /// Whether what it makes of request and response counts.
+    pub(super) fn allows_edits(&self, step: &Step) -> bool {
+        self.code.scripts[step.handler].allows_edits
+    }
+
+    /// Takes back what a handler made of request and response that is not allowed to, and says so.
+    pub(super) fn withdraw(&self, ctx: &Ctx<'_>, before: &Call, verdict: Option<&Verdict>) {
+        self.flush_phase(ctx);
+        let after = self.scope.with(snapshot);
+        self.scope.with(|state| {
+            if verdict.is_some() || state.stops || after.is_edited_since(before) {
+                let (transaction, handler) = (&state.call.id, &state.name);
+                tracing::warn!(%transaction, %handler, "what the handler made of the event was left out: its NAME.json says `allow_event_modification: false`");
+            }
+            let kept = Call {
+                kept: after.kept,
+                emitted: after.emitted,
+                ..before.clone()
+            };
+            put_back(state, kept);
+        });
+    }
+
+    /// Turns what handlers have edited so far into bytes and texts.
+    fn flush_phase(&self, ctx: &Ctx<'_>) {
+        // What can't be written fails the phase's end, not this handler.
+        let kept = self.realm.leave.clone().restore(ctx);
+        if kept.and_then(|leave| leave.call::<_, ()>(())).is_err() {
+            drop(ctx.catch());
+        }
+        if self.scope.with(|state| state.phase) == Phase::Response
+            && self.scope.flush(ctx, self.scope.says_json()).is_err()
+        {
+            drop(ctx.catch());
+        }
+    }
+
+    pub(super) fn restore(&self, ctx: &Ctx<'_>, before: Call) {
+        let forget = self.realm.forget.clone().restore(ctx);
+        if forget.and_then(|forget| forget.call::<_, ()>(())).is_err() {
+            drop(ctx.catch());
+        }
+        self.scope.with(|state| put_back(state, before));
+    }
+}
+
+/// The call as handlers have left it so far; flushed first.
+fn snapshot(state: &mut State) -> Call {
+    let mut call = state.call.clone();
+    apply(&mut call, state.phase, state.body.edit());
+    call
+}
+
+/// Goes on with the call as it was.
+fn put_back(state: &mut State, before: Call) {
+    let body = match state.phase {
+        Phase::Request => &before.request.body,
+        Phase::Response => &before.response.body,
+    };
+    state.body = Body::of(body);
+    state.answer = Answer::default();
+    state.stops = false;
+    state.call = before;
+}
+
+/// Puts the body a phase left into its message.
+pub(super) fn apply(call: &mut Call, phase: Phase, edit: BodyEdit) {
+    let body = match phase {
+        Phase::Request => &mut call.request.body,
+        Phase::Response => &mut call.response.body,
+    };
+    match edit {
+        BodyEdit::None => {}
+        BodyEdit::Removed => *body = message::Body::Edited(bytes::Bytes::new()),
+        BodyEdit::Written(bytes) => *body = message::Body::Edited(bytes),
+    }
+}
