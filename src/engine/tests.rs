@@ -768,6 +768,32 @@ fn an_error_handlers_status_code_is_the_status() {
 }
 
 #[test]
+fn what_a_module_keeps_of_a_body_outlives_its_transaction() {
+    let set = Set::of(
+        Kind::Response,
+        &["const kept = require('keep'); json.before = kept.last(); kept.keep(json.rows[0])"],
+    )
+    .with_module(
+        "lib/keep.js",
+        "let row = null; exports.last = () => row; exports.keep = (next) => { row = next };",
+    );
+    let body = |id: &str| format!(r#"{{"rows":[{{"id": {id}, "price":1.10 ,"s":"\u00e9"}}]}}"#);
+    let calls = ["9007199254740993", "9007199254740995", "7"]
+        .map(|id| answered(200, "application/json", &body(id)));
+
+    let ran = set.run_all(calls.into());
+
+    assert!(response_body(&ran[0]).ends_with(r#","before":null}"#));
+    for (ran, id) in ran[1..]
+        .iter()
+        .zip(["9007199254740993", "9007199254740995"])
+    {
+        let row = format!(r#""before":{{"id": {id}, "price":1.10 ,"s":"\u00e9"}}"#);
+        assert!(response_body(ran).contains(&row), "{}", response_body(ran));
+    }
+}
+
+#[test]
 fn modules_are_loaded_once_an_isolate_and_missing_ones_are_load_errors() {
     let set = Set::of(Kind::Request, &["const m = require('./lib/m'); json = m.twice('a') + require('m').loads()"])
         .with_module("lib/m.js", "let loads = 0; loads++; exports.twice = (x) => x + x; exports.loads = () => loads + require('./data').n;")

@@ -15,6 +15,11 @@ mod writing;
 /// The most that a test writes.
 const LONGEST_TEXT: usize = 1 << 20;
 
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 /// Runs a closure in a fresh context with lazy values.
 fn lazily<R>(body: impl FnOnce(&Ctx<'_>) -> R) -> R {
     let runtime = Runtime::new().expect("memory for a runtime");

@@ -10,6 +10,7 @@ use std::path::Path;
 use rquickjs::{Context, Ctx, Runtime};
 
 use super::comparison::{Case, compare, prepare};
+use super::setting;
 
 /// How many documents a plain run tries.
 const ROUNDS: u64 = 3000;
@@ -26,11 +27,6 @@ fn compared(body: impl FnOnce(&Ctx<'_>)) {
 fn check(ctx: &Ctx<'_>, name: &str, case: &Case) {
     let outcome = catch_unwind(AssertUnwindSafe(|| compare(ctx, case)));
     assert!(outcome.is_ok(), "{name}: {}", case.text);
-}
-
-/// A number from the environment.
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
 }
 
 #[test]

@@ -55,6 +55,7 @@ const EXPRESSIONS: &[&str] = &[
     "J.stringify({a: undefined, b: () => 1, c: Symbol(), d: 1})",
     "J.stringify([undefined, () => 1, Symbol(), , 1])",
     "J.stringify([new Number(3), new String('false'), new Boolean(false)])",
+    "J.stringify([Object(true), Object(false)])",
     "J.stringify(Object.assign(new Number(3), {valueOf: () => 5}))",
     "J.stringify(Object.assign(new String('x'), {toString: () => 'y'}))",
     "J.stringify({x: new Date(Date.UTC(2006, 0, 2, 15, 4, 5))})",
@@ -189,6 +190,13 @@ fn last_as_return(script: &str) -> String {
         Some((before, last)) => format!("{before}; return {last}"),
         None => format!("return {script}"),
     }
+}
+
+#[test]
+fn half_a_pair_in_a_raw_text_becomes_an_escape() {
+    let script = r#"JSON.stringify([JSON.rawJSON('"a\ud800b"'), JSON.rawJSON('"\udc00"')])"#;
+
+    assert_eq!(lazily(|ctx| text(ctx, script)), r#"["a\ud800b","\udc00"]"#);
 }
 
 #[test]

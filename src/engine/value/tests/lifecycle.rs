@@ -3,9 +3,12 @@
 use bytes::Bytes;
 use rquickjs::{Array, Context, Ctx, Function, Runtime, Value};
 
-use super::{LONGEST_TEXT, call, lazily};
+use super::{LONGEST_TEXT, call, lazily, setting};
 use crate::document::{Fault, Spelled};
 use crate::engine::value::{OpenError, forget, give_text, install, open, spelled, text_of, write};
+
+/// How many documents with cycles a plain run makes; `CYCLES` asks for more.
+const CYCLES: u64 = 3000;
 
 fn opened<'js>(ctx: &Ctx<'js>, text: &'static str) -> Value<'js> {
     open(ctx, Bytes::from_static(text.as_bytes())).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -316,7 +319,7 @@ fn nothing_is_left_of_values_that_nobody_has() {
         let usage = runtime.memory_usage();
         (usage.obj_count, usage.atom_count, usage.str_count)
     };
-    let call_once = |number: usize| {
+    let call_once = |number: u64| {
         context.with(|ctx| {
             let text = format!(r#"{{"list":[{{"k{number}":1,"s":"text","o":{{}}}},[[1],[2]]],"self":null,"dup":1,"dup":2,"n":1.10}}"#);
             let json = open(&ctx, Bytes::from(text)).expect("it is JSON");
@@ -335,7 +338,8 @@ fn nothing_is_left_of_values_that_nobody_has() {
     (0..10).for_each(call_once);
     let before = used();
 
-    (10..3000).for_each(call_once);
+    let documents = setting("CYCLES").unwrap_or(CYCLES);
+    (10..documents).for_each(call_once);
 
     assert_eq!(used(), before);
 }

@@ -38,7 +38,7 @@ fn outcome<'js>(ctx: &Ctx<'js>, script: &str, json: Value<'js>) -> [String; 2] {
 }
 
 const DOCUMENT: &str = r#"{"name":"Ada","n":1.50,"big":9007199254740993,"tags":["x","y",3],"nested":{"a":{"b":[{"c":1},{"c":2}]},"t":true,"z":null},
-  "10":"ten","2":"two","dup":1,"dup":2,"__proto__":{"p":1},"toString":"mine","length":7,"e":"\u00e9\n\ud83d\ude42","lone":"\ud800","":"empty","empty":{},"list":[]}"#;
+  "10":"ten","2":"two","dup":1,"dup":2,"__proto__":{"p":1},"toString":"mine","length":7,"e":"\u00e9\n\ud83d\ude42","lone":"\ud800","":"empty","\udc00":"half a key","empty":{},"list":[]}"#;
 
 /// Each is the body of a function of `json`; what it returns and what it leaves of `json` must not
 /// tell lazy from plain.
@@ -92,6 +92,9 @@ const SCRIPTS: &[&str] = &[
     "Object.defineProperty(json, 'k', {value: 1}); try { (function () { 'use strict'; delete json.k })() } catch (e) { return [e.constructor.name, json.k] }",
     "Object.defineProperty(json, 'k', {set: undefined, configurable: true}); try { (function () { 'use strict'; json.k = 2 })() } catch (e) { return [e.constructor.name, json.k, delete json.k] }",
     "Object.defineProperty(json, 'k', {set(v) { this.got = v }, configurable: true}); json.k = 3; return [json.k, json.got, delete json.k]",
+    "Object.defineProperty(json, 'k', {get: () => 1, set() {}}); return [Reflect.defineProperty(json, 'k', {set() {}}), Reflect.defineProperty(json, 'k', {value: 1}), Reflect.defineProperty(json, 'k', {get: Object.getOwnPropertyDescriptor(json, 'k').get})]",
+    "Object.defineProperty(json, 'k', {get: () => 1, configurable: true}); Object.defineProperty(json, 'k', {enumerable: true}); return json",
+    "Object.defineProperty(json, 'k', {value: 1}); return Reflect.defineProperty(json, 'k', {get: () => 1})",
     "Object.defineProperties(json, {a: {value: 1, enumerable: true}, b: {get() { return 3 }, enumerable: true}}); return {...json}",
     "Object.freeze(json); json.name = 'x'; json.x = 1; delete json.n; json.tags.push(4); return [json, Object.isFrozen(json), Object.isSealed(json), Object.isExtensible(json)]",
     "Object.freeze(json); try { (function () { 'use strict'; json.name = 1 })() } catch (e) { return e.constructor.name }",

@@ -1,4 +1,5 @@
 use super::edited;
+use crate::document::MAX_DEPTH;
 
 #[test]
 fn what_nobody_touches_stays_byte_for_byte() {
@@ -184,4 +185,19 @@ fn objects_that_stand_for_a_value_count_as_it() {
         edited("{}", body),
         r#"{"d":"1970-01-01T00:00:00.000Z","n":1.5,"s":"x","b":false,"r":1.50}"#
     );
+}
+
+#[test]
+fn a_document_as_deep_as_is_taken_is_edited_at_its_bottom() {
+    let levels = MAX_DEPTH / 2;
+    let text = format!(
+        "{}{{ }}{}",
+        "[ {\"a\" :".repeat(levels - 1),
+        "} ]".repeat(levels - 1)
+    );
+    let edit = format!("let o = json; for (let i = 1; i < {levels}; i++) o = o[0].a; o.b = null");
+
+    let edited = edited(&text, &edit);
+
+    assert_eq!(edited, text.replace("{ }", "{\"b\" :null}"));
 }

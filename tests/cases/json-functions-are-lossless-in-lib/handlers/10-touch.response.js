@@ -1,0 +1,1 @@
+json.content = require('touch')(json.content);
