@@ -4,6 +4,7 @@
 //! of 12 KB, which is opened for the first and written after the last.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,8 +15,8 @@ use interpose::handler::{Case, Services};
 use interpose::message::{Body, JsonType, Request, Response};
 use interpose::queue::{self, Queue};
 use interpose::transaction::pipeline::Unavailable;
-use interpose::transaction::ports::{BodyError, BodySource, Exchange, Gone, Requester};
-use interpose::transaction::ports::{Sending, Upstream, UpstreamError};
+use interpose::transaction::ports::{BodyError, BodySource, Exchange, Interim, Nobody, Sending};
+use interpose::transaction::ports::{Upstream, UpstreamError};
 use interpose::transaction::respond::ErrorFormat;
 use interpose::transaction::{
     Asked, Calls, Line, Names, Outcome, Reply, Routes, Settings, Transaction,
@@ -113,15 +114,17 @@ impl Bench {
     }
 
     /// From the head of the request to the reply.
-    fn transaction(&self) -> Reply {
+    fn transaction(&self) -> Reply<'static> {
         let planned = self.line.plan(&self.generation, &ASKED);
         let plan = planned.map(|planned| planned.plan).unwrap_or_default();
         let generation = Arc::clone(&self.generation);
         let mut tx = Transaction::new(generation, plan, call(), Instant::now());
 
-        let mut no_body = Once(None);
-        let exchange = self.line.pipeline.exchange(&mut tx, &mut no_body);
-        let reply = self.runtime.block_on(exchange);
+        let no_body = Box::new(Once(None));
+        let pipeline = &self.line.pipeline;
+        let reply = self
+            .runtime
+            .block_on(pipeline.exchange(&mut tx, no_body, &mut Nobody));
 
         assert_eq!(tx.outcome, Outcome::default());
         reply
@@ -145,7 +148,12 @@ struct InMemory(Bytes);
 
 #[async_trait::async_trait]
 impl Upstream for InMemory {
-    async fn exchange(&self, _: &Request, _: Sending<'_>) -> Result<Exchange, UpstreamError> {
+    async fn exchange<'a>(
+        &self,
+        _: &Request,
+        _: Sending<'a>,
+        _: &mut dyn Interim,
+    ) -> Result<Exchange<'a>, UpstreamError> {
         let mut head = Response::new(StatusCode::OK);
         let json = HeaderValue::from_static("application/json");
         head.fields.insert(header::CONTENT_TYPE, json);
@@ -161,7 +169,7 @@ impl Upstream for InMemory {
         _: &url::Url,
         _: &Request,
         _: Bytes,
-    ) -> Result<Exchange, UpstreamError> {
+    ) -> Result<Exchange<'static>, UpstreamError> {
         unreachable!("no handler here calls another host")
     }
 }
@@ -169,20 +177,8 @@ impl Upstream for InMemory {
 /// A body that arrives in one piece, or none.
 struct Once(Option<Bytes>);
 
-#[async_trait::async_trait]
 impl BodySource for Once {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        Ok(self.0.take())
-    }
-}
-
-#[async_trait::async_trait]
-impl Requester for Once {
-    async fn interim(&mut self, _: &Response) -> Result<(), Gone> {
-        Ok(())
-    }
-
-    async fn gone(&mut self) {
-        std::future::pending::<()>().await;
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        Poll::Ready(Ok(self.0.take()))
     }
 }

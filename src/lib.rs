@@ -7,6 +7,7 @@
 // Words.
 pub mod document;
 pub mod message;
+pub mod wire;
 
 pub mod handler;
 

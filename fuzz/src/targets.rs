@@ -34,7 +34,7 @@ pub fn head(data: &[u8]) {
     let Ok(Some(end)) = head::end(data, 0, &LIMITS) else {
         return;
     };
-    let Ok(checked) = head::check(&data[..end], &LIMITS) else {
+    let Ok(checked) = head::read(&Bytes::copy_from_slice(&data[..end]), &LIMITS) else {
         return;
     };
     let plain = with_plain_target(&data[..end]);
@@ -53,7 +53,7 @@ pub fn head(data: &[u8]) {
     assert!(values("host").count() <= 1);
     let codings: Vec<_> = values("transfer-encoding").collect();
     let length = values("content-length").next();
-    match checked.body {
+    match checked.length {
         Length::Chunked => {
             assert!(matches!(codings[..], [one] if one.eq_ignore_ascii_case(b"chunked")));
             assert!(length.is_none());

@@ -185,7 +185,6 @@ async fn serve(
     }
 
     let clients = clients(&serving, &config)?;
-    let peers = clients.map(|client| Arc::clone(client.peer()));
     let queue = Queue::new(queue_settings(&config));
     let line = line(&serving, &config, &clients, &generations, &queue);
     let workers = queue.work(&line);
@@ -198,14 +197,13 @@ async fn serve(
         proxy: listener.address(),
         status: status.as_ref().map(TcpListener::local_addr).transpose()?,
         admin: admin.as_ref().map(TcpListener::local_addr).transpose()?,
-        upstream: format!("http://{}", peers.main().authority()),
+        upstream: format!("http://{}", clients.main().peer().authority()),
     };
-    let server = listener.start(proxy::Service::new(proxy::Parts {
+    let server = listener.start(proxy::Service {
         line,
-        upstreams: peers,
         observer,
         settings,
-    }));
+    });
 
     let (stage, lifecycle) = watch::channel(Stage::Serving);
     let (end, ended) = watch::channel(false);

@@ -70,6 +70,11 @@ impl Fields {
         }
     }
 
+    /// Makes room for `count` more.
+    pub fn reserve(&mut self, count: usize) {
+        self.list.reserve(count);
+    }
+
     /// Adds a field as it was received: this is no edit.
     pub fn receive(&mut self, name: HeaderName, sent: &[u8], value: HeaderValue) {
         let spelling = (!is_title_case(sent)).then(|| Bytes::copy_from_slice(sent));
@@ -78,6 +83,30 @@ impl Fields {
             spelling,
             value,
         });
+    }
+
+    /// Adds a field as it was received. `name` and `value` lie within `head`, whose memory
+    /// is shared.
+    ///
+    /// # Errors
+    ///
+    /// [`BadField`] where one of them can't stand in a head.
+    pub fn receive_within(
+        &mut self,
+        head: &Bytes,
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<(), BadField> {
+        let spelling = (!is_title_case(name)).then(|| head.slice_ref(name));
+        let name = HeaderName::from_bytes(name).map_err(|_| BadField::Name)?;
+        let value =
+            HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| BadField::Value)?;
+        self.list.push(Field {
+            name,
+            spelling,
+            value,
+        });
+        Ok(())
     }
 
     /// The first value of `name`.
@@ -101,6 +130,16 @@ impl Fields {
     /// Whether there is a field `name`.
     pub fn contains(&self, name: impl AsRef<str>) -> bool {
         self.get(name).is_some()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     /// Every field, in order.
@@ -179,6 +218,17 @@ impl Fields {
             self.edits.push(name.clone());
         }
     }
+}
+
+/// What is wrong with a field that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadField {
+    /// Its name is no token.
+    #[error("a field's name is none")]
+    Name,
+    /// Its value has control characters.
+    #[error("a field's value has control characters")]
+    Value,
 }
 
 /// Whether a name is spelled `Like-This`, as most programs send it.

@@ -86,14 +86,13 @@ pub fn is_ours(name: &str) -> bool {
         || is_fixed(&name)
 }
 
-/// Removes the fields that belong to one connection and `Transfer-Encoding`.
-/// `Content-Length` stays.
+/// Removes the fields that belong to one connection. Those that frame the message stay.
 pub fn strip_hop_by_hop(fields: &mut Fields) {
     let hop_by_hop = HopByHop::of(fields);
     let gone: Vec<HeaderName> = fields
         .iter()
         .map(super::Field::name)
-        .filter(|name| hop_by_hop.covers(name) || *name == http::header::TRANSFER_ENCODING)
+        .filter(|name| hop_by_hop.covers(name))
         .cloned()
         .collect();
     for name in gone {
@@ -221,7 +220,7 @@ mod tests {
         strip_hop_by_hop(&mut fields);
 
         let left: Vec<_> = fields.iter().map(|field| field.name().as_str()).collect();
-        assert_eq!(left, ["content-length", "accept"]);
+        assert_eq!(left, ["transfer-encoding", "content-length", "accept"]);
     }
 
     #[test]

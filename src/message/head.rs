@@ -4,10 +4,13 @@
 //! behind us sees exactly the requests that we saw ([RFC 9112 §11.2]). Knows no
 //! connection: it is given the bytes of one head.
 
+use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{Method, StatusCode};
 
+use super::fields::BadField;
 use super::framing::{self, Length, Unframed};
+use super::{Body, Fields, Request};
 
 /// How large a head may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +21,31 @@ pub struct Limits {
     pub fields: usize,
 }
 
-/// What must be known of a sound head to find the end of its request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A sound head.
+#[derive(Debug)]
 pub struct Head {
+    /// What is asked for; its body is [`Body::Streamed`] or empty.
+    pub request: Request,
     /// How long the body is; [`Length::Unsaid`] is none.
-    pub body: Length,
+    pub length: Length,
+    /// Whether it is HTTP/1.0: such a client reads no chunks and gets no interim response.
+    pub is_http10: bool,
+}
+
+impl Head {
+    /// Whether the client means to use its connection again ([RFC 9112 §9.3]).
+    pub fn keeps_alive(&self) -> bool {
+        let says = |token| framing::has_token(&self.request.fields, "connection", token);
+        !says("close") && (!self.is_http10 || says("keep-alive"))
+    }
+
+    /// Whether the client sends its body only once it is told to go on
+    /// ([RFC 9110 §10.1.1]).
+    pub fn awaits_continue(&self) -> bool {
+        !self.is_http10
+            && self.request.body == Body::Streamed
+            && framing::has_token(&self.request.fields, "expect", "100-continue")
+    }
 }
 
 /// Why a head is refused.
@@ -73,11 +96,7 @@ impl Fault {
 /// [`Fault::TooLarge`] once it can't fit any more, [`Fault::Malformed`] for a line end
 /// other than CR LF.
 pub fn end(bytes: &[u8], from: usize, limits: &Limits) -> Result<Option<usize>, Fault> {
-    for (at, _) in bytes[from..]
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'\n')
-    {
+    for at in memchr::memchr_iter(b'\n', &bytes[from..]) {
         let at = from + at;
         if at == 0 || bytes[at - 1] != b'\r' {
             return Err(Fault::Malformed("a line ends without CR LF"));
@@ -96,25 +115,34 @@ pub fn end(bytes: &[u8], from: usize, limits: &Limits) -> Result<Option<usize>, 
     Ok(None)
 }
 
-/// Checks one whole head, its empty line included.
+/// Reads one whole head, its empty line included.
 ///
 /// # Errors
 ///
 /// The first [`Fault`] there is.
-pub fn check(head: &[u8], limits: &Limits) -> Result<Head, Fault> {
+pub fn read(head: &Bytes, limits: &Limits) -> Result<Head, Fault> {
     let text = head
         .strip_suffix(b"\r\n")
         .filter(|text| text.ends_with(b"\r\n"))
         .ok_or(Fault::Malformed("it has no end"))?;
     let mut lines = split_lines(text);
     let line = RequestLine::parse(lines.next().unwrap_or_default())?;
-    let fields = parse_fields(lines, limits)?;
+    let fields = parse_fields(head, lines, limits)?;
     line.check_host(&fields)?;
     if matches!(line.method, b"TRACE" | b"CONNECT") {
         return Err(Fault::Method);
     }
+    let length = body_length(&fields, line.is_http10)?;
+    let method =
+        Method::from_bytes(line.method).map_err(|_| Fault::Malformed("the method is no token"))?;
+    let mut request = Request::receive(method, head.slice_ref(line.text), fields);
+    if !matches!(length, Length::Known(0) | Length::Unsaid) {
+        request.body = Body::Streamed;
+    }
     Ok(Head {
-        body: body_length(&fields, line.is_http10)?,
+        request,
+        length,
+        is_http10: line.is_http10,
     })
 }
 
@@ -127,6 +155,8 @@ fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 struct RequestLine<'a> {
     method: &'a [u8],
+    /// The target as it was sent.
+    text: &'a [u8],
     target: Target<'a>,
     is_http10: bool,
 }
@@ -144,7 +174,7 @@ enum Target<'a> {
 impl<'a> RequestLine<'a> {
     fn parse(line: &'a [u8]) -> Result<Self, Fault> {
         let mut words = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
+        let (Some(method), Some(text), Some(version), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
             return Err(Fault::Malformed("the request line has not three words"));
@@ -160,17 +190,18 @@ impl<'a> RequestLine<'a> {
             }
             _ => return Err(Fault::Malformed("the version is none")),
         };
-        let target = Target::parse(method, target)?;
+        let target = Target::parse(method, text)?;
         Ok(Self {
             method,
+            text,
             target,
             is_http10,
         })
     }
 
     /// One `Host`, well formed, and the one that the target names ([RFC 9112 §3.2]).
-    fn check_host(&self, fields: &HeaderMap) -> Result<(), Fault> {
-        let mut hosts = fields.get_all("host").iter();
+    fn check_host(&self, fields: &Fields) -> Result<(), Fault> {
+        let mut hosts = fields.get_all("host");
         let Some(host) = hosts.next() else {
             return if self.is_http10 {
                 Ok(())
@@ -256,45 +287,35 @@ fn is_host(text: &[u8]) -> bool {
 }
 
 fn parse_fields<'a>(
+    head: &Bytes,
     lines: impl Iterator<Item = &'a [u8]>,
     limits: &Limits,
-) -> Result<HeaderMap, Fault> {
-    let mut framing = HeaderMap::new();
+) -> Result<Fields, Fault> {
+    let mut fields = Fields::with_capacity(16);
     for (count, line) in lines.enumerate() {
         if count == limits.fields {
             return Err(Fault::TooLarge);
         }
-        let (name, value) = parse_field(line)?;
-        // Only those are kept that decide where the request ends and whom it is for.
-        if matches!(
-            name.as_str(),
-            "content-length" | "transfer-encoding" | "host"
-        ) {
-            framing.append(name, value);
-        }
+        parse_field(head, line, &mut fields)?;
     }
-    Ok(framing)
+    Ok(fields)
 }
 
-fn parse_field(line: &[u8]) -> Result<(HeaderName, HeaderValue), Fault> {
-    let colon = line
-        .iter()
-        .position(|&byte| byte == b':')
-        .ok_or(Fault::Malformed("a field has no colon"))?;
+fn parse_field(head: &Bytes, line: &[u8], fields: &mut Fields) -> Result<(), Fault> {
+    let colon = memchr::memchr(b':', line).ok_or(Fault::Malformed("a field has no colon"))?;
     let (name, value) = line.split_at(colon);
-    // A blank before the colon and a folded line both end here.
-    if !name.iter().copied().all(is_token) {
-        return Err(Fault::Malformed("a field's name is no token"));
-    }
-    let name =
-        HeaderName::from_bytes(name).map_err(|_| Fault::Malformed("a field's name is none"))?;
     // What is behind us may read an underscore as a dash.
-    if matches!(name.as_str(), "content_length" | "transfer_encoding") {
+    let looks_like = |framing: &[u8]| name.eq_ignore_ascii_case(framing);
+    if looks_like(b"content_length") || looks_like(b"transfer_encoding") {
         return Err(Fault::Malformed("a field looks like one that frames"));
     }
-    let value = HeaderValue::from_bytes(without_blanks(&value[1..]))
-        .map_err(|_| Fault::Malformed("a field's value has control characters"))?;
-    Ok((name, value))
+    fields
+        .receive_within(head, name, without_blanks(&value[1..]))
+        .map_err(|error| match error {
+            // A blank before the colon and a folded line both end here.
+            BadField::Name => Fault::Malformed("a field's name is no token"),
+            BadField::Value => Fault::Malformed("a field's value has control characters"),
+        })
 }
 
 /// A value without the blanks around it ([RFC 9110 §5.5]). A CR is none, nor is any other
@@ -307,9 +328,9 @@ fn without_blanks(mut value: &[u8]) -> &[u8] {
 }
 
 /// How long the body is; stricter than what a response is granted.
-fn body_length(fields: &HeaderMap, is_http10: bool) -> Result<Length, Fault> {
+fn body_length(fields: &Fields, is_http10: bool) -> Result<Length, Fault> {
     let length = framing::length(fields)?;
-    if length == Length::Chunked && (is_http10 || fields.contains_key("content-length")) {
+    if length == Length::Chunked && (is_http10 || fields.contains("content-length")) {
         return Err(Fault::Malformed("the body is framed twice"));
     }
     Ok(length)
@@ -330,7 +351,7 @@ mod tests {
     };
 
     fn checked(head: &str) -> Result<Length, Fault> {
-        check(head.as_bytes(), &LIMITS).map(|head| head.body)
+        read(&Bytes::copy_from_slice(head.as_bytes()), &LIMITS).map(|head| head.length)
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! A request, as it came or as it will be forwarded.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use http::Method;
+use percent_encoding::percent_encode_byte;
 
 use super::{Body, Fields, Query};
 
@@ -15,13 +19,42 @@ pub struct Request {
     raw_query: Option<String>,
     /// The parameters, once somebody asked for them.
     query: Option<Query>,
+    /// How the target was spelled, where path and query don't say it all.
+    spelling: Option<Spelling>,
     /// The header fields.
     pub fields: Fields,
     /// The body.
     pub body: Body,
 }
 
+/// A target that is more than a path and a query in UTF-8.
+#[derive(Debug, Clone)]
+struct Spelling {
+    sent: Bytes,
+    /// What handlers see of it.
+    shown: String,
+}
+
 impl Request {
+    /// A request as it was received. A target that isn't UTF-8 is shown percent-encoded,
+    /// of a whole address only the path is: `Host` says the rest.
+    pub fn receive(method: Method, target: Bytes, fields: Fields) -> Self {
+        let path = match target.first() {
+            Some(b'/' | b'*') => &target[..],
+            _ => path_of_address(&target),
+        };
+        let shown = percent_encoded(path);
+        let is_all = shown.as_bytes() == &target[..];
+        let mut request = Self::new(method, &shown, fields);
+        if !is_all {
+            request.spelling = Some(Spelling {
+                shown: shown.into_owned(),
+                sent: target,
+            });
+        }
+        request
+    }
+
     /// A request for `target`, a path with or without a query.
     pub fn new(method: Method, target: &str, fields: Fields) -> Self {
         let (path, raw_query) = match target.split_once('?') {
@@ -33,6 +66,7 @@ impl Request {
             path: path.to_owned(),
             raw_query,
             query: None,
+            spelling: None,
             fields,
             body: Body::Empty,
         }
@@ -56,6 +90,13 @@ impl Request {
         }
     }
 
+    /// The target byte for byte as it came, where that is more than [`target`](Self::target)
+    /// tells and nobody changed it.
+    pub fn sent_target(&self) -> Option<&Bytes> {
+        let spelling = self.spelling.as_ref()?;
+        (spelling.shown == self.target()).then_some(&spelling.sent)
+    }
+
     /// Replaces path and query.
     pub fn set_target(&mut self, target: &str) {
         let (path, raw_query) = match target.split_once('?') {
@@ -66,6 +107,38 @@ impl Request {
         self.raw_query = raw_query;
         self.query = None;
     }
+}
+
+/// Path and query of an `http` or `https` address, `/` at least.
+fn path_of_address(address: &[u8]) -> &[u8] {
+    let authority = address
+        .windows(3)
+        .position(|at| at == b"://")
+        .map_or(0, |at| at + 3);
+    let rest = &address[authority..];
+    let Some(start) = rest.iter().position(|byte| matches!(byte, b'/' | b'?')) else {
+        return b"/";
+    };
+    &rest[start..]
+}
+
+/// Text whose other bytes than ASCII are percent-encoded, unless they are UTF-8.
+fn percent_encoded(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return match text.as_bytes() {
+            [b'?', ..] => Cow::Owned(format!("/{text}")),
+            _ => Cow::Borrowed(text),
+        };
+    }
+    let mut text = String::with_capacity(bytes.len() + 8);
+    for &byte in bytes {
+        if byte.is_ascii() {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(percent_encode_byte(byte));
+        }
+    }
+    Cow::Owned(text)
 }
 
 #[cfg(test)]
@@ -89,5 +162,25 @@ mod tests {
 
         request.query().set("z", &["2".to_owned()]);
         assert_eq!(request.target(), "/a?z=2");
+    }
+
+    #[test]
+    fn a_target_that_is_more_than_its_path_is_sent_as_it_came_until_it_is_changed() {
+        let targets: [(&'static [u8], &str); 4] = [
+            (b"http://api.test/a?b", "/a?b"),
+            (b"HTTP://api.test", "/"),
+            (b"http://api.test?b", "/?b"),
+            (b"/\xff/a", "/%FF/a"),
+        ];
+        for (sent, shown) in targets {
+            let target = Bytes::from_static(sent);
+            let mut request = Request::receive(Method::GET, target, Fields::default());
+
+            assert_eq!(request.target(), shown);
+            assert_eq!(request.sent_target().map(|sent| &sent[..]), Some(sent));
+
+            request.path.push('x');
+            assert_eq!(request.sent_target(), None);
+        }
     }
 }

@@ -1,109 +1,121 @@
-//! What the byte stream of a connection and the service on it tell each other.
+//! One client's connection: request after request, until it ends.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::HeaderValue;
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-/// One client's connection.
-#[derive(Debug)]
-pub(super) struct Connection {
+use super::reader::{Arrival, Progress, Reader};
+use super::service::{Service, Visit};
+use super::writer::{After, Asker, Writer};
+
+/// How long the rest of what a client sends is read after our last words: a connection
+/// that is closed unread is reset, and the client may never see them.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// Nothing of the client's is unread.
+    Plain,
+    /// The client may still be sending.
+    Lingering,
+    /// So that what was sent doesn't look whole.
+    Broken,
+}
+
+/// How a connection came in, and how it learns that it has to end.
+pub(super) struct Door<'s> {
     /// Where it comes from.
     pub(super) peer: SocketAddr,
     /// The address of ours that it came to.
     pub(super) local: SocketAddr,
-    /// Whether it is encrypted.
-    pub(super) tls: bool,
-    turn: AtomicU8,
-    is_broken: AtomicBool,
-    is_lost: AtomicBool,
-    /// Whether every response of the server ends its connection.
-    sends_away: Arc<AtomicBool>,
-    date: Mutex<Option<Date>>,
+    /// Whether every response ends its connection.
+    pub(super) sends_away: &'s AtomicBool,
+    /// Becomes true when a connection without a request closes.
+    pub(super) idle_close: watch::Receiver<bool>,
 }
 
-/// `Date` as the upstream sent it.
-#[derive(Debug)]
-pub(super) struct Date {
-    /// The name as it was spelled.
-    pub(super) name: Bytes,
-    /// The value.
-    pub(super) value: HeaderValue,
+/// Serves the requests on one connection, one after the other.
+pub(super) async fn serve(mut socket: TcpStream, door: Door<'_>, service: &Service) {
+    // A small answer that follows another is not to wait for its acknowledgement.
+    let _ = socket.set_nodelay(true);
+    let parting = {
+        let (read, write) = socket.split();
+        let progress = Progress::default();
+        let visit = Visit {
+            peer: door.peer,
+            local: door.local,
+            socket: write.as_ref(),
+            progress: &progress,
+            sends_away: door.sends_away,
+            left: service.settings.requests.into(),
+        };
+        let reader = Reader::new(read, &service.settings, &progress);
+        let writer = Writer::new(write.as_ref(), &service.settings);
+        exchange_all(&visit, reader, writer, service, door.idle_close).await
+    };
+    match parting {
+        Parting::Plain => {}
+        // Whoever is gone needs no farewell.
+        Parting::Lingering => drop(timeout(LINGER, farewell(&mut socket)).await),
+        // Closed at once and unread: the client sees a reset instead of an end.
+        Parting::Broken => drop(socket.set_zero_linger()),
+    }
 }
 
-/// Whose turn it is on a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// The client's: a request is awaited.
-    Client,
-    /// Ours: a request is under way.
-    Ours,
-    /// Everybody's: it has left HTTP.
-    Tunnel,
-}
-
-impl Connection {
-    pub(super) fn new(peer: SocketAddr, local: SocketAddr, sends_away: Arc<AtomicBool>) -> Self {
-        Self {
-            peer,
-            local,
-            tls: false,
-            turn: AtomicU8::new(Turn::Client as u8),
-            is_broken: AtomicBool::new(false),
-            is_lost: AtomicBool::new(false),
-            sends_away,
-            date: Mutex::new(None),
+async fn exchange_all(
+    visit: &Visit<'_>,
+    mut reader: Reader<'_>,
+    mut writer: Writer<'_>,
+    service: &Service,
+    mut idle_close: watch::Receiver<bool>,
+) -> Parting {
+    loop {
+        let head = match arrival(&mut reader, &mut idle_close).await {
+            Arrival::Head(head) => head,
+            Arrival::End => return Parting::Plain,
+            Arrival::Unsound(fault) => {
+                writer.answer(Asker::default());
+                // A client that doesn't read its refusal is gone all the same.
+                let _ = writer.whole(&service.refused(fault), After::Close).await;
+                return Parting::Lingering;
+            }
+        };
+        if let Some(parting) = service.serve(visit, &mut reader, &mut writer, *head).await {
+            return parting;
         }
     }
+}
 
-    pub(super) fn turn(&self) -> Turn {
-        match self.turn.load(Ordering::Acquire) {
-            turn if turn == Turn::Client as u8 => Turn::Client,
-            turn if turn == Turn::Ours as u8 => Turn::Ours,
-            _ => Turn::Tunnel,
+/// The next request; none once idle connections close and nothing of one has come.
+async fn arrival(reader: &mut Reader<'_>, idle_close: &mut watch::Receiver<bool>) -> Arrival {
+    if reader.is_empty() {
+        tokio::select! {
+            biased;
+            head = reader.head() => return head,
+            // The sender outlives its connections.
+            _ = idle_close.wait_for(|closes| *closes) => {}
         }
     }
-
-    pub(super) fn set_turn(&self, turn: Turn) {
-        self.turn.store(turn as u8, Ordering::Release);
+    if reader.is_empty() && *idle_close.borrow() {
+        return Arrival::End;
     }
+    reader.head().await
+}
 
-    /// Whether it ends with the response that is about to be sent.
-    pub(super) fn is_sent_away(&self) -> bool {
-        self.sends_away.load(Ordering::Acquire)
+/// Says that nothing more follows, and reads what still comes.
+async fn farewell(socket: &mut TcpStream) -> io::Result<()> {
+    socket.shutdown().await?;
+    let mut rest = BytesMut::with_capacity(4096);
+    while socket.read_buf(&mut rest).await? > 0 {
+        rest.clear();
     }
-
-    /// Has the connection end so that a response without a length doesn't look whole.
-    pub(super) fn set_broken(&self) {
-        self.is_broken.store(true, Ordering::Release);
-    }
-
-    pub(super) fn is_broken(&self) -> bool {
-        self.is_broken.load(Ordering::Acquire)
-    }
-
-    /// Takes note that nothing that comes can be understood any more.
-    pub(super) fn set_lost(&self) {
-        self.is_lost.store(true, Ordering::Release);
-    }
-
-    pub(super) fn is_lost(&self) -> bool {
-        self.is_lost.load(Ordering::Acquire)
-    }
-
-    /// Keeps the `Date` of the response that is about to be written: pingora puts its
-    /// own into every head.
-    pub(super) fn keep_date(&self, date: Date) {
-        *self.date() = Some(date);
-    }
-
-    pub(super) fn take_date(&self) -> Option<Date> {
-        self.date().take()
-    }
-
-    fn date(&self) -> std::sync::MutexGuard<'_, Option<Date>> {
-        self.date.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    Ok(())
 }

@@ -12,26 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use pingora_core::apps::HttpServerApp;
-use pingora_core::protocols::Stream;
-use pingora_core::protocols::http::ServerSession;
-use pingora_core::server::configuration::ServerConf;
-use pingora_proxy::HttpProxy;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::message::head::Fault;
-use crate::transaction::ports::Observer;
-use crate::transaction::respond::{ErrorFormat, Refusal};
-use crate::transaction::{Outcome, Record, Unseen};
-use crate::upstream;
-
-use super::connection::{Connection, Turn};
-use super::guard::Guard;
-use super::{Service, Settings, outbound};
+use super::Service;
+use super::connection::{self, Door};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -75,45 +62,19 @@ pub struct Server {
 /// What all connections of a server share.
 struct Site {
     address: SocketAddr,
-    proxy: Arc<HttpProxy<Service>>,
-    rules: Arc<Rules>,
+    service: Service,
     /// One for each connection there may be.
     places: Arc<Semaphore>,
     /// Told of every connection that has ended.
     left: Notify,
     /// Whether every response ends its connection.
-    sends_away: Arc<AtomicBool>,
+    sends_away: AtomicBool,
     /// Becomes true when no more connections are accepted.
     closing: watch::Sender<bool>,
+    /// Becomes true when those without a request close.
+    idle_close: watch::Sender<bool>,
     /// Becomes true when connections are cut.
     cut: watch::Sender<bool>,
-}
-
-/// What the byte streams of connections obey.
-pub(super) struct Rules {
-    pub(super) settings: Settings,
-    pub(super) errors: ErrorFormat,
-    pub(super) observer: Option<Arc<dyn Observer>>,
-}
-
-impl Rules {
-    /// The answer to an unsound head, as it goes over the wire.
-    pub(super) fn refusal(&self, fault: Fault) -> Bytes {
-        tracing::debug!(%fault, "request refused");
-        if let Some(observer) = &self.observer {
-            observer.finished(&Record {
-                id: None,
-                method: "",
-                path: "",
-                status: fault.status().as_u16(),
-                duration: Duration::ZERO,
-                outcome: Outcome::ClientError,
-                unseen: Unseen::default(),
-                generation: None,
-            });
-        }
-        outbound::last_words(&self.errors.refusal(Refusal::Head(fault)))
-    }
 }
 
 impl Listener {
@@ -145,19 +106,15 @@ impl Listener {
 
     /// Serves connections on the present runtime until the server is drained or dropped.
     pub fn start(self, service: Service) -> Server {
-        let rules = service.rules();
-        let conf = client_conf(service.upstream().settings());
-        let mut proxy = HttpProxy::new(service, Arc::new(conf));
-        proxy.handle_init_modules();
         let site = Arc::new(Site {
             address: self.address,
-            proxy: Arc::new(proxy),
-            places: Arc::new(Semaphore::new(rules.settings.connections as usize)),
+            places: Arc::new(Semaphore::new(service.settings.connections as usize)),
             left: Notify::new(),
-            sends_away: Arc::default(),
+            sends_away: AtomicBool::new(false),
             closing: watch::Sender::new(false),
+            idle_close: watch::Sender::new(false),
             cut: watch::Sender::new(false),
-            rules,
+            service,
         });
         let accepting = accept(self.socket, Arc::clone(&site));
         Server {
@@ -201,7 +158,7 @@ impl Server {
         // It ends by itself, unless it has panicked.
         let _ = (&mut self.accepting).await;
         let _ = timeout(GRACE.min(limit), self.idle()).await;
-        self.site.proxy.http_cleanup().await;
+        self.site.idle_close.send_replace(true);
         let everyone = self.site.places.acquire_many(self.limit());
         if timeout(limit, everyone).await.is_ok() {
             return 0;
@@ -212,7 +169,7 @@ impl Server {
     }
 
     fn limit(&self) -> u32 {
-        self.site.rules.settings.connections
+        self.site.service.settings.connections
     }
 }
 
@@ -220,18 +177,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
         self.site.cut.send_replace(true);
-    }
-}
-
-/// How pingora's own client behaves; the rest is said with each peer.
-fn client_conf(upstream: &upstream::Settings) -> ServerConf {
-    ServerConf {
-        ca_file: upstream
-            .ca_file
-            .as_ref()
-            .map(|path| path.to_string_lossy().into_owned()),
-        upstream_keepalive_pool_size: upstream.pool,
-        ..ServerConf::default()
     }
 }
 
@@ -287,37 +232,17 @@ fn spawn(stream: TcpStream, peer: SocketAddr, site: &Arc<Site>, place: OwnedSema
     let site = Arc::clone(site);
     tokio::spawn(async move {
         let mut cut = site.cut.subscribe();
+        let door = Door {
+            peer,
+            local: site.address,
+            sends_away: &site.sends_away,
+            idle_close: site.idle_close.subscribe(),
+        };
         tokio::select! {
-            () = serve(stream, peer, &site) => {}
+            () = connection::serve(stream, door, &site.service) => {}
             _ = cut.wait_for(|cut| *cut) => {}
         }
         drop(place);
         site.left.notify_one();
     });
-}
-
-/// Serves the requests on one connection, one after the other.
-async fn serve(socket: TcpStream, peer: SocketAddr, site: &Site) {
-    let closing = site.closing.subscribe();
-    // A small answer that follows another is not to wait for its acknowledgement.
-    let _ = socket.set_nodelay(true);
-    let sends_away = Arc::clone(&site.sends_away);
-    let connection = Arc::new(Connection::new(peer, site.address, sends_away));
-    let guard = Guard::new(socket, Arc::clone(&connection), Arc::clone(&site.rules));
-    let mut session = ServerSession::new_http1(Box::new(guard) as Stream);
-    session.set_keepalive_reuses_remaining(Some(site.rules.settings.requests.saturating_sub(1)));
-    loop {
-        // How long it may wait is the guard's to decide.
-        session.set_keepalive(Some(0));
-        session.set_connection_user_context(Some(Box::new(Arc::clone(&connection))));
-        connection.set_turn(Turn::Client);
-        let Some(reusable) = site.proxy.process_new_http(session, &closing).await else {
-            return;
-        };
-        let (stream, kept) = reusable.consume();
-        session = ServerSession::new_http1(stream);
-        if let Some(kept) = kept {
-            kept.apply_to_session(&mut session);
-        }
-    }
 }

@@ -1,34 +1,35 @@
-//! The client side: connections, the requests on them, and the three ways they take.
+//! The client side: connections, and the requests on them.
 //!
 //! ```text
-//! Listener ──▶ Guard (bytes) ──▶ pingora ──▶ Service ─┬─ no handler ────▶ streamed, untouched
-//!                 │ unsound head: 4xx                 ├─ heads only ────▶ streamed, edited
-//!                 ▼                                   └─ a body is seen ▶ Pipeline::exchange
+//! Listener ──▶ connection ─┬─ Reader: a sound head, or 4xx and the end
+//!                          │     ▼
+//!                          │  Service ─┬─ no handler applies ──▶ Line::pass
+//!                          │           └─ one does ────────────▶ Pipeline::exchange
+//!                          │     ▼
+//!                          └─ Writer: the reply, in as few writes as it allows
 //! ```
 //!
-//! Knows no JavaScript and no files. A reader might expect the checks of a request's
-//! head in `service`; they are made before pingora sees a byte of it, in `guard`.
+//! HTTP/1.1 is read and written here by ourselves: where each request ends, what passes
+//! byte for byte and what a cut response looks like is what the program is for. Knows no
+//! JavaScript and no files.
 
 mod connection;
-mod error;
-mod guard;
-mod head;
-mod inbound;
 mod listener;
-mod outbound;
+mod reader;
 mod service;
+mod writer;
 
 use std::time::Duration;
 
 use crate::message::head::Limits;
 
 pub use listener::{BindError, Listener, Server};
-pub use service::{Parts, Service};
+pub use service::Service;
 
 /// What the client side obeys.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How large a head may be; at most what pingora reads: 1 MiB and 256 fields.
+    /// How large a head may be.
     pub head: Limits,
     /// How long a head may take to arrive, from its first byte.
     pub head_time: Duration,

@@ -1,14 +1,15 @@
 //! Bodies that handlers see: read whole and checked, or told why they can't be had.
 
 use std::collections::VecDeque;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use crate::message::coding::{Codings, Undecodable, UnknownCoding};
-use crate::message::{Body, Fields, Response};
+use crate::message::{Body, Fields};
 
 use super::coded::Coded;
-use super::ports::{BodyError, BodySource, Gone, Requester};
+use super::ports::{BodyError, BodySource, next};
 use super::respond::Refusal;
 use super::unseen::Reason;
 
@@ -38,7 +39,7 @@ impl<S: BodySource> Resumed<S> {
         let codings = Codings::of(fields).map_err(|UnknownCoding| Missing::Coded)?;
         let mut pieces = VecDeque::new();
         let mut length = 0;
-        while let Some(piece) = self.next().await.map_err(Missing::Broken)? {
+        while let Some(piece) = next(self).await.map_err(Missing::Broken)? {
             length += piece.len();
             pieces.push_back(piece);
             if length > limit {
@@ -86,24 +87,12 @@ async fn decoded(
     Ok(Received { body, coded })
 }
 
-#[async_trait::async_trait]
 impl<S: BodySource> BodySource for Resumed<S> {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
         match self.read.pop_front() {
-            Some(piece) => Ok(Some(piece)),
-            None => self.rest.next().await,
+            Some(piece) => Poll::Ready(Ok(Some(piece))),
+            None => self.rest.poll_next(cx),
         }
-    }
-}
-
-#[async_trait::async_trait]
-impl<R: Requester> Requester for Resumed<R> {
-    async fn interim(&mut self, head: &Response) -> Result<(), Gone> {
-        self.rest.interim(head).await
-    }
-
-    async fn gone(&mut self) {
-        self.rest.gone().await;
     }
 }
 

@@ -18,7 +18,7 @@ use crate::message::{Body, Fields, Request};
 
 use super::coded::decode_for_good;
 use super::line::Line;
-use super::ports::{BodyError, Exchange, Sending, Upstream, UpstreamError, read_whole};
+use super::ports::{BodyError, Exchange, Nobody, Sending, Upstream, UpstreamError, read_whole};
 
 /// How deep handlers may call handlers below a client's own request.
 pub const DEEPEST: u8 = 4;
@@ -87,7 +87,7 @@ impl Calls {
         let exchange = line
             .upstreams
             .of(&service)
-            .exchange(&request, Sending::Whole(call.body))
+            .exchange(&request, Sending::Whole(call.body), &mut Nobody)
             .await
             .map_err(|error| failed(&error))?;
         self.read(exchange).await
@@ -161,7 +161,7 @@ impl Calls {
         })
     }
 
-    async fn read(&self, mut exchange: Exchange) -> Result<HostResponse, HostError> {
+    async fn read(&self, mut exchange: Exchange<'_>) -> Result<HostResponse, HostError> {
         let body = match exchange.head.body {
             Body::Empty => Bytes::new(),
             Body::Whole(bytes) | Body::Edited(bytes) => bytes,
@@ -265,12 +265,11 @@ fn fields(pairs: &[(HeaderName, HeaderValue)]) -> Fields {
 fn failed(error: &UpstreamError) -> HostError {
     match error {
         UpstreamError::TimedOut { .. } => HostError::TimedOut,
-        UpstreamError::Connect { .. }
-        | UpstreamError::Broken { .. }
-        | UpstreamError::Client(_)
-        | UpstreamError::Gone(_) => HostError::Failed {
-            reason: error.to_string(),
-        },
+        UpstreamError::Connect { .. } | UpstreamError::Broken { .. } | UpstreamError::Client(_) => {
+            HostError::Failed {
+                reason: error.to_string(),
+            }
+        }
     }
 }
 

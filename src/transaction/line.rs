@@ -1,7 +1,9 @@
 //! The line with everything a transaction needs to begin on it, for the proxy and for
 //! the calls that handlers make back into the API.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,12 +11,15 @@ use http::StatusCode;
 
 use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
-use crate::handler::{Call, Emitted, Kept, Origin};
-use crate::message::{Body, Request, Response};
+use crate::handler::{Call, Emitted, Kept, Origin, TransactionId};
+use crate::message::forwarded::{self, Way};
+use crate::message::{Body, Fields, Request, Response};
 
 use super::begin::{self, Asked, Names, Planned};
 use super::calls::Calls;
-use super::ports::{BodyError, BodySource, Exchange, Gone, Requester, Sending, Upstream};
+use super::ports::{
+    BodyError, BodySource, Exchange, Interim, Nobody, Sending, Upstream, UpstreamError,
+};
 use super::queued::{LeftOut, Queue};
 use super::{Outcome, Pipeline, Reply, Routes, Settings, Transaction};
 
@@ -74,7 +79,7 @@ impl Line {
         generation: Arc<Generation>,
         mut request: Request,
         caller: &Caller,
-    ) -> Exchange {
+    ) -> Exchange<'static> {
         let asked = Asked::new(&request.method, &request.path, &request.fields);
         let planned = self.names.plan(&generation, &asked, &caller.running);
         let body = std::mem::take(&mut request.body);
@@ -84,14 +89,14 @@ impl Line {
             let exchange = self
                 .upstreams
                 .of(&service)
-                .exchange(&request, Sending::Whole(bytes))
+                .exchange(&request, Sending::Whole(bytes), &mut Nobody)
                 .await;
             return exchange.unwrap_or_else(|error| {
                 in_memory(self.pipeline.settings().errors.refusal((&error).into()))
             });
         };
         let origin = inner_origin(caller, &planned);
-        let mut source = Once(body.bytes().cloned());
+        let source = Once(body.bytes().cloned());
         request.body = if source.0.is_some() {
             Body::Streamed
         } else {
@@ -109,12 +114,12 @@ impl Line {
             deadline: caller.deadline,
         };
         let mut tx = Transaction::new(generation, planned.plan, call, Instant::now());
-        let reply = self.pipeline.exchange(&mut tx, &mut source).await;
+        let client = Box::new(source);
+        let reply = self.pipeline.exchange(&mut tx, client, &mut Nobody).await;
         self.finish(tx, Sent::Whole);
         match reply {
             Reply::Whole(head) => in_memory(head),
             Reply::Streamed(exchange) => exchange,
-            Reply::Nobody => unreachable!("a handler that calls waits for what comes of it"),
         }
     }
 
@@ -147,6 +152,94 @@ impl Line {
     pub fn plan(&self, generation: &Generation, asked: &Asked<'_>) -> Option<Planned> {
         self.names.plan(generation, asked, &[])
     }
+
+    /// Begins the transaction of a client's request, to which `planned` applies.
+    pub fn begin(
+        &self,
+        entry: &Entry,
+        request: Request,
+        generation: Arc<Generation>,
+        planned: Planned,
+    ) -> Transaction {
+        let client = self
+            .names
+            .client(entry.peer, entry.is_encrypted, &request.fields);
+        let host = host(&request);
+        let origin = self
+            .names
+            .origin(client, &request.fields, &host, entry.local, &planned);
+        let call = Call {
+            id: entry.id.clone(),
+            request,
+            received: None,
+            response: Response::new(StatusCode::OK),
+            fallback: None,
+            origin: Arc::new(origin),
+            kept: Kept::default(),
+            emitted: Emitted::default(),
+            deadline: entry.began + self.pipeline.settings().transaction_time,
+        };
+        Transaction::new(generation, planned.plan, call, entry.began)
+    }
+
+    /// Passes on a client's request that no handler applies to, with word of its way here.
+    ///
+    /// # Errors
+    ///
+    /// The upstream gave no usable response.
+    pub async fn pass<'a>(
+        &self,
+        entry: &Entry,
+        request: &mut Request,
+        client: Box<dyn BodySource + 'a>,
+        interim: &mut dyn Interim,
+    ) -> Result<Exchange<'a>, UpstreamError> {
+        let upstream = if self.upstreams.is_one() {
+            self.upstreams.main()
+        } else {
+            self.upstreams.of(&self.names.service(&request.path))
+        };
+        let way = Way {
+            client: &self
+                .names
+                .client(entry.peer, entry.is_encrypted, &request.fields),
+            host: &host(request),
+            id: &entry.id.0,
+            via: self.pipeline.settings().via,
+        };
+        announce(&way, &mut request.fields);
+        let sending = Sending::of(request, client);
+        upstream.exchange(request, sending, interim).await
+    }
+}
+
+/// How a client's request came in.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its name.
+    pub id: TransactionId,
+    /// Where its connection comes from.
+    pub peer: SocketAddr,
+    /// The address of ours that it came to.
+    pub local: SocketAddr,
+    /// Whether its connection is encrypted.
+    pub is_encrypted: bool,
+    /// When it began.
+    pub began: Instant,
+}
+
+/// `Host` as the client sent it.
+fn host(request: &Request) -> String {
+    let host = request.fields.get(http::header::HOST);
+    host.map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned())
+        .unwrap_or_default()
+}
+
+/// Tells the upstream of a request's way here.
+pub(super) fn announce(way: &Way<'_>, fields: &mut Fields) {
+    for field in forwarded::announce(way, fields) {
+        fields.insert(field.name(), field.value().clone());
+    }
 }
 
 /// The origin of an inner request: the client's, one level deeper.
@@ -167,7 +260,7 @@ fn inner_origin(caller: &Caller, planned: &Planned) -> Origin {
 }
 
 /// A response in memory as an exchange.
-fn in_memory(head: Response) -> Exchange {
+fn in_memory(head: Response) -> Exchange<'static> {
     Exchange {
         head,
         body: Box::new(Once(None)),
@@ -177,20 +270,8 @@ fn in_memory(head: Response) -> Exchange {
 /// A body in memory, as one that arrives.
 struct Once(Option<Bytes>);
 
-#[async_trait::async_trait]
 impl BodySource for Once {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        Ok(self.0.take())
-    }
-}
-
-#[async_trait::async_trait]
-impl Requester for Once {
-    async fn interim(&mut self, _: &Response) -> Result<(), Gone> {
-        Ok(())
-    }
-
-    async fn gone(&mut self) {
-        std::future::pending::<()>().await;
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        Poll::Ready(Ok(self.0.take()))
     }
 }

@@ -22,9 +22,9 @@ pub mod unseen;
 
 pub use begin::{Asked, Names, Planned};
 pub use calls::{AllowedHost, Calls};
-pub use line::{Line, Sent};
+pub use line::{Entry, Line, Sent};
 pub use outcome::Outcome;
-pub use pipeline::{Next, Pipeline, Reply, Settings};
+pub use pipeline::{Pipeline, Reply, Settings};
 pub use queued::{Job, LeftOut, Queue, Tried};
 pub use record::Record;
 pub use routes::Routes;

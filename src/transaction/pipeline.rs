@@ -6,30 +6,27 @@
 //!                                     └── fails ──▶ error handlers ──┘
 //! ```
 //!
-//! [`Pipeline::exchange`] is the whole line, for transactions in which a handler sees a
-//! body. Where none does, the proxy streams and calls [`Pipeline::request_phase`] and
-//! [`Pipeline::response_phase`] on the heads. Nothing here returns an error: whatever
-//! happens, there is a reply.
+//! [`Pipeline::exchange`] is the whole line; a body that no handler sees streams past it.
+//! Nothing here returns an error: whatever happens, there is a reply.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{StatusCode, header};
 
 use crate::generation::{Generation, Planned, Ran, Step};
 use crate::handler::host::Host;
 use crate::handler::{Answer, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
-use crate::message::forwarded::{self, Way};
-use crate::message::{Body, JsonType, Request, Response, media, validators};
+use crate::message::forwarded::Way;
+use crate::message::{Body, JsonType, Request, Response, framing, media, validators};
 
 use super::bodies::{Missing, Received, Resumed};
 use super::calls::Calls;
 use super::coded::{Coded, Reader};
 use super::fallback;
-use super::line::Upstreams;
-use super::ports::{Exchange, Gone, Requester, Sending, UpstreamError};
+use super::line::{Upstreams, announce};
+use super::ports::{BodySource, Exchange, Interim, Sending, UpstreamError};
 use super::queued::Job;
 use super::respond::{ErrorFormat, Refusal};
 use super::unseen::Reason;
@@ -73,21 +70,19 @@ pub struct Pipeline {
 
 /// What becomes of a transaction after its request phase.
 #[derive(Debug)]
-pub enum Next {
-    /// [`Transaction::request`] goes to the upstream.
+enum Next {
+    /// The request goes to the upstream.
     Forward,
     /// This goes to the client; the upstream isn't asked.
     Reply(Response),
 }
 
 /// What the client gets.
-pub enum Reply {
+pub enum Reply<'a> {
     /// A response whose body, if any, is in memory.
     Whole(Response),
     /// A response whose body is passed on as it comes.
-    Streamed(Exchange),
-    /// Nothing: nobody waits any more.
-    Nobody,
+    Streamed(Exchange<'a>),
 }
 
 impl Pipeline {
@@ -106,9 +101,14 @@ impl Pipeline {
     }
 
     /// The whole line: reads the bodies that handlers see, lets the others stream.
-    pub async fn exchange(&self, tx: &mut Transaction, client: &mut dyn Requester) -> Reply {
+    pub async fn exchange<'a>(
+        &self,
+        tx: &mut Transaction,
+        client: Box<dyn BodySource + 'a>,
+        interim: &mut dyn Interim,
+    ) -> Reply<'a> {
         let mut client = Resumed::new(client);
-        let coded = match self.read_request(tx, &mut client).await {
+        let coded = match self.read_request(tx, &mut client, interim).await {
             Ok(coded) => coded,
             Err(refusal) => {
                 tx.outcome = refusal.outcome();
@@ -123,23 +123,17 @@ impl Pipeline {
             let Request { fields, body, .. } = &mut tx.call.request;
             coded.restore(fields, body, Reader::Same).await;
         }
-        let sending = match &tx.call.request.body {
-            Body::Whole(bytes) | Body::Edited(bytes) => {
-                Sending::WholeFor(bytes.clone(), &mut client)
-            }
-            Body::Empty => Sending::WholeFor(Bytes::new(), &mut client),
-            Body::Streamed => Sending::Stream(&mut client),
-        };
+        let request = &tx.call.request;
+        let sending = Sending::of(request, Box::new(client));
         let upstream = self.upstreams.of(&tx.call.origin.service);
-        match upstream.exchange(&tx.call.request, sending).await {
-            Ok(exchange) => self.respond(tx, exchange, &mut client).await,
-            Err(UpstreamError::Gone(gone)) => for_nobody(tx, gone),
+        match upstream.exchange(request, sending, interim).await {
+            Ok(exchange) => self.respond(tx, exchange).await,
             Err(error) => Reply::Whole(self.upstream_failed(tx, &error).await),
         }
     }
 
     /// Runs the request handlers.
-    pub async fn request_phase(&self, tx: &mut Transaction) -> Next {
+    async fn request_phase(&self, tx: &mut Transaction) -> Next {
         if tx.plan.request.is_empty() && tx.plan.options.is_empty() {
             return Next::Forward;
         }
@@ -179,14 +173,6 @@ impl Pipeline {
         self.run(tx, steps(&tx.plan.request)).await
     }
 
-    /// Runs the response handlers on the head of a response whose body streams past.
-    pub async fn response_phase(&self, tx: &mut Transaction, mut response: Response) -> Response {
-        fill_in(tx, &mut response);
-        let mut response = self.run_response_handlers(tx, response).await;
-        describe(tx, &mut response);
-        response
-    }
-
     /// Runs the response handlers on a response whose body was read or stays unseen.
     async fn run_response_handlers(&self, tx: &mut Transaction, response: Response) -> Response {
         let has_body = self.body_is_seen(tx, &response);
@@ -224,7 +210,7 @@ impl Pipeline {
     }
 
     /// What the client gets where the upstream gave nothing usable.
-    pub async fn upstream_failed(&self, tx: &mut Transaction, error: &UpstreamError) -> Response {
+    async fn upstream_failed(&self, tx: &mut Transaction, error: &UpstreamError) -> Response {
         tracing::warn!(transaction = %tx.call.id, %error, "upstream failed");
         if let Some(response) = fallback::instead_of_failure(tx) {
             tx.outcome = Refusal::from(error).outcome();
@@ -278,12 +264,18 @@ impl Pipeline {
     async fn read_request(
         &self,
         tx: &mut Transaction,
-        client: &mut Resumed<&mut dyn Requester>,
+        client: &mut Resumed<impl BodySource>,
+        interim: &mut dyn Interim,
     ) -> Result<Option<Coded>, Refusal> {
-        if !tx.plan.sees_request_body() {
+        let request = &mut tx.call.request;
+        if !tx.plan.sees_request_body() || request.body != Body::Streamed {
             return Ok(None);
         }
-        let request = &mut tx.call.request;
+        if framing::has_token(&request.fields, "expect", "100-continue") {
+            // It is we who want the body: the upstream gets it without asking for it.
+            interim.pass(Response::new(StatusCode::CONTINUE)).await;
+            request.fields.remove(header::EXPECT);
+        }
         match client
             .read_for_handlers(&request.fields, self.settings.request_body)
             .await
@@ -311,18 +303,14 @@ impl Pipeline {
 
     /// Decides what happens to a response's body, reads it where a handler sees it, and
     /// runs the handlers.
-    async fn respond(
-        &self,
-        tx: &mut Transaction,
-        exchange: Exchange,
-        client: &mut dyn Requester,
-    ) -> Reply {
-        let read = tokio::select! {
-            biased;
-            read = self.read_response(tx, exchange) => read,
-            () = client.gone() => return for_nobody(tx, Gone),
-        };
-        let (exchange, coded) = match read {
+    async fn respond<'a>(&self, tx: &mut Transaction, exchange: Exchange<'a>) -> Reply<'a> {
+        if exchange.head.status == StatusCode::SWITCHING_PROTOCOLS {
+            if tx.plan.may_see_response_body() {
+                tx.unseen.response = Some(Reason::Upgrade);
+            }
+            return Reply::Streamed(exchange);
+        }
+        let (exchange, coded) = match self.read_response(tx, exchange).await {
             Ok(read) => read,
             Err(refusal) => return Reply::Whole(self.refused(tx, refusal).await),
         };
@@ -343,11 +331,11 @@ impl Pipeline {
 
     /// Reads a response's body, where a handler sees it. Where they can't have it, it
     /// passes without them if that is configured.
-    async fn read_response(
+    async fn read_response<'a>(
         &self,
         tx: &mut Transaction,
-        mut exchange: Exchange,
-    ) -> Result<(Exchange, Option<Coded>), Refusal> {
+        mut exchange: Exchange<'a>,
+    ) -> Result<(Exchange<'a>, Option<Coded>), Refusal> {
         let status = exchange.head.status;
         if !tx.plan.sees_response_body(status) {
             return Ok((exchange, None));
@@ -418,7 +406,7 @@ impl Pipeline {
     /// handler will see the body of its response, asks for it whole, in a coding that can
     /// be decoded, and not whether a body is still good that they didn't make.
     /// The handlers of the response phase see the request without this.
-    pub fn prepare_upstream_request(&self, tx: &mut Transaction) {
+    fn prepare_upstream_request(&self, tx: &mut Transaction) {
         if tx.sent.is_none() && tx.plan.looks_back() {
             tx.sent = Some(tx.call.request.clone());
         }
@@ -430,9 +418,7 @@ impl Pipeline {
             via: self.settings.via,
         };
         let fields = &mut tx.call.request.fields;
-        for field in forwarded::announce(&way, fields) {
-            fields.insert(field.name(), field.value().clone());
-        }
+        announce(&way, fields);
         if tx.plan.may_see_response_body() {
             if let Some(decodable) = accept::narrowed(fields) {
                 fields.insert(header::ACCEPT_ENCODING, decodable);
@@ -483,12 +469,6 @@ impl Pipeline {
         tx.begun.extend_from_slice(&numbers[..begun]);
         verdict
     }
-}
-
-/// Ends a transaction whose client is gone. No handler is told: there is no response.
-fn for_nobody(tx: &mut Transaction, Gone: Gone) -> Reply {
-    tx.outcome = Outcome::ClientGone;
-    Reply::Nobody
 }
 
 fn steps(planned: &[Planned]) -> Vec<Step> {

@@ -1,37 +1,46 @@
 //! What the transaction line asks of the world.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::message::{Request, Response};
+use crate::message::{Body, Request, Response, framing};
 
 use super::Record;
 
 /// A body that arrives piece by piece.
-#[async_trait::async_trait]
+///
+/// Polled, not awaited: whoever forwards one waits for two things at once.
 pub trait BodySource: Send {
-    /// The next piece, `None` at the end. A piece is never empty. Dropped before it is
-    /// there, it is not lost.
+    /// The next piece, `None` at the end and ever after. A piece is never empty.
     ///
     /// # Errors
     ///
     /// The body ended before its end, or not in time.
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError>;
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>>;
 }
 
-#[async_trait::async_trait]
 impl<S: BodySource + ?Sized> BodySource for &mut S {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        (**self).next().await
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        (**self).poll_next(cx)
     }
 }
 
-#[async_trait::async_trait]
 impl<S: BodySource + ?Sized> BodySource for Box<S> {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        (**self).next().await
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        (**self).poll_next(cx)
     }
+}
+
+/// Waits for the next piece of a body.
+///
+/// # Errors
+///
+/// As [`BodySource::poll_next`].
+pub async fn next(source: &mut (impl BodySource + ?Sized)) -> Result<Option<Bytes>, BodyError> {
+    poll_fn(|cx| source.poll_next(cx)).await
 }
 
 /// Why a body did not arrive whole.
@@ -57,13 +66,13 @@ pub enum BodyError {
 ///
 /// [`BodyError::TooLarge`] as soon as it is longer than `limit` bytes; nothing of it is kept.
 pub async fn read_whole(source: &mut dyn BodySource, limit: usize) -> Result<Bytes, BodyError> {
-    let Some(first) = source.next().await? else {
+    let Some(first) = next(source).await? else {
         return Ok(Bytes::new());
     };
     if first.len() > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    let Some(second) = source.next().await? else {
+    let Some(second) = next(source).await? else {
         return Ok(first);
     };
     let mut whole = Vec::with_capacity((first.len() + second.len()) * 2);
@@ -74,98 +83,73 @@ pub async fn read_whole(source: &mut dyn BodySource, limit: usize) -> Result<Byt
             return Err(BodyError::TooLarge { limit });
         }
         whole.extend_from_slice(&bytes);
-        piece = source.next().await?;
+        piece = next(source).await?;
     }
     Ok(whole.into())
 }
 
-/// Whoever a request comes from and waits for its response.
-#[async_trait::async_trait]
-pub trait Requester: BodySource {
-    /// Is told a response before the response (1xx); drops it where it can't read one.
-    ///
-    /// # Errors
-    ///
-    /// It is gone.
-    async fn interim(&mut self, head: &Response) -> Result<(), Gone>;
-
-    /// Returns once it is gone: never while some of its body is unread, nor where nobody
-    /// would notice.
-    async fn gone(&mut self);
-}
-
-#[async_trait::async_trait]
-impl<R: Requester + ?Sized> Requester for &mut R {
-    async fn interim(&mut self, head: &Response) -> Result<(), Gone> {
-        (**self).interim(head).await
-    }
-
-    async fn gone(&mut self) {
-        (**self).gone().await;
-    }
-}
-
-/// Nobody waits for the response any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the client is gone")]
-pub struct Gone;
-
-/// The body of a request on its way to the upstream, and who waits for the response.
+/// The body of a request on its way to the upstream.
 pub enum Sending<'a> {
-    /// All of it, maybe none, for somebody who needs to know nothing before the response.
-    Whole(Bytes),
     /// All of it, maybe none.
-    WholeFor(Bytes, &'a mut dyn Requester),
-    /// As it comes, framed as the request's fields say.
-    Stream(&'a mut dyn Requester),
+    Whole(Bytes),
+    /// As it comes from the client, framed as the request's fields say.
+    Stream(Box<dyn BodySource + 'a>),
+    /// None, but what the client sends once the upstream has agreed to leave HTTP.
+    Upgrade(Box<dyn BodySource + 'a>),
 }
 
-impl Sending<'_> {
-    /// Passes an interim response on.
-    ///
-    /// # Errors
-    ///
-    /// Whoever waited is gone.
-    pub async fn interim(&mut self, head: &Response) -> Result<(), Gone> {
-        match self {
-            Self::Whole(_) => Ok(()),
-            Self::WholeFor(_, requester) | Self::Stream(requester) => requester.interim(head).await,
-        }
-    }
-
-    /// Returns once whoever waits is gone.
-    pub async fn gone(&mut self) {
-        match self {
-            Self::Whole(_) => std::future::pending().await,
-            Self::WholeFor(_, requester) | Self::Stream(requester) => requester.gone().await,
+impl<'a> Sending<'a> {
+    /// The body of `request`; where it isn't in memory it is what `client` sends.
+    pub(super) fn of(request: &Request, client: Box<dyn BodySource + 'a>) -> Self {
+        match &request.body {
+            Body::Whole(bytes) | Body::Edited(bytes) => Self::Whole(bytes.clone()),
+            Body::Empty if framing::is_websocket_upgrade(&request.fields) => Self::Upgrade(client),
+            Body::Empty => Self::Whole(Bytes::new()),
+            Body::Streamed => Self::Stream(client),
         }
     }
 }
 
-/// A response whose body is still on its way.
-pub struct Exchange {
+/// A response whose body is still on its way, and with it perhaps the rest of its
+/// request's.
+pub struct Exchange<'a> {
     /// Its head; the body is [`Streamed`](crate::message::Body::Streamed) or empty.
     pub head: Response,
-    /// Its body.
-    pub body: Box<dyn BodySource>,
+    /// Its body. After a switch of protocols, what the upstream sends until it closes.
+    pub body: Box<dyn BodySource + 'a>,
+}
+
+/// Whom interim responses (1xx) are for.
+#[async_trait::async_trait]
+pub trait Interim: Send {
+    /// Passes one on. Whether it arrives is nobody's concern here.
+    async fn pass(&mut self, response: Response);
+}
+
+/// Nobody waits for interim responses.
+pub struct Nobody;
+
+#[async_trait::async_trait]
+impl Interim for Nobody {
+    async fn pass(&mut self, _: Response) {}
 }
 
 /// The REST API behind us.
 #[async_trait::async_trait]
 pub trait Upstream: Send + Sync {
-    /// Sends a request and waits for the head of its response. Interim responses
-    /// (1xx) are passed on but for 100, which answers nobody's question: what is sent
-    /// expects nothing. Ends as soon as nobody waits any more. Sent again on a new connection only where the request is
+    /// Sends a request and waits for the head of its response; what comes before it is
+    /// told to `interim`. Sent again on a new connection only where the request is
     /// idempotent, or none of it had been written.
     ///
     /// # Errors
     ///
     /// No head of a usable response came.
-    async fn exchange(
+    async fn exchange<'a>(
         &self,
         request: &Request,
-        body: Sending<'_>,
-    ) -> Result<Exchange, UpstreamError>;
+        body: Sending<'a>,
+        interim: &mut dyn Interim,
+    ) -> Result<Exchange<'a>, UpstreamError>;
 
     /// The same to another host, named by an `http` or `https` address.
     ///
@@ -177,7 +161,7 @@ pub trait Upstream: Send + Sync {
         host: &url::Url,
         request: &Request,
         body: Bytes,
-    ) -> Result<Exchange, UpstreamError>;
+    ) -> Result<Exchange<'static>, UpstreamError>;
 }
 
 /// Why the upstream gave no usable response.
@@ -210,9 +194,6 @@ pub enum UpstreamError {
     /// The client's body ended before its end while it was being forwarded.
     #[error("the client's body did not arrive: {0}")]
     Client(BodyError),
-    /// Nobody waits for the response any more.
-    #[error(transparent)]
-    Gone(#[from] Gone),
 }
 
 /// Sees finished transactions; must not block.

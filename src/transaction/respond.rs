@@ -8,7 +8,7 @@ use crate::handler::{Content, Fault, Message, Rejection};
 use crate::message::{Body, Response, head};
 
 use super::Outcome;
-use super::ports::{BodyError, Gone, UpstreamError};
+use super::ports::{BodyError, UpstreamError};
 
 /// Methods that are forwarded.
 const SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -106,8 +106,6 @@ impl From<&UpstreamError> for Refusal {
             UpstreamError::Connect { .. } | UpstreamError::Broken { .. } => Self::Upstream,
             UpstreamError::TimedOut { .. } => Self::UpstreamTimeout,
             UpstreamError::Client(error) => (*error).into(),
-            // Nobody is there to be told.
-            UpstreamError::Gone(Gone) => Self::BodyCut,
         }
     }
 }

@@ -1,132 +1,146 @@
-//! The body of a response, read piece by piece as it comes.
+//! The body of a response, read piece by piece as it comes, while the rest of its request
+//! may still be on its way.
 //!
 //! The connection goes back to the pool with the last piece, and only where nothing is
 //! left on it; dropped earlier it is closed.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
-use tokio::time::timeout;
+use bytes::Bytes;
+use http::StatusCode;
 
-use crate::message::chunked::{Chunks, Step};
-use crate::message::framing::Length;
 use crate::transaction::ports::{BodyError, BodySource};
+use crate::wire::{Head, Inbox, Patience};
 
 use super::client::Pool;
-use super::connection::Connection;
+use super::connection::{Connection, LARGE_READ_SIZE, Outgoing, Unsent};
 
 /// A body on its connection.
-pub(super) struct ResponseBody {
+pub(super) struct ResponseBody<'a> {
     /// Gone with the last piece.
     connection: Option<Connection>,
-    rest: Rest,
+    inbox: Inbox,
+    /// What is left of the request.
+    outgoing: Option<Outgoing<'a>>,
     keeps_alive: bool,
+    /// None where a connection that has left HTTP may be silent for as long as it likes.
+    patience: Option<Patience>,
     pool: Arc<Pool>,
 }
 
-/// What is still to come.
-enum Rest {
-    Known(u64),
-    Chunked(Chunks),
-    UntilClosed,
-}
-
-impl ResponseBody {
-    /// The body that ends as `length` says; an empty one is at its end at once.
+impl<'a> ResponseBody<'a> {
+    /// The body that follows `head`; an empty one is at its end at once. A request that
+    /// wasn't wholly sent goes on where the upstream succeeds: it may still be reading.
     pub(super) fn new(
         connection: Connection,
-        length: Length,
-        keeps_alive: bool,
+        head: &Head,
+        mut outgoing: Outgoing<'a>,
         pool: Arc<Pool>,
     ) -> Self {
-        let rest = match length {
-            Length::Known(length) => Rest::Known(length),
-            Length::Chunked => Rest::Chunked(Chunks::default()),
-            Length::Unsaid => Rest::UntilClosed,
-        };
+        let is_tunnel = head.response.status == StatusCode::SWITCHING_PROTOCOLS;
+        let is_sent = outgoing.is_sent();
+        let goes_on = is_tunnel || head.response.status.is_success();
+        if is_tunnel {
+            outgoing.release();
+        }
         let mut body = Self {
             connection: Some(connection),
-            rest,
-            keeps_alive,
+            inbox: if is_tunnel {
+                Inbox::UntilClosed
+            } else {
+                Inbox::new(head.length)
+            },
+            outgoing: (!is_sent && goes_on).then_some(outgoing),
+            keeps_alive: head.keeps_alive && (is_sent || goes_on),
+            patience: (!is_tunnel).then(|| Patience::new(pool.settings.read)),
             pool,
         };
-        if length == Length::Known(0) {
+        if body.inbox.has_ended() {
             body.end();
         }
         body
     }
 
-    /// The next piece of what has been read already.
-    fn take_piece(&mut self) -> Result<Option<Bytes>, BodyError> {
-        let Some(connection) = &mut self.connection else {
-            return Ok(None);
+    /// Sends more of the request, where some is left.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        let (Some(outgoing), Some(connection)) = (&mut self.outgoing, &mut self.connection) else {
+            return Ok(());
         };
-        let incoming = connection.incoming();
-        let piece = match &mut self.rest {
-            Rest::Known(left) => {
-                let here =
-                    usize::try_from(*left).map_or(incoming.len(), |left| left.min(incoming.len()));
-                *left -= here as u64;
-                incoming.split_to(here).freeze()
-            }
-            Rest::Chunked(chunks) => loop {
-                if incoming.is_empty() || chunks.has_ended() {
-                    break Bytes::new();
-                }
-                match chunks.step(incoming).map_err(|_| BodyError::Cut)? {
-                    Step::Overhead(size) | Step::End(size) => incoming.advance(size),
-                    Step::Data(size) => break incoming.split_to(size).freeze(),
-                }
-            },
-            Rest::UntilClosed => incoming.split().freeze(),
-        };
-        Ok(Some(piece).filter(|piece| !piece.is_empty()))
-    }
-
-    fn has_ended(&self) -> bool {
-        match &self.rest {
-            Rest::Known(left) => *left == 0,
-            Rest::Chunked(chunks) => chunks.has_ended(),
-            Rest::UntilClosed => false,
+        match connection.poll_send(cx, outgoing) {
+            Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(Unsent::Closed(_))) => self.keeps_alive = false,
+            Poll::Ready(Err(Unsent::Client(error))) => return Err(error),
         }
+        self.outgoing = None;
+        Ok(())
     }
 
     /// Gives the connection back where it can be used again.
     fn end(&mut self) {
         if let Some(connection) = self.connection.take()
             && self.keeps_alive
+            && self.outgoing.is_none()
             && connection.is_drained()
         {
             self.pool.release(connection);
         }
     }
+
+    /// How much to read next: no more of a small body than there is of it.
+    fn read_size(&self) -> usize {
+        match &self.inbox {
+            Inbox::Known(left) => {
+                usize::try_from(*left).map_or(LARGE_READ_SIZE, |left| left.min(LARGE_READ_SIZE))
+            }
+            Inbox::Chunked(_) | Inbox::UntilClosed => LARGE_READ_SIZE,
+        }
+    }
 }
 
-#[async_trait::async_trait]
-impl BodySource for ResponseBody {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+impl BodySource for ResponseBody<'_> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        self.poll_send(cx)?;
         loop {
-            let piece = self.take_piece()?;
-            if self.has_ended() {
+            let size = self.read_size();
+            let Some(connection) = &mut self.connection else {
+                return Poll::Ready(Ok(None));
+            };
+            let piece = self
+                .inbox
+                .take(connection.incoming())
+                .map_err(|_| BodyError::Cut)?;
+            if self.inbox.has_ended() {
                 self.end();
             }
             if piece.is_some() {
-                return Ok(piece);
+                return Poll::Ready(Ok(piece));
             }
-            let limit = self.pool.settings.read;
             let Some(connection) = &mut self.connection else {
-                return Ok(None);
+                return Poll::Ready(Ok(None));
             };
-            let read = timeout(limit, connection.read())
-                .await
-                .map_err(|_| BodyError::TimedOut)?
-                .map_err(|_| BodyError::Cut)?;
-            if read == 0 {
-                self.connection = None;
-                return match self.rest {
-                    Rest::UntilClosed => Ok(None),
-                    Rest::Known(_) | Rest::Chunked(_) => Err(BodyError::Cut),
-                };
+            match connection.poll_read(cx, size) {
+                Poll::Pending => {
+                    let Some(patience) = &mut self.patience else {
+                        return Poll::Pending;
+                    };
+                    ready!(patience.poll_end(cx));
+                    return Poll::Ready(Err(BodyError::TimedOut));
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(BodyError::Cut)),
+                Poll::Ready(Ok(0)) => {
+                    self.connection = None;
+                    return Poll::Ready(match self.inbox {
+                        Inbox::UntilClosed => Ok(None),
+                        Inbox::Known(_) | Inbox::Chunked(_) => Err(BodyError::Cut),
+                    });
+                }
+                Poll::Ready(Ok(_)) => {
+                    if let Some(patience) = &mut self.patience {
+                        patience.renew();
+                    }
+                }
             }
         }
     }

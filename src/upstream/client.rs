@@ -11,12 +11,11 @@ use pingora_core::{Error, ErrorType};
 use url::Url;
 
 use crate::message::Request;
-use crate::message::framing::{self, Length};
-use crate::transaction::ports::{Exchange, Sending, Upstream, UpstreamError};
+use crate::transaction::ports::{Exchange, Interim, Nobody, Sending, Upstream, UpstreamError};
 
 use super::body::ResponseBody;
 use super::connection::{Connection, Lost, Outgoing};
-use super::{Peer, Settings, SetupError, wire};
+use super::{Peer, Settings, SetupError};
 
 /// A client of one upstream, and of the hosts that handlers may call.
 pub struct Client {
@@ -63,59 +62,57 @@ impl Client {
         &self.peer
     }
 
-    async fn exchange_at(
+    async fn exchange_at<'a>(
         &self,
         peer: &Peer,
         request: &Request,
-        body: Sending<'_>,
-    ) -> Result<Exchange, UpstreamError> {
-        let length = length(request, &body);
-        let head = wire::request_head(request, length, peer.authority())
-            .map_err(|reason| broken(peer, reason))?;
-        let mut outgoing = Outgoing {
-            head,
-            length,
-            body,
-            is_written: false,
-            is_spent: false,
+        body: Sending<'a>,
+        interim: &mut dyn Interim,
+    ) -> Result<Exchange<'a>, UpstreamError> {
+        let unsendable = |reason| broken(peer, reason);
+        // One in memory can be sent again.
+        let whole = match &body {
+            Sending::Whole(bytes) => bytes.clone(),
+            Sending::Stream(_) | Sending::Upgrade(_) => Bytes::new(),
         };
+        let mut outgoing = Outgoing::new(request, body, peer.authority()).map_err(unsendable)?;
         let mut connection = self.pool.connect(peer, Reuse::Allowed).await?;
         loop {
             let answer = connection
-                .exchange(&mut outgoing, &request.method, &self.pool.settings)
+                .exchange(&mut outgoing, &request.method, &self.pool.settings, interim)
                 .await;
             match answer {
-                Ok(head) => return Ok(self.receive(connection, head)),
-                Err(Lost::Closed(_)) if connection.is_reused && may_repeat(request, &outgoing) => {
+                Ok(head) => {
+                    let pool = Arc::clone(&self.pool);
+                    let body = ResponseBody::new(connection, &head, outgoing, pool);
+                    return Ok(Exchange {
+                        head: head.response,
+                        body: Box::new(body),
+                    });
+                }
+                Err(Lost::Closed(_))
+                    if connection.is_reused && outgoing.may_be_repeated(&request.method) =>
+                {
+                    outgoing = outgoing
+                        .again(request, whole.clone(), peer.authority())
+                        .map_err(unsendable)?;
                     connection = self.pool.connect(peer, Reuse::Never).await?;
                 }
                 Err(lost) => return Err(lost.told_of(peer)),
             }
         }
     }
-
-    fn receive(&self, connection: Connection, head: wire::Head) -> Exchange {
-        let body = ResponseBody::new(
-            connection,
-            head.length,
-            head.keeps_alive,
-            Arc::clone(&self.pool),
-        );
-        Exchange {
-            head: head.response,
-            body: Box::new(body),
-        }
-    }
 }
 
 #[async_trait::async_trait]
 impl Upstream for Client {
-    async fn exchange(
+    async fn exchange<'a>(
         &self,
         request: &Request,
-        body: Sending<'_>,
-    ) -> Result<Exchange, UpstreamError> {
-        self.exchange_at(&self.peer, request, body).await
+        body: Sending<'a>,
+        interim: &mut dyn Interim,
+    ) -> Result<Exchange<'a>, UpstreamError> {
+        self.exchange_at(&self.peer, request, body, interim).await
     }
 
     async fn exchange_with(
@@ -123,7 +120,7 @@ impl Upstream for Client {
         host: &Url,
         request: &Request,
         body: Bytes,
-    ) -> Result<Exchange, UpstreamError> {
+    ) -> Result<Exchange<'static>, UpstreamError> {
         let settings = Settings {
             server_name: None,
             ..self.pool.settings.clone()
@@ -132,7 +129,8 @@ impl Upstream for Client {
             peer: host.to_string(),
             reason: error.to_string(),
         })?;
-        self.exchange_at(&peer, request, Sending::Whole(body)).await
+        self.exchange_at(&peer, request, Sending::Whole(body), &mut Nobody)
+            .await
     }
 }
 
@@ -201,7 +199,6 @@ impl Lost {
                 limit,
             },
             Self::Client(error) => UpstreamError::Client(error),
-            Self::Gone(gone) => UpstreamError::Gone(gone),
         }
     }
 }
@@ -211,38 +208,6 @@ fn broken(peer: &Peer, reason: &str) -> UpstreamError {
         peer: peer.authority().to_owned(),
         reason: reason.to_owned(),
     }
-}
-
-/// Whether a request may be sent once more on a new connection: no part of the client's
-/// body is gone, and either the upstream got nothing of it or getting it twice does no
-/// harm ([RFC 9110 §9.2.2]).
-fn may_repeat(request: &Request, outgoing: &Outgoing<'_>) -> bool {
-    !outgoing.is_spent && (request.method.is_idempotent() || !outgoing.is_written)
-}
-
-/// How a request's body is framed: one in memory by its length, one that streams as it
-/// came.
-fn length(request: &Request, body: &Sending<'_>) -> Length {
-    match body {
-        Sending::Whole(bytes) | Sending::WholeFor(bytes, _) => {
-            if bytes.is_empty() && !expects_length(request) {
-                Length::Unsaid
-            } else {
-                Length::Known(bytes.len() as u64)
-            }
-        }
-        Sending::Stream(_) => match framing::length(&request.fields) {
-            Ok(Length::Known(length)) => Length::Known(length),
-            Ok(Length::Chunked | Length::Unsaid) | Err(_) => Length::Chunked,
-        },
-    }
-}
-
-/// Whether a request without a body says so ([RFC 9110 §8.6]).
-fn expects_length(request: &Request) -> bool {
-    use http::Method;
-    request.fields.contains("content-length")
-        || matches!(request.method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// Pingora panics over certificates that it can't read: they are read here first.

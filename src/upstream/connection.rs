@@ -1,39 +1,41 @@
 //! One exchange on one connection.
 //!
+//! It reads while it writes: an upstream that answers before it has read a large body is
+//! no deadlock.
+//!
 //! ```text
 //! sending ──────────────▶ sent ─┐
 //!    └─ fails: is there an answer all the same?
 //! receiving ─▶ head ────────────┴─▶ body
-//!    │  └─ before all is sent: an error ends the sending, a success waits for it
-//!    └─ interim responses: whoever sends the body or waits passes them on
+//!    └─ before all is sent: a success goes on with it, anything else ends it
 //! ```
 
-use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
 use pingora_core::protocols::Stream;
 use pingora_core::upstreams::peer::HttpPeer;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 
-use crate::message::Response;
-use crate::message::framing::Length;
-use crate::transaction::ports::{BodyError, Gone, Requester, Sending};
+use crate::message::Request;
+use crate::message::framing::{self, Length};
+use crate::transaction::ports::{BodyError, BodySource, Interim, Sending};
+use crate::wire::{self, Framing, Head, Outbox, Patience};
 
 use super::Settings;
-use super::wire::{self, Head};
 
 /// The most interim responses before a final one.
 const INTERIM_LIMIT: usize = 16;
 
-/// How much is read at once, in bytes.
-const READ_SIZE: usize = 32 * 1024;
+/// How much is read at once, in bytes: heads and small bodies, and what is known to be
+/// large.
+const READ_SIZE: usize = 8 * 1024;
+pub(super) const LARGE_READ_SIZE: usize = 64 * 1024;
 
 /// A connection to the upstream that is used for one exchange.
 pub(super) struct Connection {
@@ -47,18 +49,30 @@ pub(super) struct Connection {
     pub(super) is_reused: bool,
 }
 
-/// What is sent: a head and its body.
+/// A request on its way: a head and its body.
 pub(super) struct Outgoing<'a> {
-    /// The head as it goes over the wire.
-    pub(super) head: Bytes,
-    /// How the head says that the body ends.
-    pub(super) length: Length,
-    /// The body.
-    pub(super) body: Sending<'a>,
-    /// Whether any of it has been given to a connection.
-    pub(super) is_written: bool,
+    outbox: Outbox,
+    state: State<'a>,
+    /// How many bytes have been written.
+    written: u64,
     /// Whether it can't be sent again, since a part of the client's body is gone.
-    pub(super) is_spent: bool,
+    is_spent: bool,
+}
+
+enum State<'a> {
+    /// These pieces follow what is in the outbox.
+    Streaming(Box<dyn BodySource + 'a>),
+    /// The same, without end: the connection has left HTTP.
+    Tunnel(Box<dyn BodySource + 'a>),
+    /// Once the upstream has switched protocols these bytes follow.
+    Held(Box<dyn BodySource + 'a>),
+    /// The outbox has the rest.
+    Last,
+    /// The connection's end for writing is to be closed.
+    Closing,
+    Sent,
+    /// The upstream doesn't take any more.
+    Failed,
 }
 
 /// Why an exchange came to nothing.
@@ -72,53 +86,130 @@ pub(super) enum Lost {
     TimedOut(Duration),
     /// The client's body did not arrive.
     Client(BodyError),
-    /// Nobody waits for the response any more.
-    Gone(Gone),
 }
 
-enum SendError {
+/// Why a request could not be sent as a whole.
+#[derive(Debug)]
+pub(super) enum Unsent {
     Closed(io::Error),
-    TimedOut(Duration),
     Client(BodyError),
-    Gone(Gone),
 }
 
-/// Interim responses that have arrived and are to be passed on.
-#[derive(Default)]
-struct Interims {
-    waiting: Mutex<VecDeque<Response>>,
-    came: Notify,
-}
-
-impl Interims {
-    fn push(&self, head: Response) {
-        self.waiting().push_back(head);
-        self.came.notify_one();
-    }
-
-    fn pop(&self) -> Option<Response> {
-        self.waiting().pop_front()
-    }
-
-    /// The next one, once there is one.
-    async fn next(&self) -> Response {
-        loop {
-            if let Some(head) = self.pop() {
-                return head;
+impl<'a> Outgoing<'a> {
+    /// A request that is about to be sent.
+    ///
+    /// # Errors
+    ///
+    /// Its head can't be written.
+    pub(super) fn new(
+        request: &Request,
+        body: Sending<'a>,
+        authority: &str,
+    ) -> Result<Self, &'static str> {
+        let mut outbox = Outbox::default();
+        let framing = framing(request, &body);
+        wire::put_request(outbox.buffer(), request, framing, authority)?;
+        outbox.frame(framing == Framing::Chunked);
+        let state = match body {
+            Sending::Whole(bytes) => {
+                if !bytes.is_empty() {
+                    outbox.push(bytes);
+                }
+                State::Last
             }
-            self.came.notified().await;
-        }
+            Sending::Stream(source) => State::Streaming(source),
+            Sending::Upgrade(source) => State::Held(source),
+        };
+        Ok(Self {
+            outbox,
+            state,
+            written: 0,
+            is_spent: false,
+        })
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Response>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The same once more, none of which has been written.
+    ///
+    /// Only where [`may_be_repeated`](Self::may_be_repeated).
+    pub(super) fn again(
+        self,
+        request: &Request,
+        body: Bytes,
+        authority: &str,
+    ) -> Result<Self, &'static str> {
+        let sending = match self.state {
+            State::Streaming(source) | State::Tunnel(source) => Sending::Stream(source),
+            State::Held(source) => Sending::Upgrade(source),
+            State::Last | State::Closing | State::Sent | State::Failed => Sending::Whole(body),
+        };
+        Self::new(request, sending, authority)
+    }
+
+    /// Whether it may be sent once more on a new connection: no part of the client's
+    /// body is gone, and either the upstream got nothing of it or getting it twice does
+    /// no harm ([RFC 9110 §9.2.2]).
+    pub(super) fn may_be_repeated(&self, method: &Method) -> bool {
+        !self.is_spent && (method.is_idempotent() || self.written == 0)
+    }
+
+    /// Whether the upstream has all of it.
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.state, State::Sent)
+    }
+
+    /// Goes on with what the client sends after a switch of protocols.
+    pub(super) fn release(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Last) {
+            State::Held(source) => State::Tunnel(source),
+            other => other,
+        };
+    }
+
+    /// Takes more from the client while there is room.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Result<(), Unsent> {
+        while self.outbox.has_room() {
+            let (source, end) = match &mut self.state {
+                State::Streaming(source) => (source, State::Last),
+                State::Tunnel(source) => (source, State::Closing),
+                State::Held(_) | State::Last | State::Closing | State::Sent | State::Failed => {
+                    break;
+                }
+            };
+            match source.poll_next(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Err(Unsent::Client(error)),
+                Poll::Ready(Ok(Some(piece))) => {
+                    self.is_spent = true;
+                    self.outbox.push(piece);
+                }
+                Poll::Ready(Ok(None)) => {
+                    self.outbox.end();
+                    self.state = end;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-enum Sent {
-    Whole,
-    /// The upstream did not want the rest.
-    Part,
+/// How a request's body is framed: one in memory by its length, one that streams as it
+/// came.
+fn framing(request: &Request, body: &Sending<'_>) -> Framing {
+    match body {
+        Sending::Whole(bytes) if bytes.is_empty() && !expects_length(request) => Framing::Unsaid,
+        Sending::Whole(bytes) => Framing::Exact(bytes.len() as u64),
+        Sending::Stream(_) => match framing::length(&request.fields) {
+            Ok(Length::Known(length)) => Framing::Exact(length),
+            Ok(Length::Chunked | Length::Unsaid) | Err(_) => Framing::Chunked,
+        },
+        Sending::Upgrade(_) => Framing::Unsaid,
+    }
+}
+
+/// Whether a request without a body says so ([RFC 9110 §8.6]).
+fn expects_length(request: &Request) -> bool {
+    request.fields.contains("content-length")
+        || matches!(request.method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 impl Connection {
@@ -131,62 +222,141 @@ impl Connection {
         }
     }
 
-    /// Sends a request and reads the head of the response. What comes before it has been
-    /// passed on when it is there.
+    /// Sends a request and reads the head of the response, both at once. What is left of
+    /// the request afterwards is for whoever reads the body.
     pub(super) async fn exchange(
         &mut self,
         outgoing: &mut Outgoing<'_>,
         method: &Method,
         settings: &Settings,
+        interim: &mut dyn Interim,
     ) -> Result<Head, Lost> {
-        let interims = Interims::default();
-        let head = self
-            .send_and_receive(outgoing, method, &interims, settings)
-            .await?;
-        while let Some(interim) = interims.pop() {
-            let passed = outgoing.body.interim(&interim).await;
-            passed.map_err(Lost::Gone)?;
+        let mut waits = Waits::new(settings);
+        for _ in 0..INTERIM_LIMIT {
+            let head = poll_fn(|cx| self.poll_exchange(cx, outgoing, method, &mut waits)).await?;
+            let status = head.response.status;
+            if status == StatusCode::SWITCHING_PROTOCOLS {
+                return match outgoing.state {
+                    State::Held(_) => Ok(head),
+                    _ => Err(Lost::Broken("it switches to a protocol nobody asked for")),
+                };
+            }
+            if !status.is_informational() {
+                return Ok(head);
+            }
+            waits.read.renew();
+            interim.pass(head.response).await;
         }
-        Ok(head)
+        Err(Lost::Broken("too many interim responses"))
     }
 
-    /// Sends a request and reads the head of the response, both at once.
-    async fn send_and_receive(
+    fn poll_exchange(
         &mut self,
+        cx: &mut Context<'_>,
         outgoing: &mut Outgoing<'_>,
         method: &Method,
-        interims: &Interims,
-        settings: &Settings,
-    ) -> Result<Head, Lost> {
-        let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
-        let receiving = receive(&mut reader, &mut self.incoming, method, interims);
-        tokio::pin!(receiving);
-        let sent = {
-            let sending = send(&mut writer, outgoing, interims, settings.write);
-            tokio::pin!(sending);
-            tokio::select! {
-                head = &mut receiving => {
-                    let mut head = head?;
-                    let sent = finish_sending(head.response.status, sending).await?;
-                    head.keeps_alive &= matches!(sent, Sent::Whole);
-                    return Ok(head);
-                }
-                sent = &mut sending => sent,
+        waits: &mut Waits,
+    ) -> Poll<Result<Head, Lost>> {
+        let before = outgoing.written;
+        let mut closed = None;
+        match self.poll_send(cx, outgoing) {
+            Poll::Ready(Err(Unsent::Client(error))) => {
+                return Poll::Ready(Err(Lost::Client(error)));
             }
-        };
-        match sent {
-            Ok(()) => wait(&mut outgoing.body, receiving, interims, settings.read).await,
             // It may have answered before it closed.
-            Err(SendError::Closed(error)) => match timeout(settings.read, receiving).await {
-                Ok(Ok(mut head)) => {
-                    head.keeps_alive = false;
-                    Ok(head)
+            Poll::Ready(Err(Unsent::Closed(error))) => closed = Some(error),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        if let Poll::Ready(head) = self.poll_head(cx, method) {
+            return Poll::Ready(match (head, closed) {
+                (Err(Lost::Closed(_)), Some(error)) => Err(Lost::Closed(error.to_string())),
+                (head, _) => head,
+            });
+        }
+        if outgoing.written > before {
+            waits.write.renew();
+        }
+        let wait = match outgoing.state {
+            State::Sent | State::Failed | State::Held(_) => &mut waits.read,
+            _ if !outgoing.outbox.is_empty() => &mut waits.write,
+            // It is the client we wait for.
+            _ => return Poll::Pending,
+        };
+        ready!(wait.poll_end(cx));
+        Poll::Ready(Err(Lost::TimedOut(wait.limit())))
+    }
+
+    /// Sends what there is of a request; ready once that is all of it, or once the
+    /// upstream takes no more.
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &mut Outgoing<'_>,
+    ) -> Poll<Result<(), Unsent>> {
+        match self.poll_send_all(cx, outgoing) {
+            Poll::Ready(Err(Unsent::Closed(error))) => {
+                outgoing.state = State::Failed;
+                Poll::Ready(Err(Unsent::Closed(error)))
+            }
+            other => other,
+        }
+    }
+
+    fn poll_send_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &mut Outgoing<'_>,
+    ) -> Poll<Result<(), Unsent>> {
+        loop {
+            outgoing.poll_fill(cx)?;
+            let mut stream = Pin::new(&mut self.stream);
+            if !outgoing.outbox.is_empty() {
+                let slices = outgoing.outbox.slices();
+                let written = ready!(stream.as_mut().poll_write_vectored(cx, &slices))
+                    .map_err(Unsent::Closed)?;
+                if written == 0 {
+                    return Poll::Ready(Err(Unsent::Closed(io::ErrorKind::WriteZero.into())));
                 }
-                Ok(Err(_)) | Err(_) => Err(Lost::Closed(error.to_string())),
-            },
-            Err(SendError::TimedOut(limit)) => Err(Lost::TimedOut(limit)),
-            Err(SendError::Client(error)) => Err(Lost::Client(error)),
-            Err(SendError::Gone(gone)) => Err(Lost::Gone(gone)),
+                outgoing.outbox.advance(written);
+                outgoing.written += written as u64;
+                continue;
+            }
+            match outgoing.state {
+                State::Sent | State::Failed => return Poll::Ready(Ok(())),
+                State::Streaming(_) | State::Tunnel(_) | State::Held(_) => {
+                    ready!(stream.as_mut().poll_flush(cx)).map_err(Unsent::Closed)?;
+                    return Poll::Pending;
+                }
+                State::Last => {
+                    ready!(stream.as_mut().poll_flush(cx)).map_err(Unsent::Closed)?;
+                    outgoing.state = State::Sent;
+                }
+                State::Closing => {
+                    ready!(stream.as_mut().poll_shutdown(cx)).map_err(Unsent::Closed)?;
+                    outgoing.state = State::Sent;
+                }
+            }
+        }
+    }
+
+    /// Reads the head of a response.
+    fn poll_head(&mut self, cx: &mut Context<'_>, method: &Method) -> Poll<Result<Head, Lost>> {
+        loop {
+            if !self.incoming.is_empty()
+                && let Some(head) =
+                    wire::read_response(&mut self.incoming, method).map_err(Lost::Broken)?
+            {
+                return Poll::Ready(Ok(head));
+            }
+            let read = ready!(self.poll_read(cx, READ_SIZE))
+                .map_err(|error| Lost::Closed(error.to_string()))?;
+            if read == 0 {
+                return Poll::Ready(Err(if self.incoming.is_empty() {
+                    Lost::Closed("it closed the connection".to_owned())
+                } else {
+                    Lost::Broken("the head was cut")
+                }));
+            }
         }
     }
 
@@ -200,10 +370,14 @@ impl Connection {
         &mut self.incoming
     }
 
-    /// Reads more; gives how much, 0 at the end.
-    pub(super) async fn read(&mut self) -> io::Result<usize> {
-        self.incoming.reserve(READ_SIZE);
-        self.stream.read_buf(&mut self.incoming).await
+    /// Reads more, into room for `size` bytes; gives how much, 0 at the end.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        size: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.incoming.reserve(size);
+        pin!(self.stream.read_buf(&mut self.incoming)).poll(cx)
     }
 
     /// The bare connection, for the pool.
@@ -212,175 +386,17 @@ impl Connection {
     }
 }
 
-/// Waits for the head of a response, no longer than `limit` without a word, together with
-/// whoever waits for it.
-async fn wait(
-    sent: &mut Sending<'_>,
-    mut receiving: Pin<&mut impl Future<Output = Result<Head, Lost>>>,
-    interims: &Interims,
-    limit: Duration,
-) -> Result<Head, Lost> {
-    let silence = sleep(limit);
-    tokio::pin!(silence);
-    loop {
-        tokio::select! {
-            biased;
-            head = &mut receiving => return head,
-            interim = interims.next() => {
-                sent.interim(&interim).await.map_err(Lost::Gone)?;
-                silence.as_mut().reset(Instant::now() + limit);
-            }
-            () = sent.gone() => return Err(Lost::Gone(Gone)),
-            () = &mut silence => return Err(Lost::TimedOut(limit)),
-        }
-    }
+/// How long nothing may happen in either direction.
+struct Waits {
+    read: Patience,
+    write: Patience,
 }
 
-/// What becomes of the rest of a request whose answer is there already: an upstream that
-/// succeeds may still be reading, one that refuses is not.
-async fn finish_sending(
-    status: StatusCode,
-    sending: impl Future<Output = Result<(), SendError>>,
-) -> Result<Sent, Lost> {
-    if !status.is_success() {
-        return Ok(Sent::Part);
-    }
-    match sending.await {
-        Ok(()) => Ok(Sent::Whole),
-        Err(SendError::Closed(_)) => Ok(Sent::Part),
-        Err(SendError::TimedOut(limit)) => Err(Lost::TimedOut(limit)),
-        Err(SendError::Client(error)) => Err(Lost::Client(error)),
-        Err(SendError::Gone(gone)) => Err(Lost::Gone(gone)),
-    }
-}
-
-async fn send(
-    writer: &mut (impl AsyncWrite + Unpin),
-    outgoing: &mut Outgoing<'_>,
-    interims: &Interims,
-    limit: Duration,
-) -> Result<(), SendError> {
-    let mut head = outgoing.head.clone();
-    let is_written = &mut outgoing.is_written;
-    match &mut outgoing.body {
-        Sending::Whole(body) | Sending::WholeFor(body, _) => {
-            let mut message = head.chain(body.clone());
-            write(writer, &mut message, limit, is_written).await?;
-        }
-        Sending::Stream(source) => {
-            write(writer, &mut head, limit, is_written).await?;
-            flush(writer, limit).await?;
-            outgoing.is_spent = true;
-            while let Some(piece) = next_piece(*source, interims).await? {
-                let mut framed = frame(piece, outgoing.length);
-                write(writer, &mut framed, limit, is_written).await?;
-                flush(writer, limit).await?;
-            }
-            if outgoing.length == Length::Chunked {
-                let mut end = Bytes::from_static(b"0\r\n\r\n");
-                write(writer, &mut end, limit, is_written).await?;
-            }
-        }
-    }
-    flush(writer, limit).await
-}
-
-/// The next piece of a body. Whoever it is awaited from is told meanwhile what comes
-/// before the response.
-async fn next_piece(
-    source: &mut dyn Requester,
-    interims: &Interims,
-) -> Result<Option<Bytes>, SendError> {
-    loop {
-        tokio::select! {
-            biased;
-            interim = interims.next() => {
-                source.interim(&interim).await.map_err(SendError::Gone)?;
-            }
-            piece = source.next() => return piece.map_err(SendError::Client),
-        }
-    }
-}
-
-/// A piece of a body as it goes over the wire.
-fn frame(piece: Bytes, length: Length) -> impl Buf {
-    let (line, end) = match length {
-        Length::Chunked => (wire::chunk_line(piece.len()), Bytes::from_static(b"\r\n")),
-        Length::Known(_) | Length::Unsaid => (Bytes::new(), Bytes::new()),
-    };
-    line.chain(piece).chain(end)
-}
-
-async fn write(
-    writer: &mut (impl AsyncWrite + Unpin),
-    message: &mut impl Buf,
-    limit: Duration,
-    is_written: &mut bool,
-) -> Result<(), SendError> {
-    while message.has_remaining() {
-        let written = timeout(limit, writer.write_buf(message))
-            .await
-            .map_err(|_| SendError::TimedOut(limit))?
-            .map_err(SendError::Closed)?;
-        if written == 0 {
-            return Err(SendError::Closed(io::ErrorKind::WriteZero.into()));
-        }
-        *is_written = true;
-    }
-    Ok(())
-}
-
-async fn flush(writer: &mut (impl AsyncWrite + Unpin), limit: Duration) -> Result<(), SendError> {
-    timeout(limit, writer.flush())
-        .await
-        .map_err(|_| SendError::TimedOut(limit))?
-        .map_err(SendError::Closed)
-}
-
-/// Reads the head of the final response; those of interim ones go to `interims`.
-async fn receive(
-    reader: &mut (impl AsyncRead + Unpin),
-    incoming: &mut BytesMut,
-    method: &Method,
-    interims: &Interims,
-) -> Result<Head, Lost> {
-    for _ in 0..INTERIM_LIMIT {
-        let head = receive_one(reader, incoming, method).await?;
-        match head.response.status {
-            StatusCode::SWITCHING_PROTOCOLS => {
-                return Err(Lost::Broken("it switches to a protocol nobody asked for"));
-            }
-            // What we send expects nothing.
-            StatusCode::CONTINUE => {}
-            status if status.is_informational() => interims.push(head.response),
-            _ => return Ok(head),
-        }
-    }
-    Err(Lost::Broken("too many interim responses"))
-}
-
-async fn receive_one(
-    reader: &mut (impl AsyncRead + Unpin),
-    incoming: &mut BytesMut,
-    method: &Method,
-) -> Result<Head, Lost> {
-    loop {
-        if !incoming.is_empty()
-            && let Some(head) = wire::response_head(incoming, method).map_err(Lost::Broken)?
-        {
-            return Ok(head);
-        }
-        incoming.reserve(READ_SIZE);
-        let read = reader
-            .read_buf(incoming)
-            .await
-            .map_err(|error| Lost::Closed(error.to_string()))?;
-        if read == 0 {
-            return Err(if incoming.is_empty() {
-                Lost::Closed("it closed the connection".to_owned())
-            } else {
-                Lost::Broken("the head was cut")
-            });
+impl Waits {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            read: Patience::new(settings.read),
+            write: Patience::new(settings.write),
         }
     }
 }

@@ -1,9 +1,7 @@
 //! The API behind us, spoken to in HTTP/1.1 over TCP or TLS.
 //!
-//! Serves the transactions in which a handler sees a body; where none does, pingora's
-//! own client streams. Knows no handlers and no client. Connections, TLS and their
-//! pool are pingora's, the exchange on a connection is ours, since it has to read while
-//! it writes: an upstream that answers before it has read a large body is no deadlock.
+//! Knows no handlers and no client. Connections, TLS and their pool are pingora's, the
+//! exchange on a connection is ours.
 //!
 //! ```text
 //! Client ──▶ Peer (addresses) ──▶ Connection (one exchange) ──▶ ResponseBody ──▶ pool
@@ -13,7 +11,6 @@ mod body;
 mod client;
 mod connection;
 mod peer;
-mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;

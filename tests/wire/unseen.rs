@@ -62,6 +62,9 @@ async fn a_response_body_that_passes_unseen_has_its_reason() {
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let json =
         |fields: &str, body| ok(&format!("Content-Type: application/json\r\n{fields}"), body);
+    let switched =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            .to_owned();
     for (request, answer, reason) in [
         (get, json("", "{}"), None),
         (
@@ -85,7 +88,8 @@ async fn a_response_body_that_passes_unseen_has_its_reason() {
             Some(Reason::EventStream),
         ),
         (head, json("", ""), Some(Reason::LeftOut)),
-        (handshake, json("", "{}"), Some(Reason::Upgrade)),
+        (handshake, json("", "{}"), None),
+        (handshake, switched, Some(Reason::Upgrade)),
     ] {
         let expected = Unseen {
             request: None,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use interpose::generation::{Generation, GenerationId, Generations};
 use interpose::handler::{Case, Chains, Service as ApiPart, Services};
 use interpose::message::JsonType;
-use interpose::proxy::{Listener, Parts, Server, Service, Settings};
+use interpose::proxy::{Listener, Server, Service, Settings};
 use interpose::queue::{self, Queue};
 use interpose::transaction::pipeline::Unavailable;
 use interpose::transaction::ports::Observer;
@@ -127,19 +127,18 @@ impl Setup {
             "@metadata",
         );
         let finished = Arc::new(Mutex::new(Vec::new()));
-        let service = Service::new(Parts {
+        let service = Service {
             line: Line::new(
                 generations,
                 names,
-                Routes::to(client.clone()),
+                Routes::to(client),
                 &calls,
                 Queue::new(queue::Settings::default()),
                 settings,
             ),
-            upstreams: Routes::to(Arc::clone(client.peer())),
             observer: Some(Arc::new(Recorder(Arc::clone(&finished)))),
             settings: self.proxy,
-        });
+        };
         let listener = Listener::bind(([127, 0, 0, 1], 0).into()).expect("a port");
         Sidecar {
             server: listener.start(service),

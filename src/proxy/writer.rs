@@ -1,0 +1,295 @@
+//! What goes to a client: heads, and the bodies that follow them.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
+
+use bytes::{BufMut, BytesMut};
+use http::StatusCode;
+use tokio::net::TcpStream;
+
+use crate::message::framing::{self, Length};
+use crate::message::{Body, Response};
+use crate::transaction::Reply;
+use crate::transaction::ports::{BodyError, BodySource, Exchange, Interim};
+use crate::wire::{self, Framing, Outbox, Patience};
+
+use super::Settings;
+
+/// The bytes for one client, in the order they go.
+pub(super) struct Writer<'s> {
+    socket: &'s TcpStream,
+    outbox: Outbox,
+    patience: Patience,
+    asker: Asker,
+}
+
+/// What has to be known of a request to answer it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asker {
+    /// It asked for the head only.
+    pub(super) wants_no_body: bool,
+    /// It reads no chunks and no interim responses.
+    pub(super) is_http10: bool,
+    /// It doesn't send its body before it is told to.
+    pub(super) awaits_continue: bool,
+}
+
+/// What becomes of a connection after a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// It is used again.
+    Keep,
+    /// It ends.
+    Close,
+}
+
+/// Why a response didn't get to its end.
+#[derive(Debug)]
+pub(super) enum Cut {
+    /// The client takes no more of it.
+    Client,
+    /// Its body didn't come.
+    Body(BodyError),
+}
+
+/// A response that was sent, as far as that went.
+pub(super) struct Written {
+    pub(super) status: StatusCode,
+    pub(super) after: After,
+    /// Whether the client takes the end of the connection for that of the body.
+    pub(super) is_open_ended: bool,
+    pub(super) result: Result<(), Cut>,
+}
+
+impl<'s> Writer<'s> {
+    pub(super) fn new(socket: &'s TcpStream, settings: &Settings) -> Self {
+        Self {
+            socket,
+            outbox: Outbox::default(),
+            patience: Patience::new(settings.body_time),
+            asker: Asker::default(),
+        }
+    }
+
+    /// Whom the next response is for.
+    pub(super) fn answer(&mut self, asker: Asker) {
+        self.asker = asker;
+    }
+
+    /// Whether the client still waits to be told to send its body.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.asker.awaits_continue
+    }
+
+    /// Waits until the client has closed its side. Never where it has sent more instead.
+    pub(super) async fn gone(socket: &TcpStream) {
+        use tokio::io::Interest;
+        match socket.ready(Interest::READABLE).await {
+            Ok(ready) if !ready.is_read_closed() => std::future::pending().await,
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// Sends what a request came to.
+    pub(super) async fn send(&mut self, reply: Reply<'_>, may_keep: bool) -> Written {
+        let keep = if may_keep { After::Keep } else { After::Close };
+        match reply {
+            Reply::Whole(response) => Written {
+                status: response.status,
+                after: keep,
+                is_open_ended: false,
+                result: self.whole(&response, keep).await,
+            },
+            Reply::Streamed(exchange) => {
+                let status = exchange.head.status;
+                let framing = self.framing(&exchange.head);
+                let is_open_ended = framing == Framing::Unsaid && self.has_body(status);
+                let after = if is_open_ended { After::Close } else { keep };
+                Written {
+                    status,
+                    after,
+                    is_open_ended,
+                    result: self.streamed(exchange, framing, after).await,
+                }
+            }
+        }
+    }
+
+    /// Sends a response whose body is in memory.
+    pub(super) async fn whole(&mut self, response: &Response, after: After) -> Result<(), Cut> {
+        let length = match &response.body {
+            Body::Whole(bytes) | Body::Edited(bytes) => bytes.len() as u64,
+            Body::Empty | Body::Streamed => 0,
+        };
+        let framing = if !may_have_length(response.status) {
+            Framing::Unsaid
+        } else if response.body.bytes().is_some() || self.has_body(response.status) {
+            Framing::Exact(length)
+        } else {
+            // The answer to HEAD and 304 tell the length of a body that isn't sent.
+            self.kept(response)
+        };
+        self.put_head(response, framing, after);
+        if let Some(bytes) = response.body.bytes().filter(|bytes| !bytes.is_empty())
+            && self.has_body(response.status)
+        {
+            self.outbox.push(bytes.clone());
+        }
+        self.flush().await
+    }
+
+    /// How a response is framed whose body is passed on as it comes. Unsaid, its end is
+    /// that of the connection.
+    fn framing(&self, response: &Response) -> Framing {
+        match framing::length(&response.fields) {
+            _ if !self.has_body(response.status) => self.kept(response),
+            Ok(Length::Known(_)) => Framing::Kept,
+            Ok(Length::Chunked | Length::Unsaid) | Err(_) if self.asker.is_http10 => {
+                Framing::Unsaid
+            }
+            Ok(Length::Chunked | Length::Unsaid) | Err(_) => Framing::Chunked,
+        }
+    }
+
+    /// Sends a response whose body is passed on as it comes.
+    async fn streamed(
+        &mut self,
+        mut exchange: Exchange<'_>,
+        framing: Framing,
+        after: After,
+    ) -> Result<(), Cut> {
+        self.put_head(&exchange.head, framing, after);
+        self.outbox.frame(framing == Framing::Chunked);
+        let socket = self.socket;
+        let is_tunnel = exchange.head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let sent = tokio::select! {
+            biased;
+            sent = poll_fn(|cx| self.poll_pump(cx, &mut *exchange.body)) => sent,
+            // Who leaves a tunnel is told to the other end by its last byte.
+            () = Self::gone(socket), if !is_tunnel => Err(Cut::Client),
+        };
+        self.outbox.frame(false);
+        if let Err(Cut::Body(_)) = sent {
+            // What has come of it is the client's; that it isn't all is seen by its end.
+            self.flush().await?;
+        }
+        sent
+    }
+
+    /// Passes a body on, in as few writes as its pieces allow.
+    fn poll_pump(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut dyn BodySource,
+    ) -> Poll<Result<(), Cut>> {
+        loop {
+            if !self.outbox.has_room() {
+                ready!(self.poll_flush(cx))?;
+            }
+            match body.poll_next(cx) {
+                Poll::Ready(Ok(Some(piece))) => self.outbox.push(piece),
+                Poll::Ready(Ok(None)) => break,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Cut::Body(error))),
+                Poll::Pending => {
+                    // Where the client is slow, its patience ends the wait.
+                    if let Poll::Ready(flushed) = self.poll_flush(cx) {
+                        flushed?;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.outbox.end();
+        // Only the client is waited for from here on; the body says again that it has ended.
+        self.outbox.frame(false);
+        self.poll_flush(cx)
+    }
+
+    /// Writes the head of a final response.
+    fn put_head(&mut self, response: &Response, framing: Framing, after: After) {
+        let out = self.outbox.buffer();
+        wire::put_response(out, response, framing);
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            out.put_slice(b"\r\n");
+            return;
+        }
+        if !response.fields.contains("date") {
+            put_date(out);
+        }
+        out.put_slice(match after {
+            After::Keep => b"Connection: keep-alive\r\n\r\n" as &[u8],
+            After::Close => b"Connection: close\r\n\r\n",
+        });
+    }
+
+    /// The framing that came; a client of HTTP/1.0 is told of no chunks.
+    fn kept(&self, response: &Response) -> Framing {
+        match framing::length(&response.fields) {
+            Ok(Length::Chunked) if self.asker.is_http10 => Framing::Unsaid,
+            Ok(_) | Err(_) => Framing::Kept,
+        }
+    }
+
+    fn has_body(&self, status: StatusCode) -> bool {
+        !self.asker.wants_no_body && framing::has_body(&http::Method::GET, status)
+    }
+
+    async fn flush(&mut self) -> Result<(), Cut> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+        while !self.outbox.is_empty() {
+            match self.socket.try_write_vectored(&self.outbox.slices()) {
+                Ok(0) => return Poll::Ready(Err(Cut::Client)),
+                Ok(written) => {
+                    self.outbox.advance(written);
+                    self.patience.renew();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match self.socket.poll_write_ready(cx) {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(_)) => return Poll::Ready(Err(Cut::Client)),
+                        Poll::Pending => {
+                            ready!(self.patience.poll_end(cx));
+                            return Poll::Ready(Err(Cut::Client));
+                        }
+                    }
+                }
+                Err(_) => return Poll::Ready(Err(Cut::Client)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[async_trait::async_trait]
+impl Interim for Writer<'_> {
+    async fn pass(&mut self, response: Response) {
+        if response.status == StatusCode::CONTINUE {
+            self.asker.awaits_continue = false;
+        }
+        if self.asker.is_http10 {
+            return;
+        }
+        let out = self.outbox.buffer();
+        wire::put_response(out, &response, Framing::Unsaid);
+        out.put_slice(b"\r\n");
+        // A client that is gone is found out by whoever sends the final response.
+        let _ = self.flush().await;
+    }
+}
+
+/// Whether a response with this status may say a length ([RFC 9110 §8.6]).
+fn may_have_length(status: StatusCode) -> bool {
+    !status.is_informational() && status != StatusCode::NO_CONTENT
+}
+
+/// What a client gets that a gateway's upstream sent no `Date` to ([RFC 9110 §6.6.1]).
+fn put_date(out: &mut BytesMut) {
+    use std::fmt::Write as _;
+    let date = httpdate::HttpDate::from(SystemTime::now());
+    write!(out, "Date: {date}\r\n").expect("a buffer in memory grows");
+}

@@ -1,0 +1,55 @@
+//! HTTP/1.1 as bytes: heads are read and written, bodies framed and taken out of their
+//! frames. Both sides of a transaction are made of this, the client's and the upstream's.
+//!
+//! Pure but for [`Patience`]: bytes in, bytes out. Knows no socket and no transaction.
+//!
+//! ```text
+//! Inbox    bytes as they come  ──▶ pieces of a body
+//! Outbox   heads and pieces    ──▶ bytes to be written, in as few writes as possible
+//! ```
+
+mod inbox;
+mod outbox;
+mod patience;
+mod put;
+mod request;
+mod response;
+
+use http::{HeaderName, header};
+
+use crate::message::framing::HopByHop;
+
+pub use inbox::Inbox;
+pub use outbox::Outbox;
+pub use patience::Patience;
+pub use request::put_request;
+pub use response::{Head, put_response, read_response};
+
+/// How a message says where its body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// As its own fields say.
+    Kept,
+    /// By this many bytes.
+    Exact(u64),
+    /// By its last chunk.
+    Chunked,
+    /// Not at all: it has none, or ends with its connection.
+    Unsaid,
+}
+
+/// Which fields of a message pass on to the next connection, besides those that frame it.
+struct Passage {
+    hop_by_hop: HopByHop,
+    /// The message leaves HTTP: what says so passes.
+    is_upgrade: bool,
+}
+
+impl Passage {
+    fn lets_pass(&self, name: &HeaderName) -> bool {
+        if *name == header::CONNECTION || *name == header::UPGRADE {
+            return self.is_upgrade;
+        }
+        !self.hop_by_hop.covers(name)
+    }
+}

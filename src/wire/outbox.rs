@@ -1,0 +1,179 @@
+//! What waits to be written to one connection.
+
+use std::io::IoSlice;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+/// A piece up to this size is copied behind what waits already, in bytes: one write of a
+/// head and a small body costs less than two, or than gathering them.
+const SMALL: usize = 4 * 1024;
+
+/// Beyond this many bytes nothing more is taken before something was written.
+const FULL: usize = 16 * 1024;
+
+/// Room for a head of the usual size, in bytes.
+const HEAD: usize = 1024;
+
+/// Bytes in the order they are to be written: small ones in one buffer, a large piece as
+/// it is.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Comes first.
+    buffer: BytesMut,
+    /// Comes second.
+    piece: Bytes,
+    /// Comes last: the end of a chunk.
+    tail: &'static [u8],
+    is_chunked: bool,
+}
+
+impl Outbox {
+    /// Where a head is to be written.
+    pub fn buffer(&mut self) -> &mut BytesMut {
+        self.buffer.reserve(HEAD);
+        &mut self.buffer
+    }
+
+    /// Says how the body that follows is framed.
+    pub fn frame(&mut self, is_chunked: bool) {
+        self.is_chunked = is_chunked;
+    }
+
+    /// Whether another piece may be added.
+    pub fn has_room(&self) -> bool {
+        self.piece.is_empty() && self.tail.is_empty() && self.buffer.len() < FULL
+    }
+
+    /// Adds a piece of a body; there must be room.
+    pub fn push(&mut self, piece: Bytes) {
+        if self.is_chunked {
+            self.put_size(piece.len());
+        }
+        let end: &[u8] = if self.is_chunked { b"\r\n" } else { b"" };
+        if piece.len() <= SMALL {
+            self.buffer.extend_from_slice(&piece);
+            self.buffer.extend_from_slice(end);
+        } else {
+            self.piece = piece;
+            self.tail = end;
+        }
+    }
+
+    /// Adds the end of the body.
+    pub fn end(&mut self) {
+        if !self.is_chunked {
+            return;
+        }
+        if self.tail.is_empty() {
+            self.buffer.extend_from_slice(b"0\r\n\r\n");
+        } else {
+            self.tail = b"\r\n0\r\n\r\n";
+        }
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.piece.is_empty() && self.tail.is_empty()
+    }
+
+    /// What waits.
+    pub fn slices(&self) -> [IoSlice<'_>; 3] {
+        [
+            IoSlice::new(&self.buffer),
+            IoSlice::new(&self.piece),
+            IoSlice::new(self.tail),
+        ]
+    }
+
+    /// Forgets the first `count` bytes, which were written.
+    pub fn advance(&mut self, mut count: usize) {
+        let here = count.min(self.buffer.len());
+        self.buffer.advance(here);
+        count -= here;
+        let here = count.min(self.piece.len());
+        self.piece.advance(here);
+        count -= here;
+        self.tail = &self.tail[count..];
+        if self.is_empty() {
+            // A connection that waits holds no memory.
+            *self = Self {
+                is_chunked: self.is_chunked,
+                ..Self::default()
+            };
+        }
+    }
+
+    /// The line before a chunk.
+    fn put_size(&mut self, size: usize) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            self.buffer.put_u8(DIGITS[size >> (4 * digit) & 15]);
+        }
+        self.buffer.put_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes everything out, at most `step` bytes at a time.
+    fn written(outbox: &mut Outbox, step: usize) -> String {
+        let mut bytes = Vec::new();
+        while !outbox.is_empty() {
+            let all: Vec<u8> = outbox
+                .slices()
+                .iter()
+                .flat_map(|part| part.to_vec())
+                .collect();
+            let count = all.len().min(step);
+            bytes.extend_from_slice(&all[..count]);
+            outbox.advance(count);
+        }
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn chunks_are_the_same_however_they_are_written() {
+        let large = "x".repeat(SMALL + 1);
+        for step in [1, 7, usize::MAX] {
+            let mut outbox = Outbox::default();
+            outbox.frame(true);
+            outbox.buffer().put_slice(b"head ");
+            outbox.push(Bytes::from_static(b"small"));
+            outbox.push(Bytes::from(large.clone()));
+            assert!(!outbox.has_room());
+            outbox.end();
+
+            let expected = format!("head 5\r\nsmall\r\n1001\r\n{large}\r\n0\r\n\r\n");
+            assert_eq!(written(&mut outbox, step), expected);
+            assert!(outbox.has_room());
+        }
+    }
+
+    #[test]
+    fn a_body_of_known_length_is_written_as_it_is() {
+        let mut outbox = Outbox::default();
+
+        outbox.push(Bytes::from_static(b"ab"));
+        outbox.end();
+
+        assert_eq!(written(&mut outbox, 1), "ab");
+    }
+
+    #[test]
+    fn the_size_of_a_chunk_is_hexadecimal() {
+        for (size, line) in [
+            (1, "1\r\n"),
+            (15, "f\r\n"),
+            (16, "10\r\n"),
+            (4096, "1000\r\n"),
+            (48879, "beef\r\n"),
+        ] {
+            let mut outbox = Outbox::default();
+            outbox.put_size(size);
+            assert_eq!(written(&mut outbox, 99), line);
+        }
+    }
+}

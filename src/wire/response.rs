@@ -1,0 +1,290 @@
+//! The head of a response: read as the upstream sent it, written for the client.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{Method, StatusCode, header};
+
+use crate::message::framing::{self, HopByHop, Length};
+use crate::message::{Body, Response};
+
+use super::put::{put_field, put_framing};
+use super::{Framing, Passage};
+
+/// The longest head of a response, in bytes.
+const HEAD_LIMIT: usize = 256 * 1024;
+
+/// The most fields of a response.
+const FIELD_LIMIT: usize = 256;
+
+/// Most responses have no more fields than this; those are read with less memory.
+const USUAL_FIELDS: usize = 32;
+
+/// The head of a response.
+#[derive(Debug)]
+pub struct Head {
+    /// Its body is [`Body::Streamed`] or empty.
+    pub response: Response,
+    /// How the body ends; [`Length::Unsaid`] is with the connection.
+    pub length: Length,
+    /// Whether the connection can be used again after the body.
+    pub keeps_alive: bool,
+}
+
+/// Reads the head at the start of `incoming`, the answer to a request with `method`, and
+/// takes it off. `None` while it isn't there as a whole.
+///
+/// # Errors
+///
+/// What makes it unusable.
+pub fn read_response(
+    incoming: &mut BytesMut,
+    method: &Method,
+) -> Result<Option<Head>, &'static str> {
+    match read_within::<USUAL_FIELDS>(incoming, method) {
+        Err(Unread::TooManyFields) => read_within::<FIELD_LIMIT>(incoming, method),
+        read => read,
+    }
+    .map_err(|unread| match unread {
+        Unread::TooManyFields => "too many fields",
+        Unread::Unusable(reason) => reason,
+    })
+}
+
+enum Unread {
+    TooManyFields,
+    Unusable(&'static str),
+}
+
+impl From<&'static str> for Unread {
+    fn from(reason: &'static str) -> Self {
+        Self::Unusable(reason)
+    }
+}
+
+fn read_within<const FIELDS: usize>(
+    incoming: &mut BytesMut,
+    method: &Method,
+) -> Result<Option<Head>, Unread> {
+    let mut places = [httparse::EMPTY_HEADER; FIELDS];
+    let mut parsed = httparse::Response::new(&mut places);
+    let status = match parsed.parse(incoming) {
+        Ok(status) => status,
+        Err(httparse::Error::TooManyHeaders) => return Err(Unread::TooManyFields),
+        Err(_) => return Err("no HTTP response".into()),
+    };
+    let httparse::Status::Complete(size) = status else {
+        return if incoming.len() > HEAD_LIMIT {
+            Err("the head is too large".into())
+        } else {
+            Ok(None)
+        };
+    };
+    let code = parsed.code.ok_or("no status")?;
+    let code = StatusCode::from_u16(code).map_err(|_| "no status")?;
+    let is_http11 = parsed.version == Some(1);
+    let reason = range(incoming, parsed.reason.unwrap_or("").as_bytes());
+    let mut ranges = [(Range::default(), Range::default()); FIELDS];
+    let count = parsed.headers.len();
+    for (place, field) in ranges.iter_mut().zip(parsed.headers.iter()) {
+        *place = (
+            range(incoming, field.name.as_bytes()),
+            range(incoming, field.value),
+        );
+    }
+
+    let bytes = incoming.split_to(size).freeze();
+    let mut response = Response::new(code);
+    response.receive_reason(reason.of(&bytes));
+    response.fields.reserve(count + 1);
+    for (name, value) in &ranges[..count] {
+        response
+            .fields
+            .receive_within(&bytes, name.of(&bytes), value.of(&bytes))
+            .map_err(|_| "a field is none")?;
+    }
+    Ok(finish(response, method, is_http11).map(Some)?)
+}
+
+/// A part of a head.
+#[derive(Debug, Clone, Copy, Default)]
+struct Range {
+    start: usize,
+    end: usize,
+}
+
+impl Range {
+    fn of(self, whole: &Bytes) -> &[u8] {
+        &whole[self.start..self.end]
+    }
+}
+
+/// Where `part` lies in `whole`, of which it is a slice; an empty part may lie anywhere.
+fn range(whole: &[u8], part: &[u8]) -> Range {
+    if part.is_empty() {
+        return Range::default();
+    }
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    Range {
+        start,
+        end: start + part.len(),
+    }
+}
+
+/// Decides how the response ends ([RFC 9112 §6.3]) and takes off what belongs to its
+/// connection.
+fn finish(mut response: Response, method: &Method, is_http11: bool) -> Result<Head, &'static str> {
+    let said = framing::length(&response.fields).map_err(|_| "it isn't clear where it ends")?;
+    let is_framed_twice = said == Length::Chunked && response.fields.contains("content-length");
+    let length = if framing::has_body(method, response.status) {
+        said
+    } else {
+        Length::Known(0)
+    };
+    let keeps_alive = if is_http11 {
+        !framing::has_token(&response.fields, "connection", "close")
+    } else {
+        framing::has_token(&response.fields, "connection", "keep-alive") && said != Length::Chunked
+    };
+    if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        framing::strip_hop_by_hop(&mut response.fields);
+    }
+    if said == Length::Chunked {
+        response.fields.remove(header::CONTENT_LENGTH);
+    }
+    response.fields.forget_edits();
+    response.body = match length {
+        Length::Known(0) => Body::Empty,
+        Length::Known(_) | Length::Chunked | Length::Unsaid => Body::Streamed,
+    };
+    Ok(Head {
+        response,
+        length,
+        keeps_alive: keeps_alive && !is_framed_twice && length != Length::Unsaid,
+    })
+}
+
+/// Writes status line and fields of a response, without the empty line that ends them.
+/// The field that frames the body stands where the received one stood; of equal lengths
+/// the first is written.
+pub fn put_response(out: &mut BytesMut, response: &Response, framing: Framing) {
+    out.put_slice(b"HTTP/1.1 ");
+    out.put_slice(response.status.as_str().as_bytes());
+    out.put_u8(b' ');
+    out.put_slice(response.reason());
+    out.put_slice(b"\r\n");
+    let passage = Passage {
+        hop_by_hop: HopByHop::of(&response.fields),
+        is_upgrade: response.status == StatusCode::SWITCHING_PROTOCOLS,
+    };
+    let mut is_framed = false;
+    for field in response.fields.iter() {
+        let name = field.name();
+        if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
+            if !std::mem::replace(&mut is_framed, true) {
+                put_framing(out, framing, Some(field));
+            }
+        } else if passage.lets_pass(name) {
+            put_field(out, field);
+        }
+    }
+    if !is_framed {
+        put_framing(out, framing, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(head: &str, method: &Method) -> Result<Option<Head>, &'static str> {
+        read_response(&mut BytesMut::from(head), method)
+    }
+
+    #[test]
+    fn a_response_ends_as_its_head_says() {
+        let length = |fields: &str, method: &Method| {
+            read(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"), method)
+                .expect("sound")
+                .expect("whole")
+                .length
+        };
+
+        assert_eq!(
+            length("Content-Length: 3\r\n", &Method::GET),
+            Length::Known(3)
+        );
+        assert_eq!(
+            length("Content-Length: 3\r\n", &Method::HEAD),
+            Length::Known(0)
+        );
+        assert_eq!(length("", &Method::GET), Length::Unsaid);
+        let both = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n";
+        assert_eq!(length(both, &Method::GET), Length::Chunked);
+    }
+
+    #[test]
+    fn a_connection_is_kept_only_after_a_clear_end() {
+        let keeps = |head: &str| {
+            read(head, &Method::GET)
+                .expect("sound")
+                .expect("whole")
+                .keeps_alive
+        };
+
+        assert!(keeps("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"));
+        assert!(keeps(
+            "HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\n"
+        ));
+        for head in [
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: x, Close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n",
+        ] {
+            assert!(!keeps(head), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_sound_response_is_refused() {
+        for head in [
+            "garbage\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX : 1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: 1\r\n folded\r\n\r\n",
+        ] {
+            assert!(read(head, &Method::GET).is_err(), "{head:?}");
+        }
+        assert!(
+            read("HTTP/1.1 200 OK\r\nX:", &Method::GET)
+                .expect("so far")
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn the_framing_takes_the_place_of_the_one_received() {
+        let head = "HTTP/1.1 200 Fine\r\ncontent-LENGTH: 3\r\nX-a: 1\r\nContent-Length: 3\r\n\r\n";
+        let read = read(head, &Method::GET).expect("sound").expect("whole");
+        let written = |framing| {
+            let mut out = BytesMut::new();
+            put_response(&mut out, &read.response, framing);
+            String::from_utf8(out.to_vec()).expect("text")
+        };
+
+        assert_eq!(
+            written(Framing::Kept),
+            "HTTP/1.1 200 Fine\r\ncontent-LENGTH: 3\r\nX-a: 1\r\n"
+        );
+        assert_eq!(
+            written(Framing::Exact(12)),
+            "HTTP/1.1 200 Fine\r\ncontent-LENGTH: 12\r\nX-a: 1\r\n"
+        );
+        assert_eq!(
+            written(Framing::Chunked),
+            "HTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\nX-a: 1\r\n"
+        );
+        assert_eq!(written(Framing::Unsaid), "HTTP/1.1 200 Fine\r\nX-a: 1\r\n");
+    }
+}
