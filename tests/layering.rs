@@ -21,11 +21,14 @@ const IMPORTS: [(&str, &str); 19] = [
     ("scripts", "handler generation"),
     ("store", "handler"),
     ("upstream", "message wire transaction"),
-    ("telemetry", "transaction"),
+    ("telemetry", "handler generation transaction"),
     ("queue", "handler transaction"),
     // Edges.
     ("proxy", "message wire generation transaction"),
-    ("admin", "handler generation scripts"),
+    (
+        "admin",
+        "handler generation transaction scripts telemetry queue",
+    ),
     // The root.
     ("config", "message handler transaction"),
     ("demo", ""),

@@ -99,6 +99,11 @@ fn refused(rejected: Rejected) -> Refused {
     }
 }
 
+/// A time to the millisecond.
+pub(super) fn rfc3339_millis(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
 fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }

@@ -13,6 +13,9 @@
 //!
 //! ```text
 //! GET  /generations   what is live, what was rejected, whether something is settling
+//! GET  /transactions  the last transactions: which events they fired, which handlers ran, and why others didn't
+//! POST /transactions?keep=N
+//!                     keeps so many from now on; 0 for none
 //! POST /reload        reads the script directory now; 200 with the generation, or 422 with the errors
 //! GET  /system/event?scriptable=true
 //!                     what can be scripted, as DreamFactory lists it; service=NAME, as_list=true
@@ -26,6 +29,7 @@ mod generations;
 mod guard;
 mod health;
 mod system;
+mod transactions;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,8 +40,10 @@ use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
 
 use crate::generation::Generations;
-use crate::handler::Services;
+use crate::handler::{Case, Services};
+use crate::queue::Queue;
 use crate::scripts::Reloads;
+use crate::telemetry::Ring;
 
 pub use guard::Access;
 pub use health::{Lifecycle, Stage};
@@ -49,6 +55,12 @@ pub struct View {
     pub generations: Arc<Generations>,
     /// The services that events are named by.
     pub services: Services,
+    /// Whether case counts in paths.
+    pub case: Case,
+    /// The last transactions.
+    pub transactions: Arc<Ring>,
+    /// Where queued handlers wait.
+    pub queue: Arc<Queue>,
     /// What is being read from disk.
     pub reloads: Reloads,
     /// How far the process is between its start and its end.
@@ -76,6 +88,10 @@ pub fn admin(view: View, access: Access) -> Router {
     Router::new()
         .route("/generations", get(generations::show))
         .route("/reload", post(generations::reload))
+        .route(
+            "/transactions",
+            get(transactions::show).post(transactions::keep),
+        )
         .nest("/system", system.clone())
         .nest("/api/v2/system", system)
         .with_state(view)

@@ -30,10 +30,11 @@ use crate::proxy::{self, Listener};
 use crate::queue::{self, Queue};
 use crate::scripts::{self, ReloadLoop, Reloads, Snapshot};
 use crate::store::{Bounds, MemoryStore};
-use crate::telemetry::{AccessLog, Format, Log, LogSettings};
+use crate::telemetry::{AccessLog, Format, Log, LogSettings, Observers, Ring};
 use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
+use crate::transaction::story::Chronicler;
 use crate::transaction::{self, Calls, Line, Names, Routes, SessionFields, Settings, nested};
 use crate::upstream;
 
@@ -128,6 +129,23 @@ pub(crate) fn services(config: &Config) -> Services {
     }))
 }
 
+fn case(config: &Config) -> Case {
+    if config.matching.ignore_case {
+        Case::Ignored
+    } else {
+        Case::Counts
+    }
+}
+
+/// Who sees finished transactions: their ring, and the log where it is on.
+fn observer(config: &Config, transactions: &Arc<Ring>) -> Arc<dyn Observer> {
+    let mut observers = vec![Arc::clone(transactions) as Arc<dyn Observer>];
+    if config.log.access {
+        observers.push(Arc::new(AccessLog));
+    }
+    Arc::new(Observers(observers))
+}
+
 /// The engine that compiles script sets, whose handlers may ask for `secrets`.
 pub(crate) fn engine(config: &Config, secrets: Secrets) -> Engine {
     let limits = Limits {
@@ -188,10 +206,10 @@ async fn serve(
     let queue = Queue::new(queue_settings(&config));
     let line = line(&serving, &config, &clients, &generations, &queue);
     let workers = queue.work(&line);
-    let observer = config
-        .log
-        .access
-        .then(|| Arc::new(AccessLog) as Arc<dyn Observer>);
+    let transactions = Arc::new(Ring::new(config.transactions_kept));
+    line.pipeline
+        .tell(Arc::clone(&transactions) as Arc<dyn Chronicler>);
+    let observer = observer(&config, &transactions);
     let settings = client_side(&config.limits);
     let bound = Bound {
         proxy: listener.address(),
@@ -201,7 +219,7 @@ async fn serve(
     };
     let server = listener.start(proxy::Service {
         line,
-        observer,
+        observer: Some(observer),
         settings,
     });
 
@@ -210,6 +228,9 @@ async fn serve(
     let view = View {
         generations,
         services: services(&config),
+        case: case(&config),
+        transactions,
+        queue: Arc::clone(&queue),
         reloads: reloads.clone(),
         lifecycle,
     };
@@ -339,14 +360,9 @@ fn line(
     generations: &Arc<Generations>,
     queue: &Arc<Queue>,
 ) -> Arc<Line> {
-    let case = if config.matching.ignore_case {
-        Case::Ignored
-    } else {
-        Case::Counts
-    };
     let names = Names::new(
         services(config),
-        case,
+        case(config),
         config.trusted_proxies.clone(),
         &config.bodies.metadata_name,
     )

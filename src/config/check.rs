@@ -25,6 +25,9 @@ const MOST_WORKERS: usize = 1024;
 /// The most transactions whose queued handlers may wait.
 const MOST_QUEUED: usize = 1_000_000;
 
+/// The most transactions that are kept.
+const MOST_KEPT: usize = 10_000;
+
 /// The most tries of a queued handler.
 const MOST_TRIES: usize = 100;
 
@@ -119,6 +122,7 @@ fn config(reader: &mut Reader) -> Config {
         session: nested(reader, "session", value::header_name),
         platform: nested(reader, "platform", |text| Ok(text.to_owned())),
         queued: queued(reader),
+        transactions_kept: reader.or("transactions.keep", "off", value::count_or_off(MOST_KEPT)),
         matching: Matching {
             ignore_case: reader.or("match.ignore_case", "false", value::switch),
         },

@@ -48,6 +48,8 @@ pub struct Config {
     pub platform: BTreeMap<String, String>,
     /// The `[queued]` table.
     pub queued: Queued,
+    /// How many finished transactions are kept, from the `[transactions]` table; 0 for none.
+    pub transactions_kept: usize,
     /// The `[match]` table.
     pub matching: Matching,
     /// The `[drain]` table.

@@ -68,6 +68,14 @@ pub(super) fn count(most: usize) -> impl Fn(&str) -> Result<NonZeroUsize, Refusa
     }
 }
 
+/// Reads a [`count`], or `off` as 0.
+pub(super) fn count_or_off(most: usize) -> impl Fn(&str) -> Result<usize, Refusal> {
+    move |text| match text {
+        "off" => Ok(0),
+        _ => count(most)(text).map(NonZeroUsize::get),
+    }
+}
+
 /// Reads a network such as `10.0.0.0/8`; an address alone is a network of one.
 pub(super) fn network(text: &str) -> Result<IpNet, Refusal> {
     let network = match text.parse::<IpAddr>() {

@@ -5,6 +5,7 @@ mod undo;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Args;
@@ -154,6 +155,7 @@ impl Isolate {
         }
         for (at, step) in steps.iter().enumerate() {
             let checkpoint = self.checkpoint(ctx, step);
+            let timer = self.timer();
             let ran = match checkpoint {
                 Some(ref before) if !self.allows_edits(step) => self
                     .run_step(ctx, step)
@@ -161,6 +163,7 @@ impl Isolate {
                     .map(|()| None),
                 Some(_) | None => self.run_step(ctx, step),
             };
+            self.note_time(step, timer);
             let thrown = match ran {
                 Ok(None) if !self.scope.with(|state| state.stops) => continue,
                 Ok(verdict) => {
@@ -183,11 +186,25 @@ impl Isolate {
                 );
             };
             self.restore(ctx, before);
+            self.note_time(step, timer);
             return (End::Skipped, at + 1, is_spoiled);
         }
         match self.finish(ctx) {
             Ok(()) => (End::Decided(Verdict::Continue), steps.len(), false),
             Err(thrown) => (End::Decided(reject(*thrown)), steps.len(), true),
+        }
+    }
+
+    /// When a step begins, where somebody wants to know how long it takes.
+    fn timer(&self) -> Option<Instant> {
+        let wanted = self.scope.with(|state| state.call.kept.times.are_wanted());
+        wanted.then(Instant::now)
+    }
+
+    fn note_time(&self, step: &Step, timer: Option<Instant>) {
+        if let Some(began) = timer {
+            self.scope
+                .with(|state| state.call.kept.times.note(step.handler, began.elapsed()));
         }
     }
 

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use crate::message::forwarded::Client;
 use crate::message::{Fields, Request, Response};
 
-use super::{Emitted, Requested, Service};
+use super::{Emitted, Requested, Service, Times};
 
 /// The name of one transaction: a UUID version 7 unless the client or a proxy
 /// before us has named it.
@@ -116,12 +116,14 @@ pub struct Origin {
     pub running: Vec<usize>,
 }
 
-/// Values that handlers set for later handlers, as JSON text: they cross from one
-/// isolate to another.
+/// What goes along from one phase to the next: values that handlers set for later ones, as
+/// JSON text since they cross from one isolate to another, and how long they ran.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
     /// `req.userProperties`, one JSON object.
     pub user_properties: Option<String>,
     /// `g.shared`
     pub shared: Option<String>,
+    /// How long they ran.
+    pub times: Times,
 }

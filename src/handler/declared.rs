@@ -78,11 +78,16 @@ enum Conflict {
 impl Declared {
     /// Whether it runs in this transaction, as far as patterns and events decide.
     pub fn applies(&self, target: &Target<'_>) -> bool {
-        (self.matches.is_empty() || self.matches.iter().any(|one| one.matches(target)))
+        self.fits(target)
             && self
                 .event
                 .as_ref()
                 .is_none_or(|event| event.matches(target))
+    }
+
+    /// Whether one of its patterns fits, or it has none.
+    pub(super) fn fits(&self, target: &Target<'_>) -> bool {
+        self.matches.is_empty() || self.matches.iter().any(|one| one.matches(target))
     }
 
     /// What the parts in braces of its event's name stand for in this transaction.

@@ -32,6 +32,7 @@ mod service;
 mod store;
 mod target;
 mod text;
+mod times;
 mod verdict;
 
 pub use call::{Call, Fallback, Kept, Origin, TransactionId};
@@ -54,4 +55,5 @@ pub use service::{Service, Services};
 pub use store::Store;
 pub use target::Target;
 pub use text::Case;
+pub use times::Times;
 pub use verdict::{Answer, Content, Fault, Message, Rejection, Verdict};

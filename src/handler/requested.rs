@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::declared::Declared;
 use super::event::{Capture, EventName};
 use super::kind::Kind;
 use super::path::NormalPath;
@@ -60,6 +61,28 @@ impl Requested {
             }
             parts.push(kind.process().to_owned());
             parts.join(".")
+        })
+    }
+
+    /// Whether it is one to a service.
+    pub fn is_of_a_service(&self) -> bool {
+        self.about(|target| target.service().is_some())
+    }
+
+    /// Why a handler doesn't apply to it, for people.
+    pub fn why_not(&self, handler: &Declared) -> &'static str {
+        self.about(|target| {
+            if !handler.active {
+                "it is switched off"
+            } else if !handler.fits(target) {
+                "its @match is for other requests"
+            } else if !handler.applies(target) {
+                "its event is another one"
+            } else if handler.kind == Kind::Options {
+                "the request is no preflight"
+            } else {
+                "it was running further out, or nobody listened when the request began"
+            }
         })
     }
 

@@ -123,9 +123,14 @@ impl Line {
         }
     }
 
-    /// Ends a transaction. Its queued handlers are put into the queue where the client
+    /// Ends a transaction: tells its story to who listens. Its queued handlers are put into the queue where the client
     /// got the response.
     pub fn finish(&self, tx: Transaction, sent: Sent) {
+        if let Some(chronicler) = self.pipeline.chronicler()
+            && let Some(story) = tx.story(sent)
+        {
+            chronicler.told(story);
+        }
         let handlers = tx.plan.queued.len();
         if handlers == 0 {
             return;

@@ -18,6 +18,7 @@ pub mod respond;
 mod routes;
 mod session;
 mod state;
+pub mod story;
 pub mod unseen;
 
 pub use begin::{Asked, Names, Planned};
@@ -30,4 +31,5 @@ pub use record::Record;
 pub use routes::Routes;
 pub use session::{SessionFields, nested};
 pub use state::Transaction;
+pub use story::{Fate, Story, Told};
 pub use unseen::Unseen;

@@ -9,7 +9,7 @@
 //! [`Pipeline::exchange`] is the whole line; a body that no handler sees streams past it.
 //! Nothing here returns an error: whatever happens, there is a reply.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{StatusCode, header};
@@ -29,6 +29,7 @@ use super::line::{Upstreams, announce};
 use super::ports::{BodySource, Exchange, Interim, Sending, UpstreamError};
 use super::queued::Job;
 use super::respond::{ErrorFormat, Refusal};
+use super::story::Chronicler;
 use super::unseen::Reason;
 use super::{Outcome, Transaction};
 
@@ -66,6 +67,8 @@ pub struct Pipeline {
     upstreams: Arc<Upstreams>,
     calls: Arc<Calls>,
     settings: Settings,
+    /// Who listens to stories.
+    chronicler: OnceLock<Arc<dyn Chronicler>>,
 }
 
 /// What becomes of a transaction after its request phase.
@@ -92,7 +95,22 @@ impl Pipeline {
             upstreams,
             calls,
             settings,
+            chronicler: OnceLock::new(),
         }
+    }
+
+    /// Lets somebody listen to what transactions have to tell of their handlers. The first
+    /// one stays.
+    pub fn tell(&self, chronicler: Arc<dyn Chronicler>) {
+        // Called once, where everything is connected.
+        let _ = self.chronicler.set(chronicler);
+    }
+
+    /// Who listens at present.
+    pub(super) fn chronicler(&self) -> Option<&Arc<dyn Chronicler>> {
+        self.chronicler
+            .get()
+            .filter(|chronicler| chronicler.listens())
     }
 
     /// What it obeys.
@@ -107,6 +125,9 @@ impl Pipeline {
         client: Box<dyn BodySource + 'a>,
         interim: &mut dyn Interim,
     ) -> Reply<'a> {
+        if self.chronicler().is_some() {
+            tx.be_listened_to();
+        }
         let mut client = Resumed::new(client);
         let coded = match self.read_request(tx, &mut client, interim).await {
             Ok(coded) => coded,
@@ -175,6 +196,7 @@ impl Pipeline {
 
     /// Runs the response handlers on a response whose body was read or stays unseen.
     async fn run_response_handlers(&self, tx: &mut Transaction, response: Response) -> Response {
+        tx.enter_with(response.status);
         let has_body = self.body_is_seen(tx, &response);
         let steps = tx.response_steps(response.status, |planned| {
             has_body || !planned.facts.sees_body
@@ -241,6 +263,7 @@ impl Pipeline {
     /// Runs those error and `post_process` handlers that haven't run yet, once. If one
     /// throws, its rejection is the response and no more run.
     async fn begin_anew(&self, tx: &mut Transaction, response: Response) -> Response {
+        tx.enter_with(response.status);
         let has_body = self.is_json(&response);
         let steps = tx.response_steps(response.status, |planned| {
             has_body || !planned.facts.sees_body

@@ -6,7 +6,7 @@ use std::time::Instant;
 use http::StatusCode;
 
 use crate::generation::{Generation, Plan, Planned, Step};
-use crate::handler::Call;
+use crate::handler::{Call, Times};
 use crate::message::{Request, Response};
 
 use super::{Outcome, Unseen};
@@ -33,6 +33,10 @@ pub struct Transaction {
     pub(super) begun: Vec<usize>,
     /// The response as handlers left it, kept for queued ones.
     pub(super) left: Option<Response>,
+    /// What applied when it began, where somebody listens to its story.
+    pub(super) planned: Option<Box<Plan>>,
+    /// The statuses that the response phase began with, where somebody listens.
+    pub(super) entered_with: Vec<StatusCode>,
     /// An answer that was returned as a value: nothing runs after it.
     pub(super) is_final: bool,
 }
@@ -50,6 +54,8 @@ impl Transaction {
             sent: None,
             begun: Vec::new(),
             left: None,
+            planned: None,
+            entered_with: Vec::new(),
             is_final: false,
         }
     }
@@ -62,6 +68,21 @@ impl Transaction {
     /// The call, for those who fill it in before a phase.
     pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// Notes what its story will need.
+    pub(super) fn be_listened_to(&mut self) {
+        if self.planned.is_none() {
+            self.planned = Some(Box::new(self.plan.clone()));
+            self.call.kept.times = Times::wanted();
+        }
+    }
+
+    /// Notes the status that the response phase begins with.
+    pub(super) fn enter_with(&mut self, status: StatusCode) {
+        if self.planned.is_some() {
+            self.entered_with.push(status);
+        }
     }
 
     /// Keeps what the client gets, before it is encoded, for the queued handlers.

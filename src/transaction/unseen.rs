@@ -34,6 +34,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons, in the order in which they are told.
+    pub const ALL: [Self; 9] = [
+        Self::TooLarge,
+        Self::UnknownCoding,
+        Self::Corrupt,
+        Self::NotText,
+        Self::NotJson,
+        Self::OtherType,
+        Self::EventStream,
+        Self::LeftOut,
+        Self::Upgrade,
+    ];
+
     /// Its name in logs and metrics.
     pub fn label(self) -> &'static str {
         match self {

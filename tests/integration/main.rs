@@ -27,4 +27,5 @@ mod start;
 mod stream;
 mod support;
 mod system;
+mod transactions;
 mod vocabularies;
