@@ -39,9 +39,13 @@ impl Field {
             return;
         }
         let mut starts_word = true;
-        for &byte in self.name.as_str().as_bytes() {
-            out.put_u8(title_case(byte, starts_word));
-            starts_word = byte == b'-';
+        for part in self.name.as_str().as_bytes().chunks(32) {
+            let mut usual = [0; 32];
+            for (place, &byte) in usual.iter_mut().zip(part) {
+                *place = title_case(byte, starts_word);
+                starts_word = byte == b'-';
+            }
+            out.put_slice(&usual[..part.len()]);
         }
     }
 
@@ -203,6 +207,11 @@ impl Fields {
         self.list.iter().map(pair).eq(other.list.iter().map(pair))
     }
 
+    /// Takes away what doesn't pass on with the message: this is no edit.
+    pub fn retain(&mut self, mut keeps: impl FnMut(&HeaderName) -> bool) {
+        self.list.retain(|field| keeps(&field.name));
+    }
+
     /// The names that were written or removed since the message was received, each once.
     pub fn edits(&self) -> &[HeaderName] {
         &self.edits
@@ -211,6 +220,24 @@ impl Fields {
     /// Takes the fields as they are for the ones received.
     pub fn forget_edits(&mut self) {
         self.edits.clear();
+    }
+
+    /// Gives `name` one value as [`insert`](Self::insert) does, in a message that goes on
+    /// to the next connection: this is no edit.
+    pub fn replace(&mut self, field: Field) {
+        let mut places = self
+            .list
+            .iter_mut()
+            .filter(|known| known.name == field.name);
+        let Some(first) = places.next() else {
+            return self.list.push(field);
+        };
+        first.value = field.value;
+        if places.next().is_some() {
+            let mut seen = false;
+            self.list
+                .retain(|known| known.name != field.name || !std::mem::replace(&mut seen, true));
+        }
     }
 
     fn mark(&mut self, name: &HeaderName) {

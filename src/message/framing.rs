@@ -89,15 +89,7 @@ pub fn is_ours(name: &str) -> bool {
 /// Removes the fields that belong to one connection. Those that frame the message stay.
 pub fn strip_hop_by_hop(fields: &mut Fields) {
     let hop_by_hop = HopByHop::of(fields);
-    let gone: Vec<HeaderName> = fields
-        .iter()
-        .map(super::Field::name)
-        .filter(|name| hop_by_hop.covers(name))
-        .cloned()
-        .collect();
-    for name in gone {
-        fields.remove(name);
-    }
+    fields.retain(|name| !hop_by_hop.covers(name));
 }
 
 /// Whether the fields ask to leave HTTP for the websocket protocol. Other upgrades

@@ -243,7 +243,7 @@ fn host(request: &Request) -> String {
 /// Tells the upstream of a request's way here.
 pub(super) fn announce(way: &Way<'_>, fields: &mut Fields) {
     for field in forwarded::announce(way, fields) {
-        fields.insert(field.name(), field.value().clone());
+        fields.replace(field);
     }
 }
 

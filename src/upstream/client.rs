@@ -149,7 +149,8 @@ impl Pool {
             {
                 return Ok(Connection::new(stream, address, true));
             }
-            match self.connector.new_stream(&address).await {
+            // In a box, since it is large and rare: whoever holds it would be copied with it.
+            match Box::pin(self.connector.new_stream(&address)).await {
                 Ok(stream) => return Ok(Connection::new(stream, address, false)),
                 Err(error) => {
                     peer.pass_over();
