@@ -11,6 +11,7 @@ mod clients;
 mod coded_calls;
 mod demo;
 mod host_calls;
+mod hostile;
 mod json_texts;
 mod life;
 mod limits;

@@ -1,0 +1,4 @@
+// @match /code-function
+// Nor by a constructor.
+// expect 500 error
+new Function('while (true) {}')();

@@ -1,0 +1,4 @@
+// @match /field-name
+// A name that is none.
+// expect 500 error
+req.headers['X Evil:'] = 'a';

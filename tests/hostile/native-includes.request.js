@@ -1,0 +1,4 @@
+// @match /native-includes
+// A native that walks a huge length and is never interrupted.
+// expect 500 error | 500 memory limit | 500 time limit
+Array.prototype.includes.call({ length: 2 ** 53 - 1 }, 1);

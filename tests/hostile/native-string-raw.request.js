@@ -1,0 +1,4 @@
+// @match /native-string-raw
+// A native that walks a huge length and is never interrupted.
+// expect 500 error | 500 memory limit | 500 time limit
+String.raw({ raw: { length: 2 ** 53 - 1 } });

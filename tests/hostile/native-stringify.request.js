@@ -1,0 +1,4 @@
+// @match /native-stringify
+// A native that walks a huge length and is never interrupted.
+// expect 500 error | 500 memory limit | 500 time limit
+JSON.stringify(new Array(2 ** 32 - 1));

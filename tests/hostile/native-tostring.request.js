@@ -1,0 +1,4 @@
+// @match /native-tostring
+// A native that walks a huge length and is never interrupted.
+// expect 500 error | 500 memory limit | 500 time limit
+String(new Array(2 ** 32 - 1));

@@ -1,0 +1,4 @@
+// @match /promise-never
+// Waits for what nothing will settle.
+// expect 500 error
+await new Promise(() => {});

@@ -1,0 +1,4 @@
+// @match /throw-number
+// No error.
+// expect 500 threw
+throw 404;
