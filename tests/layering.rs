@@ -41,10 +41,11 @@ const IMPORTS: [(&str, &str); 19] = [
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 11] = [
+const OWNERS: [(&str, &str); 12] = [
     ("rquickjs", "engine"),
     ("oxc_*", "engine"),
     ("pingora*", "upstream"),
+    ("libc", "engine"),
     ("notify", "scripts"),
     ("arc_swap", "generation"),
     ("flate2", "message"),

@@ -16,6 +16,7 @@ const LIMITS: Limits = Limits {
     handler_time: Duration::from_secs(60),
     memory: 64 << 20,
     text: 64 << 20,
+    stuck: 4,
 };
 
 /// Reads, declares and compiles the script set in `directory`.

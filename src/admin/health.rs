@@ -1,5 +1,7 @@
 //! Whether the sidecar lives, is ready, has started.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use tokio::sync::watch;
@@ -20,8 +22,14 @@ pub type Lifecycle = watch::Receiver<Stage>;
 
 type Answer = (StatusCode, String);
 
-pub(super) async fn live() -> &'static str {
-    "ok\n"
+/// Tells whoever asks why the process isn't sound, where it isn't.
+pub type Unsound = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
+pub(super) async fn live(State(view): State<View>) -> Answer {
+    match (view.unsound)() {
+        Some(reason) => not_yet(&reason),
+        None => (StatusCode::OK, "ok\n".to_owned()),
+    }
 }
 
 pub(super) async fn ready(State(view): State<View>) -> Answer {

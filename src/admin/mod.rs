@@ -3,7 +3,7 @@
 //! Status, read-only, no secrets:
 //!
 //! ```text
-//! GET /livez      200 while the process is alive
+//! GET /livez      200 while the process is sound, 503 where only a new one helps
 //! GET /readyz     200 while a generation is live and the process isn't draining, else 503
 //! GET /startupz   200 once the first generation was loaded, else 503
 //! GET /version    the program's version
@@ -46,7 +46,7 @@ use crate::scripts::Reloads;
 use crate::telemetry::Ring;
 
 pub use guard::Access;
-pub use health::{Lifecycle, Stage};
+pub use health::{Lifecycle, Stage, Unsound};
 
 /// What both listeners look at.
 #[derive(Clone)]
@@ -65,6 +65,8 @@ pub struct View {
     pub reloads: Reloads,
     /// How far the process is between its start and its end.
     pub lifecycle: Lifecycle,
+    /// Why a supervisor should start the process anew; `None` while it is sound.
+    pub unsound: Unsound,
 }
 
 /// The status listener's routes.

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use crate::admin::{self, Access, Stage, View};
 use crate::config::{self, Config, ErrorBody, LogFormat, Serving};
 use crate::demo;
-use crate::engine::{Engine, HostSettings, Limits};
+use crate::engine::{Engine, HostSettings, Limits, Stuck, THREAD_STACK};
 use crate::generation::Generations;
 use crate::handler::{Case, Diagnostic, Secrets, Service, Services};
 use crate::message::head;
@@ -40,9 +40,6 @@ use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
 pub use load::{Loaded, load};
-
-/// The stack of a thread that runs handlers: several times what an isolate may use of it.
-const THREAD_STACK: usize = 4 * 1024 * 1024;
 
 /// How long admin and status requests may take to finish at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -152,6 +149,7 @@ pub(crate) fn engine(config: &Config, secrets: Secrets) -> Engine {
         handler_time: config.limits.handler_time,
         memory: config.limits.handler_memory,
         text: config.limits.response_body.max(config.limits.request_body) * 4,
+        stuck: config.limits.stuck.get(),
     };
     let settings = config
         .resources
@@ -196,7 +194,9 @@ async fn serve(
     let admin = bind(serving.admin.as_ref().map(|admin| admin.listen)).await?;
 
     let generations = Arc::new(Generations::default());
-    let (reload, reloads) = reload_loop(&config, secrets(&serving), &generations);
+    let engine = engine(&config, secrets(&serving));
+    let stuck = engine.stuck();
+    let (reload, reloads) = reload_loop(&config, engine, &generations);
     let reading = tokio::spawn(reload.run());
     if config.require_handlers {
         wait_for_handlers(&reloads).await?;
@@ -233,6 +233,7 @@ async fn serve(
         queue: Arc::clone(&queue),
         reloads: reloads.clone(),
         lifecycle,
+        unsound: Arc::new(move || unsound(&stuck)),
     };
     let operators = operators(&serving, view, status, admin, &ended)?;
     announce(&bound);
@@ -303,7 +304,7 @@ fn secrets(serving: &Serving) -> Secrets {
 /// The loop that reads the script directory and publishes what it finds.
 fn reload_loop(
     config: &Config,
-    secrets: Secrets,
+    engine: Engine,
     generations: &Arc<Generations>,
 ) -> (ReloadLoop<Loader>, Reloads) {
     let settings = scripts::Settings {
@@ -313,11 +314,7 @@ fn reload_loop(
         allow_empty: config.scripts.allow_empty,
         commit: config.scripts.commit.clone(),
     };
-    let (engine, services, generations) = (
-        engine(config, secrets),
-        services(config),
-        Arc::clone(generations),
-    );
+    let (services, generations) = (services(config), Arc::clone(generations));
     let loader = move |snapshot: Snapshot| {
         let Loaded {
             generation,
@@ -335,6 +332,14 @@ fn reload_loop(
         Ok(())
     };
     ReloadLoop::new(settings, Box::new(loader))
+}
+
+/// Why only a new process helps, where that is so.
+fn unsound(stuck: &Stuck) -> Option<String> {
+    stuck.is_full().then(|| {
+        let count = stuck.count();
+        format!("{count} threads are stuck in handlers that can't be stopped")
+    })
 }
 
 async fn wait_for_handlers(reloads: &Reloads) -> Result<(), AppError> {

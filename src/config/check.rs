@@ -30,6 +30,8 @@ const MOST_KEPT: usize = 10_000;
 
 /// The most tries of a queued handler.
 const MOST_TRIES: usize = 100;
+/// More threads that only burn what others leave over help nobody.
+const MOST_STUCK: usize = 256;
 
 /// The largest body handlers can be given: a document's index counts in 32 bits.
 const LARGEST_BODY: u64 = 2 * GIB;
@@ -151,6 +153,7 @@ fn limits(reader: &mut Reader) -> Limits {
     let limits = Limits {
         handler_time: reader.or("limits.handler_time", "50ms", time),
         handler_memory: reader.or("limits.handler_memory", "64MiB", units::size(MIB, 4 * GIB)),
+        stuck: reader.or("limits.stuck", "4", value::count(MOST_STUCK)),
         transaction_time: reader.or("limits.transaction_time", "30s", time),
         request_body: reader.or("limits.request_body", "8MiB", units::size(1, LARGEST_BODY)),
         response_body: reader.or("limits.response_body", "8MiB", units::size(1, LARGEST_BODY)),

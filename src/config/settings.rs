@@ -78,6 +78,8 @@ pub struct Limits {
     pub handler_time: Duration,
     /// Heap of one isolate.
     pub handler_memory: usize,
+    /// With how many threads in handlers that can't be stopped the process is still sound.
+    pub stuck: NonZeroUsize,
     /// From a request's head to its response's last byte, for transactions with handlers.
     pub transaction_time: Duration,
     /// Decoded request body that handlers see.

@@ -8,6 +8,7 @@ use crate::generation::{Compile, Compiled, Facts, Module};
 use crate::handler::{BodyPlan, Declared, Diagnostic};
 
 use super::analysis::{Analysis, Note, analyse, analyse_module};
+use super::habit::Habit;
 use super::imports::{self, Imported};
 use super::isolate;
 use super::library::{self, Library, MODULE_HEAD};
@@ -84,6 +85,7 @@ impl Compile for Engine {
             host: Arc::clone(&self.host),
             permits: Arc::clone(&self.permits),
             store: Arc::clone(&self.store),
+            aside: Arc::clone(&self.aside),
         };
         Ok(Compiled {
             program: Box::new(Pool::new(Arc::new(code)).warmed()),
@@ -206,6 +208,7 @@ fn entry(handler: &Declared, script: Script, sees_body: bool) -> Entry {
         timeout: handler.timeout,
         on_error: handler.on_error,
         sees_body,
+        habit: Habit::new(),
     }
 }
 

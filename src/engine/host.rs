@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use crate::handler::Secrets;
 use crate::handler::host::{Caller, Destination, HostError, HostRequest, HostResponse};
 
-use super::limits::Clock;
+use super::clock::Clock;
 use super::scope::{Scope, header_value};
 use super::web;
 

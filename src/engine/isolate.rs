@@ -15,7 +15,9 @@ use crate::generation::Step;
 use crate::handler::host::Host;
 use crate::handler::{Call, Kind, Phase, Verdict};
 
-use super::limits::{Clock, STACK};
+use super::clock::{Clock, Place};
+use super::habit::Pace;
+use super::limits::STACK;
 use super::realm::{self, Realm};
 use super::scope::{Answer, Body, Scope, State};
 use super::thrown::{self, Thrown};
@@ -110,8 +112,26 @@ impl Isolate {
         })
     }
 
+    /// The time of what runs on it.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the handlers of all these steps were compiled here, for a run.
+    pub(super) fn has_run(&self, steps: &[Step]) -> bool {
+        let mut steps = steps.iter();
+        steps.all(|step| self.handlers[step.handler].is_some())
+    }
+
     /// Runs steps until one decides. Tells whether the isolate may be used again.
-    pub(super) fn run(&mut self, call: Call, steps: &[Step], host: &Arc<dyn Host>) -> (Run, bool) {
+    pub(super) fn run(
+        &mut self,
+        place: Place,
+        call: Call,
+        steps: &[Step],
+        host: &Arc<dyn Host>,
+    ) -> (Run, bool) {
+        self.clock.enter(place);
         let first = steps.first().expect("a run has steps");
         let phase = first.kind.phase();
         let body = match phase {
@@ -145,6 +165,7 @@ impl Isolate {
             (ran, call, body.edit())
         });
         apply(&mut call, phase, edit);
+        self.clock.leave();
         (Run { call, begun, end }, !is_spoiled && self.is_well())
     }
 
@@ -164,6 +185,7 @@ impl Isolate {
                 Some(_) | None => self.run_step(ctx, step),
             };
             self.note_time(step, timer);
+            self.note_pace(step);
             let thrown = match ran {
                 Ok(None) if !self.scope.with(|state| state.stops) => continue,
                 Ok(verdict) => {
@@ -176,7 +198,7 @@ impl Isolate {
                 }
                 Err(thrown) => thrown,
             };
-            report(&thrown, &self.scope, &self.code);
+            self.report(&thrown);
             let is_spoiled = thrown.spoils_isolate;
             let Some(before) = checkpoint.filter(|_| self.may_fail(step)) else {
                 return (
@@ -242,6 +264,27 @@ impl Isolate {
                 &self.code.places,
             ))
         })
+    }
+
+    /// Takes note of how long a handler took: the next one may run elsewhere.
+    fn note_pace(&self, step: &Step) {
+        let pace = if self.clock.has_stopped() {
+            Pace::Stopped
+        } else {
+            Pace::Took(self.clock.used())
+        };
+        self.code.scripts[step.handler].habit.note(pace);
+    }
+
+    /// Tells the log of a failure, unless that was done when the handler was given up.
+    fn report(&self, thrown: &Thrown) {
+        if self.clock.is_given_up() {
+            return;
+        }
+        self.scope.with(|state| {
+            let file = &self.code.scripts[state.handler].script.file;
+            thrown::report(thrown, file, &state.call.id);
+        });
     }
 
     fn begin(&self, step: &Step) {
@@ -332,13 +375,20 @@ impl Isolate {
             return known.clone().restore(ctx);
         }
         let script = &self.code.scripts[handler].script;
-        let compiled = compile(ctx, &script.file, &script.text)?;
+        // A long text takes long, and the handler isn't to blame.
+        self.clock
+            .suspend(self.scope.with(|state| state.call.deadline));
+        let compiled = compile(ctx, &script.file, &script.text);
+        self.clock.resume();
+        let compiled = compiled?;
         self.handlers[handler] = Some(Persistent::save(ctx, compiled.clone()));
         Ok(compiled)
     }
 
     /// Ends the phase: what handlers kept, and the body where it was changed.
     fn finish(&self, ctx: &Ctx<'_>) -> Result<(), Box<Thrown>> {
+        let deadline = self.scope.with(|state| state.call.deadline);
+        self.clock.arm_end(self.code.limits.handler_time, deadline);
         let leave = || -> rquickjs::Result<()> {
             self.realm.leave.clone().restore(ctx)?.call::<_, ()>(())?;
             match self.scope.with(|state| state.phase) {
@@ -356,7 +406,7 @@ impl Isolate {
             let mut thrown =
                 thrown::explain(ctx, &self.scope, &self.clock, &describe, &self.code.places);
             thrown.spoils_isolate = true;
-            report(&thrown, &self.scope, &self.code);
+            self.report(&thrown);
             Box::new(thrown)
         })
     }
@@ -406,32 +456,12 @@ impl Isolate {
 
     /// Whether nothing is left over that could reach into the next transaction.
     fn is_well(&self) -> bool {
-        !self.runtime.is_job_pending() && !self.clock.has_stopped()
+        !self.runtime.is_job_pending() && !self.clock.has_stopped() && !self.clock.is_given_up()
     }
 }
 
 fn reject(thrown: Thrown) -> Verdict {
     Verdict::Reject(thrown.rejection)
-}
-
-/// Tells the log of a failure, with everything its author needs.
-fn report(thrown: &Thrown, scope: &Scope, code: &Code) {
-    let Some(failure) = &thrown.failure else {
-        return;
-    };
-    scope.with(|state| {
-        let file = &*code.scripts[state.handler].script.file;
-        let transaction = &state.call.id;
-        // Where no frame of the script is left, its file at least.
-        let place = failure.place.as_ref();
-        let (file, line, column) = place.map_or((file, 1, 1), |place| {
-            (place.file.as_str(), place.line, place.column)
-        });
-        tracing::error!(
-            %transaction, handler = %failure.handler, cause = %failure.cause, file, line, column,
-            error = %failure.message, stack = %failure.stack, "handler failed"
-        );
-    });
 }
 
 /// Compiles a wrapped text to its function, without running any of it.

@@ -4,7 +4,8 @@
 //! Engine ──compile──▶ Code (texts, checked)      one a generation
 //!                       │
 //!                     Pool ── check out ──▶ Isolate ── enter ──▶ Scope (the call)
-//!                       ▲                      │  handlers run, one after the other
+//!                       ▲                      │  handlers run, one after the other,
+//!                       │                      │  on the worker or aside
 //!                       └──── check in ────────┘  or dropped, where it can't be trusted
 //! ```
 //!
@@ -13,7 +14,10 @@
 //! transactions, one phase at a time.
 
 mod analysis;
+mod aside;
+mod clock;
 mod compile;
+mod habit;
 mod host;
 mod imports;
 mod isolate;
@@ -37,12 +41,15 @@ use tokio::sync::Semaphore;
 
 use crate::handler::{EventName, HandlerName, OnError, Store};
 
+pub use aside::Stuck;
 pub use host::HostSettings;
-pub use limits::Limits;
+pub use limits::{Limits, THREAD_STACK};
 
+use aside::Aside;
+use clock::Clock;
+use habit::Habit;
 use host::HostCalls;
 use library::Library;
-use limits::Clock;
 use script::{Places, Script};
 
 /// Compiles script sets.
@@ -51,6 +58,7 @@ pub struct Engine {
     host: Arc<HostSettings>,
     permits: Arc<Semaphore>,
     store: Arc<dyn Store>,
+    aside: Arc<Aside>,
 }
 
 impl Engine {
@@ -61,7 +69,13 @@ impl Engine {
             host: Arc::new(host),
             permits: HostCalls::permits(),
             store,
+            aside: Aside::new(limits.stuck),
         }
+    }
+
+    /// The threads that are in handlers which can't be stopped, of any generation.
+    pub fn stuck(&self) -> Stuck {
+        self.aside.stuck().clone()
     }
 }
 
@@ -74,6 +88,7 @@ struct Code {
     host: Arc<HostSettings>,
     permits: Arc<Semaphore>,
     store: Arc<dyn Store>,
+    aside: Arc<Aside>,
 }
 
 /// One handler of a script set.
@@ -85,6 +100,7 @@ struct Entry {
     timeout: Option<Duration>,
     on_error: OnError,
     sees_body: bool,
+    habit: Habit,
 }
 
 impl Code {

@@ -1,17 +1,33 @@
-//! The isolates of one generation: checked out for a phase, checked in when they are well.
+//! Where handlers run, and on which isolate of their generation.
+//!
+//! ```text
+//! every handler of the phase is known to be quick, the bodies are small,
+//! an isolate waits that has run them all ─────────────▶ on the worker
+//! otherwise ──────────────────────────────────────────▶ aside, on a thread of their own
+//! one got stuck before, and too many threads are ─────▶ 503
+//! ```
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::generation::{Program, Ran, Step};
 use crate::handler::host::Host;
-use crate::handler::{Call, Content, Fault, Message, Rejection, Verdict};
+use crate::handler::{Call, Cause, Content, Fault, Message, Rejection, Verdict};
+use crate::message::Body;
 
 use super::Code;
+use super::aside::{Errand, Rank};
+use super::clock::{Clock, Place};
+use super::habit::Pace;
 use super::isolate::{End, Isolate};
+use super::thrown;
 
 /// How many isolates of one generation may be in use at once. Each belongs to a thread
 /// that runs a handler or waits for a host call.
@@ -21,62 +37,152 @@ const AT_ONCE: usize = 512;
 /// calls builds many, each of which holds some 200 KiB.
 const IDLE: usize = 64;
 
+/// The largest body, in bytes, that is opened or written on a worker.
+const SMALL: usize = 64 * 1024;
+
 /// A compiled script set and its isolates.
 pub(super) struct Pool {
-    code: Arc<Code>,
-    idle: Mutex<Vec<Isolate>>,
-    in_use: AtomicUsize,
+    isolates: Arc<Isolates>,
 }
 
 impl Pool {
     pub(super) fn new(code: Arc<Code>) -> Self {
         Self {
-            code,
-            idle: Mutex::new(Vec::new()),
-            in_use: AtomicUsize::new(0),
+            isolates: Arc::new(Isolates {
+                code,
+                idle: Mutex::new(Vec::new()),
+                in_use: AtomicUsize::new(0),
+            }),
         }
     }
 
     /// Builds an isolate before the first transaction needs one.
     pub(super) fn warmed(self) -> Self {
-        if let Some(isolate) = self.check_out() {
-            self.check_in(isolate, true);
+        if let Some(isolate) = self.isolates.check_out(&[], Rank::Usual) {
+            self.isolates.check_in(isolate, true);
         }
         self
     }
 
-    fn run_steps(&self, mut call: Call, steps: &[Step], host: &Arc<dyn Host>) -> Ran {
-        let mut begun = 0;
-        while begun < steps.len() {
-            let Some(mut isolate) = self.check_out() else {
-                return Ran {
+    /// An isolate for steps that may run on the worker.
+    fn for_the_worker(&self, call: &Call, steps: &[Step]) -> Option<Isolate> {
+        let scripts = &self.isolates.code.scripts;
+        let are_quick = steps
+            .iter()
+            .all(|step| scripts[step.handler].habit.is_quick());
+        if !are_quick || !is_small(&call.request.body) || !is_small(&call.response.body) {
+            return None;
+        }
+        self.isolates.warm(steps)
+    }
+
+    /// Whether a step is of a handler that nobody can afford any more.
+    fn is_given_up(&self, steps: &[Step]) -> bool {
+        let code = &self.isolates.code;
+        code.aside.stuck().is_full()
+            && steps
+                .iter()
+                .any(|step| code.scripts[step.handler].habit.has_stuck())
+    }
+
+    async fn run_aside(&self, call: Call, steps: Vec<Step>, host: &Arc<dyn Host>) -> Ran {
+        let scripts = &self.isolates.code.scripts;
+        let come_last = steps
+            .iter()
+            .any(|step| scripts[step.handler].habit.comes_last());
+        let rank = if come_last { Rank::Last } else { Rank::Usual };
+        let (reply, answer) = oneshot::channel();
+        let spare = call.clone();
+        let phase = RunAside {
+            isolates: Arc::clone(&self.isolates),
+            steps,
+            rank,
+            host: Arc::clone(host),
+            runtime: Handle::current(),
+            at: Mutex::default(),
+            call: Mutex::new(Some(call)),
+            answer: Mutex::new(Some((spare.clone(), reply))),
+        };
+        if let Err(error) = self.isolates.code.aside.start(Box::new(phase), rank) {
+            tracing::error!(%error, "no thread for handlers could be had");
+            return rejected(spare, no_room(), 0);
+        }
+        // The thread or the watch answers, whatever happens; only the end of the process doesn't.
+        answer
+            .await
+            .unwrap_or_else(|_| rejected(spare, no_room(), 0))
+    }
+}
+
+impl Program for Pool {
+    fn run<'a>(
+        &'a self,
+        call: Call,
+        steps: Vec<Step>,
+        host: &'a Arc<dyn Host>,
+    ) -> BoxFuture<'a, Ran> {
+        Box::pin(async move {
+            if let Some(isolate) = self.for_the_worker(&call, &steps) {
+                let told = |_: &Clock, _| ();
+                let first = Some(isolate);
+                return self.isolates.run_steps(
+                    first,
+                    (Place::Worker, Rank::Usual),
                     call,
-                    verdict: Verdict::Reject(no_room()),
-                    begun,
-                };
+                    &steps,
+                    host,
+                    told,
+                );
+            }
+            if self.is_given_up(&steps) {
+                return rejected(call, no_room(), 0);
+            }
+            self.run_aside(call, steps, host).await
+        })
+    }
+}
+
+/// The isolates of one generation: checked out for a phase, checked in when they are well.
+struct Isolates {
+    code: Arc<Code>,
+    idle: Mutex<Vec<Isolate>>,
+    in_use: AtomicUsize,
+}
+
+impl Isolates {
+    /// Runs steps until one decides, on `first` and, where that is spoiled, on others. `told`
+    /// hears the clock of each, and how many steps had begun before.
+    fn run_steps(
+        &self,
+        first: Option<Isolate>,
+        (place, rank): (Place, Rank),
+        mut call: Call,
+        steps: &[Step],
+        host: &Arc<dyn Host>,
+        told: impl Fn(&Clock, usize),
+    ) -> Ran {
+        let mut begun = 0;
+        let mut next = first;
+        while begun < steps.len() {
+            let rest = &steps[begun..];
+            let Some(mut isolate) = next.take().or_else(|| self.check_out(rest, rank)) else {
+                return rejected(call, no_room(), begun);
             };
-            let (run, is_well) = isolate.run(call, &steps[begun..], host);
+            told(isolate.clock(), begun);
+            let (run, is_well) = isolate.run(place, call, rest, host);
             self.check_in(isolate, is_well);
             call = run.call;
             begun += run.begun;
-            match run.end {
-                End::Decided(verdict) => {
-                    return Ran {
-                        call,
-                        verdict,
-                        begun,
-                    };
-                }
-                End::Unreadable(reason) => {
-                    let verdict = Verdict::Unreadable(reason);
-                    return Ran {
-                        call,
-                        verdict,
-                        begun,
-                    };
-                }
-                End::Skipped => {}
-            }
+            let verdict = match run.end {
+                End::Decided(verdict) => verdict,
+                End::Unreadable(reason) => Verdict::Unreadable(reason),
+                End::Skipped => continue,
+            };
+            return Ran {
+                call,
+                verdict,
+                begun,
+            };
         }
         Ran {
             call,
@@ -85,19 +191,30 @@ impl Pool {
         }
     }
 
+    /// An idle isolate that has run all these handlers before.
+    fn warm(&self, steps: &[Step]) -> Option<Isolate> {
+        let isolate = take_warm(&mut self.idle(), steps)?;
+        // There are fewer workers than there may be isolates.
+        self.in_use.fetch_add(1, Ordering::Relaxed);
+        Some(isolate)
+    }
+
     /// An idle isolate or a new one; `None` where too many are in use or none can be built.
-    fn check_out(&self) -> Option<Isolate> {
+    fn check_out(&self, steps: &[Step], rank: Rank) -> Option<Isolate> {
         if self.in_use.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
             self.in_use.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        if idle.is_some() {
-            return idle;
+        let mut idle = self.idle();
+        let found = take_warm(&mut idle, steps).or_else(|| match rank {
+            // The one that was unused for longest: others have their handlers on the rest.
+            Rank::Usual if !idle.is_empty() => Some(idle.remove(0)),
+            // It may be spoiled, which is to cost nobody else a warm one.
+            Rank::Usual | Rank::Last => None,
+        });
+        drop(idle);
+        if found.is_some() {
+            return found;
         }
         match Isolate::new(Arc::clone(&self.code)) {
             Ok(isolate) => Some(isolate),
@@ -111,30 +228,145 @@ impl Pool {
 
     fn check_in(&self, isolate: Isolate, is_well: bool) {
         self.in_use.fetch_sub(1, Ordering::Relaxed);
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle();
         if is_well && idle.len() < IDLE {
             idle.push(isolate);
         }
     }
-}
 
-impl Program for Pool {
-    fn run<'a>(
-        &'a self,
-        call: Call,
-        steps: Vec<Step>,
-        host: &'a Arc<dyn Host>,
-    ) -> BoxFuture<'a, Ran> {
-        // A worker that runs a handler polls no sockets, and the others may sleep while it was
-        // the one that did: it gives its place to another thread first.
-        Box::pin(async move { tokio::task::block_in_place(|| self.run_steps(call, &steps, host)) })
+    fn idle(&self) -> MutexGuard<'_, Vec<Isolate>> {
+        lock(&self.idle)
     }
 }
 
+/// One phase of one transaction on its way to a thread aside.
+struct RunAside {
+    isolates: Arc<Isolates>,
+    steps: Vec<Step>,
+    rank: Rank,
+    host: Arc<dyn Host>,
+    runtime: Handle,
+    /// The clock of the isolate it runs on, and how many steps had begun before.
+    at: Mutex<Option<(Clock, usize)>>,
+    call: Mutex<Option<Call>>,
+    /// Where the answer goes, and the call as it was, for who answers without the thread.
+    answer: Mutex<Option<(Call, oneshot::Sender<Ran>)>>,
+}
+
+impl RunAside {
+    /// Sends what `ran` makes of the call as it was, unless somebody has answered.
+    fn answer(&self, ran: impl FnOnce(Call) -> Ran) {
+        let answer = lock(&self.answer).take();
+        if let Some((call, reply)) = answer {
+            // Where nobody waits any more the client has gone.
+            let _ = reply.send(ran(call));
+        }
+    }
+
+    /// The clock that counts now, and how many steps have begun; `None` before the first.
+    fn reached(&self) -> Option<(Clock, usize)> {
+        let (clock, before) = lock(&self.at).clone()?;
+        let begun = (before + clock.begun()).clamp(1, self.steps.len());
+        Some((clock, begun))
+    }
+}
+
+impl Errand for RunAside {
+    fn run(&self) {
+        let call = lock(&self.call)
+            .take()
+            .expect("an errand is run once, and has its call until then");
+        let _entered = self.runtime.enter();
+        let told = |clock: &Clock, begun| *lock(&self.at) = Some((clock.clone(), begun));
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            self.isolates.run_steps(
+                None,
+                (Place::Aside, self.rank),
+                call,
+                &self.steps,
+                &self.host,
+                told,
+            )
+        }));
+        let begun = self.steps.len();
+        self.answer(|call| ran.unwrap_or_else(|_| rejected(call, failed(), begun)));
+    }
+
+    fn has_overrun(&self, by: Duration) -> bool {
+        let at = lock(&self.at);
+        at.as_ref().is_some_and(|(clock, _)| clock.has_overrun(by))
+    }
+
+    fn answer_without(&self) {
+        let Some((clock, begun)) = self.reached() else {
+            return;
+        };
+        let handler = self.steps[begun - 1].handler;
+        self.answer(|call| {
+            clock.give_up();
+            let code = &self.isolates.code;
+            code.scripts[handler].habit.note(Pace::Stopped);
+            let thrown = thrown::spoiled(
+                code.name(handler),
+                Cause::Time,
+                "it ran longer than its limit, and didn't stop when told to",
+                String::new(),
+            );
+            thrown::report(&thrown, &code.scripts[handler].script.file, &call.id);
+            rejected(call, thrown.rejection, begun)
+        });
+    }
+
+    fn is_stuck(&self, stuck: usize) {
+        let Some((_, begun)) = self.reached() else {
+            return;
+        };
+        let code = &self.isolates.code;
+        let handler = self.steps[begun - 1].handler;
+        code.scripts[handler].habit.note(Pace::Stuck);
+        tracing::error!(
+            handler = %code.name(handler), stuck,
+            "a thread is in a handler that can't be stopped; it goes on at the lowest priority"
+        );
+    }
+}
+
+/// The last used of those that have run all these handlers.
+fn take_warm(idle: &mut Vec<Isolate>, steps: &[Step]) -> Option<Isolate> {
+    let at = idle.iter().rposition(|isolate| isolate.has_run(steps))?;
+    Some(idle.remove(at))
+}
+
+fn is_small(body: &Body) -> bool {
+    body.bytes().is_none_or(|bytes| bytes.len() <= SMALL)
+}
+
+fn rejected(call: Call, rejection: Rejection, begun: usize) -> Ran {
+    Ran {
+        call,
+        verdict: Verdict::Reject(rejection),
+        begun,
+    }
+}
+
+/// No isolate, no thread, or none that may be wasted.
 fn no_room() -> Rejection {
     Rejection {
         status: StatusCode::SERVICE_UNAVAILABLE,
         content: Content::Message(Message::default()),
         fault: Fault::Sidecar,
     }
+}
+
+/// A mistake of ours.
+fn failed() -> Rejection {
+    Rejection {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        content: Content::Message(Message::default()),
+        fault: Fault::Script,
+    }
+}
+
+fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! Handlers run on calls, without a proxy around them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -36,6 +36,7 @@ const LIMITS: Limits = Limits {
     handler_time: Duration::from_millis(50),
     memory: 64 << 20,
     text: 32 << 20,
+    stuck: 4,
 };
 
 /// A host whose every resource is one row that says what was asked for.
@@ -864,24 +865,18 @@ fn what_a_script_logs_is_one_line_with_its_handler() {
     );
 }
 
-thread_local! {
-    /// What this thread has written to the log, while it listens.
-    static WRITTEN: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
-}
+/// What all threads have written to the log, while somebody listens: handlers run on others
+/// than the test's.
+static WRITTEN: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
-/// Writes log lines to the thread that listens, if it is the one that logs.
-///
-/// One subscriber for all threads: with one a thread, `tracing` may ask the wrong one
-/// whether a callsite is of interest, and remembers the answer.
-struct ToThisThread;
+/// Writes log lines to whoever listens.
+struct ToTheListener;
 
-impl std::io::Write for ToThisThread {
+impl std::io::Write for ToTheListener {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        WRITTEN.with_borrow_mut(|written| {
-            if let Some(written) = written {
-                written.extend_from_slice(bytes);
-            }
-        });
+        if let Some(written) = WRITTEN.lock().expect("nobody panics with it").as_mut() {
+            written.extend_from_slice(bytes);
+        }
         Ok(bytes.len())
     }
 
@@ -890,17 +885,20 @@ impl std::io::Write for ToThisThread {
     }
 }
 
-/// What is written to the log at info and above while `run` runs.
+/// What is written to the log at info and above while `run` runs, by other tests too.
 fn logged(run: impl FnOnce()) -> String {
     static STARTED: std::sync::Once = std::sync::Once::new();
+    static TURN: Mutex<()> = Mutex::new(());
     STARTED.call_once(|| {
         tracing_subscriber::fmt()
             .with_ansi(false)
-            .with_writer(|| ToThisThread)
+            .with_writer(|| ToTheListener)
             .init();
     });
-    WRITTEN.set(Some(Vec::new()));
+    let _turn = TURN.lock().expect("no run panics");
+    let listen = |to| std::mem::replace(&mut *WRITTEN.lock().expect("nobody panics with it"), to);
+    listen(Some(Vec::new()));
     run();
-    let written = WRITTEN.take().expect("it listens");
+    let written = listen(None).expect("it listens");
     String::from_utf8(written).expect("text")
 }

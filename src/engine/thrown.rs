@@ -6,9 +6,11 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use rquickjs::{Ctx, Function, Object, Value};
 
 use crate::document::Document;
-use crate::handler::{Cause, Content, Failure, Fault, HandlerName, Message, Place, Rejection};
+use crate::handler::{
+    Cause, Content, Failure, Fault, HandlerName, Message, Place, Rejection, TransactionId,
+};
 
-use super::limits::Clock;
+use super::clock::Clock;
 use super::scope::{Scope, header_value, written};
 use super::script::Places;
 
@@ -71,6 +73,22 @@ pub(super) fn explain<'js>(
             spoiled(handler, cause, message, stack)
         }
     }
+}
+
+/// Tells the log of a failure, with everything its author needs.
+pub(super) fn report(thrown: &Thrown, file: &str, transaction: &TransactionId) {
+    let Some(failure) = &thrown.failure else {
+        return;
+    };
+    // Where no frame of the script is left, its file at least.
+    let place = failure.place.as_ref();
+    let (file, line, column) = place.map_or((file, 1, 1), |place| {
+        (place.file.as_str(), place.line, place.column)
+    });
+    tracing::error!(
+        %transaction, handler = %failure.handler, cause = %failure.cause, file, line, column,
+        error = %failure.message, stack = %failure.stack, "handler failed"
+    );
 }
 
 /// Out of memory QuickJS throws an `InternalError` if it can build one, else an
@@ -221,7 +239,8 @@ fn hint(text: String) -> String {
     }
 }
 
-fn spoiled(handler: HandlerName, cause: Cause, message: &str, stack: String) -> Thrown {
+/// A failure after which nothing of the isolate can be trusted.
+pub(super) fn spoiled(handler: HandlerName, cause: Cause, message: &str, stack: String) -> Thrown {
     let mut thrown = failed(handler, cause, message, Places::first(&stack), stack);
     thrown.spoils_isolate = true;
     thrown

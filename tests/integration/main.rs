@@ -11,7 +11,6 @@ mod clients;
 mod coded_calls;
 mod demo;
 mod host_calls;
-mod hostile;
 mod json_texts;
 mod life;
 mod limits;

@@ -1,0 +1,388 @@
+//! Handlers on threads of their own, and the watch that answers for those that can't be stopped.
+//!
+//! ```text
+//! Program ──start──▶ a thread that waits, or a new one ──▶ the handlers run ──▶ answer
+//!                        │                                                        ▲
+//!                      watch: a handler's time has been over for a while ─────────┘
+//! ```
+//!
+//! A thread in a native that QuickJS never interrupts can't be ended. It is counted and
+//! replaced, goes on at the lowest priority, and ends with its work. One that is late for want of
+//! a processor isn't stuck: it computes next to nothing before it stops.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::limits::THREAD_STACK;
+
+/// How often the watch looks.
+const PERIOD: Duration = Duration::from_millis(15);
+
+/// What a thread may compute beyond the handler's time: QuickJS asks several times in this.
+const ASKS_WITHIN: Duration = Duration::from_millis(10);
+
+/// How long a handler that comes last may overrun before it is answered without it: it was
+/// stopped before, and may have to wait for a processor.
+const GRACE: Duration = Duration::from_millis(40);
+
+/// The same for one that was never stopped: if it computes nothing, the machine is too busy.
+const LONG_GRACE: Duration = Duration::from_secs(1);
+
+/// By how much a thread comes behind others that wants what is left over, as `nice` counts.
+const LAST: libc::c_int = 10;
+
+/// How long a thread waits for work, and the watch for something to look at.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// What runs on a thread aside.
+pub(super) trait Errand: Send + Sync {
+    /// Runs to the end and answers, unless that was done.
+    fn run(&self);
+    /// Whether its time has been over for longer than this.
+    fn has_overrun(&self, by: Duration) -> bool;
+    /// Answers in its place, unless it has answered.
+    fn answer_without(&self);
+    /// It is one of so many that can't be stopped.
+    fn is_stuck(&self, stuck: usize);
+}
+
+/// How much an errand matters to the processors. No thread can be given more than it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// As much as anything else.
+    Usual,
+    /// Less than anything else that is to be done.
+    Last,
+}
+
+/// The threads of one engine.
+pub(super) struct Aside {
+    waiting: Mutex<Vec<Waiting>>,
+    watch: Mutex<Watch>,
+    stuck: Stuck,
+}
+
+/// A thread that waits for work.
+struct Waiting {
+    id: thread::ThreadId,
+    rank: Rank,
+    door: mpsc::Sender<Arc<Run>>,
+}
+
+/// What the watch looks at.
+#[derive(Default)]
+struct Watch {
+    runs: Vec<Arc<Run>>,
+    is_on: bool,
+}
+
+/// An errand on its thread.
+struct Run {
+    errand: Box<dyn Errand>,
+    rank: Rank,
+    progress: Mutex<Progress>,
+}
+
+/// How far an errand is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// No thread has begun.
+    OnItsWay,
+    /// This thread is at it.
+    Running { thread: libc::pid_t },
+    /// Its time was over when the thread had computed for so long.
+    Late {
+        thread: libc::pid_t,
+        computed: Duration,
+    },
+    /// It hasn't noticed, though it has computed since.
+    Stuck,
+    /// The thread has left it.
+    Over,
+}
+
+/// How many threads are in handlers that were given up. Clones are the same count.
+#[derive(Debug, Clone)]
+pub struct Stuck {
+    now: Arc<AtomicUsize>,
+    most: usize,
+}
+
+impl Stuck {
+    fn new(most: usize) -> Self {
+        Self {
+            now: Arc::default(),
+            most,
+        }
+    }
+
+    /// How many there are now.
+    pub fn count(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are as many as there may be: only a new process gets rid of them.
+    pub fn is_full(&self) -> bool {
+        self.count() >= self.most
+    }
+}
+
+impl Aside {
+    /// No threads yet, of which so `many` may be stuck.
+    pub(super) fn new(many: usize) -> Arc<Self> {
+        Arc::new(Self {
+            waiting: Mutex::default(),
+            watch: Mutex::default(),
+            stuck: Stuck::new(many),
+        })
+    }
+
+    pub(super) fn stuck(&self) -> &Stuck {
+        &self.stuck
+    }
+
+    /// Runs an errand on a thread that has nothing else to do.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        errand: Box<dyn Errand>,
+        rank: Rank,
+    ) -> std::io::Result<()> {
+        let mut run = Arc::new(Run {
+            errand,
+            rank,
+            progress: Mutex::new(Progress::OnItsWay),
+        });
+        self.watch(&run)?;
+        while let Some(waiting) = self.waiting(rank) {
+            // It ends only after it has left the list: the door is open.
+            match waiting.door.send(run) {
+                Ok(()) => return Ok(()),
+                Err(refused) => run = refused.0,
+            }
+        }
+        let aside = Arc::clone(self);
+        let first = Arc::clone(&run);
+        spawn("interpose-aside", move || aside.work(first, rank)).inspect_err(|_| self.forget(&run))
+    }
+
+    /// Takes a thread of this rank from those that wait, the last one that came.
+    fn waiting(&self, rank: Rank) -> Option<Waiting> {
+        let mut waiting = lock(&self.waiting);
+        let at = waiting.iter().rposition(|it| it.rank == rank)?;
+        Some(waiting.remove(at))
+    }
+
+    /// One errand after the other, until there is none for a while or one got stuck.
+    fn work(&self, first: Arc<Run>, rank: Rank) {
+        if rank == Rank::Last {
+            come_last();
+        }
+        let (door, work) = mpsc::channel();
+        let id = thread::current().id();
+        let mut run = first;
+        loop {
+            if !self.work_at(&run) {
+                return;
+            }
+            drop(run);
+            let door = door.clone();
+            lock(&self.waiting).push(Waiting { id, rank, door });
+            run = match work.recv_timeout(KEPT) {
+                Ok(next) => next,
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    let mut waiting = lock(&self.waiting);
+                    let Some(at) = waiting.iter().position(|waiting| waiting.id == id) else {
+                        drop(waiting);
+                        // Somebody has just taken it from the list: the errand is on its way.
+                        let Ok(next) = work.recv() else { return };
+                        run = next;
+                        continue;
+                    };
+                    waiting.swap_remove(at);
+                    return;
+                }
+            };
+        }
+    }
+
+    /// Whether the thread may go on with something else.
+    fn work_at(&self, run: &Arc<Run>) -> bool {
+        let thread = this_thread();
+        *lock(&run.progress) = Progress::Running { thread };
+        run.errand.run();
+        let last = std::mem::replace(&mut *lock(&run.progress), Progress::Over);
+        self.forget(run);
+        if last != Progress::Stuck {
+            return true;
+        }
+        let left = self.stuck.now.fetch_sub(1, Ordering::Relaxed) - 1;
+        tracing::warn!(
+            stuck = left,
+            "a thread that couldn't be stopped has come to its end"
+        );
+        false
+    }
+
+    fn forget(&self, run: &Arc<Run>) {
+        let mut watch = lock(&self.watch);
+        if let Some(at) = watch.runs.iter().position(|known| Arc::ptr_eq(known, run)) {
+            watch.runs.swap_remove(at);
+        }
+    }
+
+    /// Has the watch look at a run.
+    fn watch(self: &Arc<Self>, run: &Arc<Run>) -> std::io::Result<()> {
+        let mut watch = lock(&self.watch);
+        if !watch.is_on {
+            let aside = Arc::clone(self);
+            spawn("interpose-watch", move || aside.look())?;
+            watch.is_on = true;
+        }
+        watch.runs.push(Arc::clone(run));
+        Ok(())
+    }
+
+    /// Gives up whatever overruns, until there has been nothing to look at for a while.
+    fn look(&self) {
+        let mut quiet = Duration::ZERO;
+        loop {
+            thread::sleep(PERIOD);
+            let mut watch = lock(&self.watch);
+            quiet = if watch.runs.is_empty() {
+                quiet + PERIOD
+            } else {
+                Duration::ZERO
+            };
+            if quiet >= KEPT {
+                watch.is_on = false;
+                return;
+            }
+            let is_overdue = |run: &&Arc<Run>| {
+                let is_overdue = run.errand.has_overrun(Duration::ZERO);
+                if !is_overdue {
+                    run.is_on_time();
+                }
+                is_overdue
+            };
+            let overdue: Vec<Arc<Run>> = watch.runs.iter().filter(is_overdue).cloned().collect();
+            drop(watch);
+            for run in overdue {
+                self.look_at(&run);
+            }
+        }
+    }
+
+    /// Looks at a run whose time is over.
+    fn look_at(&self, run: &Arc<Run>) {
+        let grace = match run.rank {
+            Rank::Usual => LONG_GRACE,
+            Rank::Last => GRACE,
+        };
+        let has_stuck = run.has_stuck();
+        if has_stuck || run.errand.has_overrun(grace) {
+            run.errand.answer_without();
+        }
+        if has_stuck {
+            let stuck = self.stuck.now.fetch_add(1, Ordering::Relaxed) + 1;
+            run.errand.is_stuck(stuck);
+            self.forget(run);
+        }
+    }
+}
+
+impl Run {
+    /// Its time isn't over, or no longer: the next handler's has begun.
+    fn is_on_time(&self) {
+        let mut progress = lock(&self.progress);
+        if let Progress::Late { thread, .. } = *progress {
+            *progress = Progress::Running { thread };
+        }
+    }
+
+    /// Whether it goes on without looking at the time. Known from then on, and said once.
+    fn has_stuck(&self) -> bool {
+        // While this is held the thread stays at it, so its number is its own.
+        let mut progress = lock(&self.progress);
+        match *progress {
+            Progress::Running { thread } => {
+                let computed = computed_by(thread);
+                *progress = Progress::Late { thread, computed };
+                false
+            }
+            Progress::Late { thread, computed } => {
+                let is_stuck = computed_by(thread) >= computed + ASKS_WITHIN;
+                if is_stuck {
+                    *progress = Progress::Stuck;
+                    let_others_go_first(thread);
+                }
+                is_stuck
+            }
+            Progress::OnItsWay | Progress::Stuck | Progress::Over => false,
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(THREAD_STACK)
+        .spawn(work)
+        .map(drop)
+}
+
+fn this_thread() -> libc::pid_t {
+    // SAFETY: it takes nothing and can't fail.
+    unsafe { libc::gettid() }
+}
+
+/// Lets others go before this thread from now on.
+fn come_last() {
+    // SAFETY: it takes numbers only. On Linux a thread has a niceness of its own.
+    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LAST) };
+    if failed != 0 {
+        let error = std::io::Error::last_os_error();
+        tracing::warn!(%error, "a thread for slow handlers keeps its priority");
+    }
+}
+
+/// The time that a thread of ours has had a processor for.
+fn computed_by(thread: libc::pid_t) -> Duration {
+    // The kernel's clock of a thread, as `pthread_getcpuclockid` makes it from the same number.
+    let clock = (!thread << 3) | 6;
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes to `time`, which is ours; a clock that isn't there is an error.
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    if failed != 0 {
+        return Duration::ZERO;
+    }
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
+}
+
+/// Gives a thread only what nobody else wants of the processors, for the rest of its life.
+fn let_others_go_first(thread: libc::pid_t) {
+    let parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the parameter is read before the call returns.
+    let failed =
+        unsafe { libc::sched_setscheduler(thread, libc::SCHED_IDLE, &raw const parameter) };
+    if failed != 0 {
+        let error = std::io::Error::last_os_error();
+        tracing::warn!(%error, "a stuck thread keeps its priority");
+    }
+}
+
+fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,264 @@
+//! The time of the handler that runs on one isolate.
+//!
+//! QuickJS asks every few thousand steps; between promise jobs we ask ourselves. A native that
+//! never asks can't be ended: the watch of its thread (`aside.rs`) reads the same clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a run may have a worker for itself. The sockets and transactions in the worker's
+/// care wait that long.
+const HAND_OVER: Duration = Duration::from_millis(1);
+
+/// What a thread of the runtime's needs to wake and take a worker's place.
+const TAKING_OVER: Duration = Duration::from_micros(100);
+
+/// How long the largest body may take to be written beyond the time of what writes it.
+const WRITING: Duration = Duration::from_secs(1);
+
+/// Where handlers run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the worker that has their transaction; nothing else is done there meanwhile.
+    Worker,
+    /// On a thread of their own.
+    Aside,
+}
+
+/// Tells an isolate when its handler's time is over. Clones are the same clock.
+#[derive(Clone)]
+pub(super) struct Clock {
+    shared: Arc<Shared>,
+}
+
+/// Times are in nanoseconds after `began`; `u64::MAX` is never.
+struct Shared {
+    began: Instant,
+    /// When the handler's time is over, and by how much what follows may exceed it unseen.
+    until: AtomicU64,
+    slack: AtomicU64,
+    /// When the handler began, and how long it has waited since.
+    armed: AtomicU64,
+    waited: AtomicU64,
+    /// When it was suspended, what was left of its time then, and what bounds the wait.
+    paused: AtomicU64,
+    left: AtomicU64,
+    deadline: AtomicU64,
+    suspended: AtomicU32,
+    is_over: AtomicBool,
+    /// When the run began, and when it has had its worker for long enough.
+    entered: AtomicU64,
+    hand_over: AtomicU64,
+    /// How many handlers of the run have begun.
+    begun: AtomicUsize,
+    /// Whether the transaction was answered without waiting for the handler any longer.
+    is_given_up: AtomicBool,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        let shared = Shared {
+            began: Instant::now(),
+            until: AtomicU64::new(u64::MAX),
+            slack: AtomicU64::new(0),
+            armed: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+            paused: AtomicU64::new(0),
+            left: AtomicU64::new(0),
+            deadline: AtomicU64::new(u64::MAX),
+            suspended: AtomicU32::new(0),
+            is_over: AtomicBool::new(false),
+            entered: AtomicU64::new(0),
+            hand_over: AtomicU64::new(u64::MAX),
+            begun: AtomicUsize::new(0),
+            is_given_up: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Begins a run of handlers at this place.
+    pub(super) fn enter(&self, place: Place) {
+        let now = self.now();
+        let hand_over = match place {
+            Place::Worker => now + nanos(HAND_OVER),
+            Place::Aside => u64::MAX,
+        };
+        self.shared.entered.store(now, Ordering::Relaxed);
+        self.shared.hand_over.store(hand_over, Ordering::Relaxed);
+        self.shared.begun.store(0, Ordering::Relaxed);
+    }
+
+    /// Ends a run: nobody's time can be over.
+    pub(super) fn leave(&self) {
+        self.shared.until.store(u64::MAX, Ordering::Relaxed);
+        self.shared.hand_over.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Gives the next handler its time, never beyond `deadline`.
+    pub(super) fn arm(&self, limit: Duration, deadline: Instant) {
+        let now = self.now();
+        let until = now.saturating_add(nanos(limit)).min(self.at(deadline));
+        let shared = &self.shared;
+        shared.armed.store(now, Ordering::Relaxed);
+        shared.waited.store(0, Ordering::Relaxed);
+        shared.is_over.store(false, Ordering::Relaxed);
+        shared.suspended.store(0, Ordering::Relaxed);
+        shared.begun.fetch_add(1, Ordering::Relaxed);
+        shared.slack.store(0, Ordering::Relaxed);
+        shared.until.store(until, Ordering::Relaxed);
+    }
+
+    /// Gives the end of a phase its time. What it writes may be large, and writing never asks.
+    pub(super) fn arm_end(&self, limit: Duration, deadline: Instant) {
+        self.arm(limit, deadline);
+        self.shared.slack.store(nanos(WRITING), Ordering::Relaxed);
+    }
+
+    /// Stops counting: until [`resume`](Self::resume) only `deadline` bounds the handler.
+    /// Nests: a module that is loaded may load another, or wait for a host call.
+    pub(super) fn suspend(&self, deadline: Instant) {
+        let shared = &self.shared;
+        if shared.suspended.fetch_add(1, Ordering::Relaxed) > 0 {
+            return;
+        }
+        let now = self.now();
+        let deadline = self.at(deadline);
+        let until = shared.until.swap(deadline, Ordering::Relaxed);
+        shared.paused.store(now, Ordering::Relaxed);
+        let left = until.saturating_sub(now);
+        shared.left.store(left, Ordering::Relaxed);
+        shared.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    /// Goes on counting where the outermost [`suspend`](Self::suspend) stopped.
+    pub(super) fn resume(&self) {
+        let shared = &self.shared;
+        if shared.suspended.fetch_sub(1, Ordering::Relaxed) > 1 {
+            return;
+        }
+        let now = self.now();
+        let waited = now.saturating_sub(shared.paused.load(Ordering::Relaxed));
+        shared.waited.fetch_add(waited, Ordering::Relaxed);
+        let until = now.saturating_add(shared.left.load(Ordering::Relaxed));
+        let deadline = shared.deadline.load(Ordering::Relaxed);
+        shared.until.store(until.min(deadline), Ordering::Relaxed);
+    }
+
+    /// Whether the time is over. Once it is, it stays so until armed anew.
+    ///
+    /// Also gives the worker away that the handler has had for long enough: the handler goes on
+    /// in this thread, everything else that the worker had to do in another one.
+    pub(super) fn is_over(&self) -> bool {
+        let now = self.now();
+        if now >= self.shared.hand_over.load(Ordering::Relaxed) {
+            // Where no thread came in this time, the worker has its place back; then again later.
+            tokio::task::block_in_place(|| thread::sleep(TAKING_OVER));
+            let had = now.saturating_sub(self.shared.entered.load(Ordering::Relaxed));
+            let again = now.saturating_add(had);
+            self.shared.hand_over.store(again, Ordering::Relaxed);
+        }
+        let over = now >= self.shared.until.load(Ordering::Relaxed);
+        if over {
+            self.shared.is_over.store(true, Ordering::Relaxed);
+        }
+        over
+    }
+
+    /// Whether a handler was stopped for its time.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.shared.is_over.load(Ordering::Relaxed)
+    }
+
+    /// How long the handler has computed since it was armed.
+    pub(super) fn used(&self) -> Duration {
+        let armed = self.shared.armed.load(Ordering::Relaxed);
+        let waited = self.shared.waited.load(Ordering::Relaxed);
+        let used = self.now().saturating_sub(armed).saturating_sub(waited);
+        Duration::from_nanos(used)
+    }
+
+    /// How many handlers of the run have begun.
+    pub(super) fn begun(&self) -> usize {
+        self.shared.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether the handler's time has been over for longer than `grace`.
+    pub(super) fn has_overrun(&self, grace: Duration) -> bool {
+        let until = self.shared.until.load(Ordering::Relaxed);
+        let slack = self.shared.slack.load(Ordering::Relaxed);
+        self.now() >= until.saturating_add(slack).saturating_add(nanos(grace))
+    }
+
+    /// Nobody waits for this isolate any longer.
+    pub(super) fn give_up(&self) {
+        self.shared.is_given_up.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.shared.is_given_up.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> u64 {
+        self.at(Instant::now())
+    }
+
+    fn at(&self, at: Instant) -> u64 {
+        nanos(at.saturating_duration_since(self.shared.began))
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn waiting_costs_a_handler_nothing_of_its_time() {
+        let clock = Clock::new();
+        let deadline = Instant::now() + MINUTE;
+
+        clock.arm(MINUTE / 2, deadline);
+        clock.suspend(deadline);
+        clock.suspend(deadline);
+        clock.resume();
+        clock.resume();
+
+        assert!(!clock.is_over() && !clock.has_stopped());
+    }
+
+    #[test]
+    fn the_deadline_bounds_running_and_waiting() {
+        let clock = Clock::new();
+        let past = Instant::now();
+
+        clock.arm(MINUTE, past);
+        assert!(clock.is_over() && clock.has_stopped());
+
+        clock.arm(MINUTE, past + MINUTE);
+        clock.suspend(past);
+        assert!(clock.is_over());
+    }
+
+    #[test]
+    fn nobody_overruns_between_two_runs() {
+        let clock = Clock::new();
+        let past = Instant::now();
+
+        clock.enter(Place::Aside);
+        clock.arm(MINUTE, past);
+        assert!(clock.has_overrun(Duration::ZERO) && !clock.has_overrun(MINUTE));
+        assert_eq!(clock.begun(), 1);
+
+        clock.leave();
+        assert!(!clock.has_overrun(Duration::ZERO));
+    }
+}
