@@ -21,8 +21,8 @@ use super::limits::STACK;
 use super::realm::{self, Realm};
 use super::scope::{Answer, Body, Scope, State};
 use super::thrown::{self, Thrown};
-use super::{Code, value};
 use undo::apply;
+use super::{Code, guard, value};
 
 /// One heap with everything that runs on it.
 ///
@@ -91,6 +91,7 @@ impl Isolate {
             // Nothing borrows the userdata yet, so it takes one more.
             let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
             let natives = scope.natives(&ctx)?;
+            guard::install(&ctx, code.limits.memory)?;
             realm::build(&ctx, natives)
         })?;
         runtime.set_host_promise_rejection_tracker(Some(Box::new(

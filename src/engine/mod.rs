@@ -17,6 +17,7 @@ mod analysis;
 mod aside;
 mod clock;
 mod compile;
+mod guard;
 mod habit;
 mod host;
 mod imports;

@@ -5,16 +5,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::support::client::{connect, request};
+use super::support::client::request;
 use super::support::eventually::within;
 use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
 use super::support::upstream::{Upstream, json};
+use super::support::wire::Wire;
 
 /// A handler's limit, the default, and what its answer may take beyond it.
 const BOUND: Duration = Duration::from_millis(50 + 100);
@@ -181,8 +183,10 @@ impl Arena {
     }
 
     fn ask(&self, target: &str) -> Result<(Duration, u16), String> {
-        let mut wire = connect(self.sidecar.proxy);
-        wire.wait_no_longer_than(IMPATIENCE);
+        let stream = TcpStream::connect(self.sidecar.proxy).unwrap();
+        let mut wire = Wire::new(stream.try_clone().unwrap()).unwrap();
+        // Of the one socket that both are.
+        stream.set_read_timeout(Some(IMPATIENCE)).unwrap();
         let began = Instant::now();
         let response = wire
             .send(&request("GET", target, ""))

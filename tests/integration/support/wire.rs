@@ -129,13 +129,6 @@ impl Wire {
         })
     }
 
-    /// Fails a read that has nothing after this time, where that is less than usual.
-    pub(crate) fn wait_no_longer_than(&self, patience: Duration) {
-        self.stream
-            .set_read_timeout(Some(patience))
-            .expect("a time above nought can be set");
-    }
-
     /// Every byte that was read so far; stays valid when the wire is gone.
     pub(crate) fn seen(&self) -> Arc<Mutex<Vec<u8>>> {
         self.seen.clone()
