@@ -8,9 +8,10 @@
 
 mod lifecycle;
 mod load;
+mod memory;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -195,6 +196,7 @@ async fn serve(
 
     let generations = Arc::new(Generations::default());
     let engine = engine(&config, secrets(&serving));
+    warn_of_memory(&config);
     let stuck = engine.stuck();
     let (reload, reloads) = reload_loop(&config, engine, &generations);
     let reading = tokio::spawn(reload.run());
@@ -332,6 +334,25 @@ fn reload_loop(
         Ok(())
     };
     ReloadLoop::new(settings, Box::new(loader))
+}
+
+/// A machine that has less than handlers may use at once ends the process one day.
+fn warn_of_memory(config: &Config) {
+    let workers = config.workers.or(std::thread::available_parallelism().ok());
+    let workers = workers.map_or(1, std::num::NonZeroUsize::get);
+    let limits = &config.limits;
+    let may_use = memory::at_once(limits.handler_memory, workers, limits.stuck.get());
+    let Some(there_is) = memory::there_is().filter(|there_is| *there_is < may_use) else {
+        return;
+    };
+    tracing::warn!(
+        may_use,
+        there_is,
+        handler_memory = limits.handler_memory,
+        workers,
+        stuck = limits.stuck,
+        "handlers may use more memory than there is; lower limits.handler_memory"
+    );
 }
 
 /// Why only a new process helps, where that is so.
@@ -481,7 +502,21 @@ fn upstream_settings(url: url::Url, serving: &Serving, config: &Config) -> upstr
         connect: config.limits.upstream_connect,
         read: config.limits.upstream_read,
         write: config.limits.upstream_write,
+        reach: reach(config),
         ..upstream::Settings::new(url)
+    }
+}
+
+/// What the names of hosts may stand for that handlers call.
+fn reach(config: &Config) -> upstream::Reach {
+    let addresses = config.hosts.allow.iter().filter_map(|it| match it.host {
+        url::Host::Ipv4(address) => Some(IpAddr::V4(address)),
+        url::Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        url::Host::Domain(_) => None,
+    });
+    upstream::Reach {
+        addresses: addresses.collect(),
+        networks: config.hosts.networks.clone(),
     }
 }
 

@@ -120,6 +120,7 @@ fn config(reader: &mut Reader) -> Config {
         resources: resources(reader),
         hosts: Hosts {
             allow: reader.list_or("hosts.allow", &[], value::allowed_host),
+            networks: reader.list_or("hosts.networks", &[], value::network),
         },
         session: nested(reader, "session", value::header_name),
         platform: nested(reader, "platform", |text| Ok(text.to_owned())),

@@ -175,6 +175,8 @@ pub struct Resources {
 pub struct Hosts {
     /// Hosts that handlers may call by a full address.
     pub allow: Vec<AllowedHost>,
+    /// Networks besides the Internet that the names among them may stand for addresses of.
+    pub networks: Vec<IpNet>,
 }
 
 /// The `[queued]` table: handlers that run once the response is on the wire.

@@ -21,8 +21,8 @@ use super::limits::STACK;
 use super::realm::{self, Realm};
 use super::scope::{Answer, Body, Scope, State};
 use super::thrown::{self, Thrown};
-use undo::apply;
 use super::{Code, guard, value};
+use undo::apply;
 
 /// One heap with everything that runs on it.
 ///

@@ -246,6 +246,19 @@ pub(super) fn spoiled(handler: HandlerName, cause: Cause, message: &str, stack: 
     thrown
 }
 
+/// What the log has of an error's message, in bytes: a name that a script looked up may have
+/// been anything.
+const MESSAGE: usize = 1024;
+
+fn cut(message: &str) -> String {
+    if message.len() <= MESSAGE {
+        return message.to_owned();
+    }
+    let mut cut = message[..message.floor_char_boundary(MESSAGE)].to_owned();
+    cut.push('…');
+    cut
+}
+
 fn failed(
     handler: HandlerName,
     cause: Cause,
@@ -262,7 +275,7 @@ fn failed(
         failure: Some(Failure {
             handler,
             cause,
-            message: message.to_owned(),
+            message: cut(message),
             place,
             stack,
         }),

@@ -125,7 +125,7 @@ impl Upstream for Client {
             server_name: None,
             ..self.pool.settings.clone()
         };
-        let peer = Peer::new(host, &settings).map_err(|error| UpstreamError::Connect {
+        let peer = Peer::foreign(host, &settings).map_err(|error| UpstreamError::Connect {
             peer: host.to_string(),
             reason: error.to_string(),
         })?;

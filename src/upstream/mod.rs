@@ -11,6 +11,7 @@ mod body;
 mod client;
 mod connection;
 mod peer;
+mod reach;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use url::Url;
 
 pub use client::Client;
 pub use peer::{BadPeer, Peer};
+pub use reach::Reach;
 
 /// How the upstream is reached.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub struct Settings {
     pub idle: Duration,
     /// The most connections that are kept while they aren't used.
     pub pool: usize,
+    /// What the names of other hosts may stand for.
+    pub reach: Reach,
 }
 
 impl Settings {
@@ -56,6 +60,7 @@ impl Settings {
             write: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             pool: 1024,
+            reach: Reach::default(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Peer {
     /// Never empty: pingora checks no certificate against an empty name.
     server_name: String,
     settings: Settings,
+    /// Whether handlers chose it: only some addresses may then be connected to.
+    is_foreign: bool,
     known: Mutex<Option<Known>>,
     /// Counts on with each address that could not be reached, so that the next
     /// connection begins with another one.
@@ -76,8 +78,22 @@ impl Peer {
             tls,
             server_name,
             settings: settings.clone(),
+            is_foreign: false,
             known: Mutex::new(None),
             turn: AtomicUsize::new(0),
+        })
+    }
+
+    /// A peer that handlers chose: connected to only where [`Settings::reach`] allows the
+    /// address, which is looked at once it is resolved and not resolved again.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn foreign(url: &Url, settings: &Settings) -> Result<Self, BadPeer> {
+        Ok(Self {
+            is_foreign: true,
+            ..Self::new(url, settings)?
         })
     }
 
@@ -141,15 +157,34 @@ impl Peer {
         let addresses: Arc<[HttpPeer]> = match &self.host {
             Host::Ipv4(address) => [self.at((IpAddr::V4(*address), self.port).into())].into(),
             Host::Ipv6(address) => [self.at((IpAddr::V6(*address), self.port).into())].into(),
-            Host::Domain(name) => tokio::net::lookup_host((name.as_str(), self.port))
-                .await?
-                .map(|address| self.at(address))
-                .collect(),
+            Host::Domain(name) => {
+                let found = tokio::net::lookup_host((name.as_str(), self.port)).await?;
+                let allowed = self.allowed(name, found.collect())?;
+                allowed.into_iter().map(|it| self.at(it)).collect()
+            }
         };
         if addresses.is_empty() {
             return Err(io::Error::other("the name has no address"));
         }
         Ok(addresses)
+    }
+
+    /// Those of a name's addresses that may be connected to.
+    fn allowed(&self, name: &str, found: Vec<SocketAddr>) -> io::Result<Vec<SocketAddr>> {
+        let reach = &self.settings.reach;
+        let (allowed, refused): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|address| !self.is_foreign || reach.allows(name, address.ip()));
+        match refused.first() {
+            Some(address) if allowed.is_empty() => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "{name} stands for {}, which is not public; list it in [hosts] allow or networks",
+                    address.ip()
+                ),
+            )),
+            Some(_) | None => Ok(allowed),
+        }
     }
 
     fn at(&self, address: SocketAddr) -> HttpPeer {
@@ -214,6 +249,29 @@ mod tests {
     fn other_schemes_are_no_peers() {
         assert!(peer("ftp://api.test").is_err());
         assert!(peer("unix:/run/api.sock").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_handlers_chose_stands_for_public_addresses_only() {
+        let url: Url = "http://api.test".parse().expect("an address");
+        let peer = Peer::foreign(&url, &Settings::new(url.clone())).expect("a peer");
+        let at = |text: &str| SocketAddr::new(text.parse().expect("an address"), 80);
+        let (public, metadata) = (at("93.184.216.34"), at("169.254.169.254"));
+
+        let both = peer.allowed("api.test", vec![metadata, public]);
+        let none = peer.allowed("api.test", vec![metadata]);
+
+        assert_eq!(both.expect("one is public"), [public]);
+        let error = none.expect_err("none is public").to_string();
+        assert!(
+            error.contains("api.test stands for 169.254.169.254"),
+            "{error}"
+        );
+        let own = Peer::new(&url, &Settings::new(url.clone())).expect("a peer");
+        assert_eq!(
+            own.allowed("api.test", vec![metadata]).expect("configured"),
+            [metadata]
+        );
     }
 
     #[tokio::test]

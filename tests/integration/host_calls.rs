@@ -301,6 +301,54 @@ mod to_other_hosts {
     }
 
     #[test]
+    fn no_spelling_of_an_address_gets_round_the_list() {
+        let (upstream, other) = (
+            Upstream::answering(|_| json("{}")),
+            Upstream::answering(|_| json("{}")),
+        );
+        let port = other.address.port();
+        for host in [
+            "127.1",
+            "2130706433",
+            "0177.0.0.1",
+            "0x7f000001",
+            "127.0.0.1.",
+            "0.0.0.0",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "rates.example.test@127.0.0.1",
+            "169.254.169.254",
+            "localhost",
+        ] {
+            let scripts = asking_for(&format!("http://{host}:{port}"));
+            let sidecar = Sidecar::before(upstream.url())
+                .scripts(scripts.path())
+                .config("[hosts]\nallow = [\"rates.example.test\"]\n")
+                .start();
+
+            assert_eq!(sidecar.get("/ask").status(), 500, "{host}");
+            sidecar.logs(|line| line.contains("\"10-ask\"") && line.contains("not allowed"));
+        }
+        assert!(other.connections().is_empty());
+    }
+
+    #[test]
+    fn a_redirect_is_an_answer_and_is_not_followed() {
+        let elsewhere = Upstream::answering(|_| json("{}"));
+        let location = format!("Location: {}/secret\r\n", elsewhere.url());
+        let other = Upstream::answering(move |_| response("302 Found", &location, ""));
+        let upstream = Upstream::answering(|_| json("{}"));
+        let scripts = asking_for(&other.url());
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .config("[hosts]\nallow = [\"127.0.0.1\"]\n")
+            .start();
+
+        assert_eq!(sidecar.get("/ask").status(), 502);
+        assert!(elsewhere.connections().is_empty());
+    }
+
+    #[test]
     fn an_allowed_host_is_called_without_the_clients_authentication() {
         let (upstream, other) = (
             Upstream::answering(|_| json("{}")),

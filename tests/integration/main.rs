@@ -10,6 +10,7 @@ mod check;
 mod clients;
 mod coded_calls;
 mod demo;
+mod faults;
 mod host_calls;
 mod json_texts;
 mod life;
