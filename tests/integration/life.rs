@@ -273,6 +273,29 @@ mod at_the_end {
     }
 
     #[test]
+    fn a_client_that_is_sent_away_may_come_back_while_it_drains() {
+        let gate = Gate::default();
+        let upstream = holding(&gate);
+        let mut sidecar = Sidecar::before(upstream.url()).config(SLOW_DRAIN).start();
+        let mut held = connect(sidecar.proxy);
+        held.send(&request("GET", "/held", "")).unwrap();
+        eventually("the held request", || upstream.requests().pop());
+
+        sidecar.signal(Signal::TERM);
+        until_draining(&sidecar);
+        gate.open();
+        assert_eq!(held.response("GET").unwrap().status(), 200);
+        assert_eq!(held.rest().unwrap(), b"");
+        // Nobody is connected now, but only for a moment.
+        for _ in 0..3 {
+            assert_eq!(sidecar.get("/").status(), 200);
+        }
+
+        sidecar.signal(Signal::TERM);
+        sidecar.ended();
+    }
+
+    #[test]
     fn once_the_last_client_has_gone_the_drain_waits_for_nobody() {
         let upstream = api();
         let mut sidecar = Sidecar::before(upstream.url()).config(SLOW_DRAIN).start();
