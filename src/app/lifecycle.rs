@@ -80,8 +80,12 @@ pub(super) async fn drain(
     server.send_away();
     tracing::info!(connections = server.connections(), "draining");
     let finished = async {
-        // At an end where nobody is left, nobody can be sent away.
-        tokio::time::timeout(drain.delay, server.idle()).await.ok();
+        // Where nobody is left, nobody can be sent away.
+        if server.connections() > 0 {
+            tokio::time::timeout(drain.delay, server.deserted())
+                .await
+                .ok();
+        }
         let until = Instant::now() + drain.timeout;
         match server.drain(drain.timeout).await {
             0 => tracing::info!("drained"),

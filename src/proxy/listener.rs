@@ -9,7 +9,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -26,8 +26,8 @@ const BACKLOG: u32 = 4096;
 /// How long nothing is accepted after the system could not give us a connection.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// How long connections stay open once none is accepted any more: a request may be on its
-/// way.
+/// How long connections stay open once none is accepted any more, and how long nobody has to
+/// be connected to have left for good: a request may be on its way.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// A bound address that nobody is served at yet.
@@ -65,6 +65,8 @@ struct Site {
     service: Service,
     /// One for each connection there may be.
     places: Arc<Semaphore>,
+    /// How many connections there have been.
+    accepted: AtomicU64,
     /// Told of every connection that has ended.
     left: Notify,
     /// Whether every response ends its connection.
@@ -109,6 +111,7 @@ impl Listener {
         let site = Arc::new(Site {
             address: self.address,
             places: Arc::new(Semaphore::new(service.settings.connections as usize)),
+            accepted: AtomicU64::new(0),
             left: Notify::new(),
             sends_away: AtomicBool::new(false),
             closing: watch::Sender::new(false),
@@ -140,6 +143,20 @@ impl Server {
     pub async fn idle(&self) {
         while self.connections() > 0 {
             self.site.left.notified().await;
+        }
+    }
+
+    /// Waits until nobody has been connected for a moment: a client that was sent away with
+    /// its response may be on its way back.
+    pub async fn deserted(&self) {
+        loop {
+            self.idle().await;
+            let accepted = self.site.accepted.load(Ordering::Relaxed);
+            tokio::time::sleep(GRACE).await;
+            let has_come_back = self.site.accepted.load(Ordering::Relaxed) != accepted;
+            if !has_come_back && self.connections() == 0 {
+                return;
+            }
         }
     }
 
@@ -230,6 +247,7 @@ fn accept_the_rest(socket: TcpListener, site: &Arc<Site>) {
 /// Serves a connection in a task of its own, until it ends or is cut.
 fn spawn(stream: TcpStream, peer: SocketAddr, site: &Arc<Site>, place: OwnedSemaphorePermit) {
     let site = Arc::clone(site);
+    site.accepted.fetch_add(1, Ordering::Relaxed);
     tokio::spawn(async move {
         let mut cut = site.cut.subscribe();
         let door = Door {
