@@ -1,11 +1,12 @@
 //! A client that leaves before its answer is there: what is done for it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use interpose::transaction::{Outcome, Unseen};
 use tokio::sync::Notify;
 
-use crate::support::{Act, Finished, Sidecar, Upstream, eventually, every_path, soon};
+use crate::support::{Act, Finished, Setup, Sidecar, Upstream, eventually, every_path, soon};
 
 const GONE: Finished = Finished {
     status: 0,
@@ -108,4 +109,30 @@ async fn a_request_that_is_pipelined_is_no_leaving() {
         assert_eq!(client.response().await.status(), 200, "{path}");
         assert_eq!(client.response().await.status(), 200, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_tunnel_that_its_client_has_left_does_not_wait_for_a_silent_upstream() {
+    let never = Arc::new(Notify::new());
+    let silence = Act::Wait(Arc::clone(&never));
+    let upstream = Upstream::acting(move |_, _| {
+        vec![
+            Act::send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+            silence.clone(),
+        ]
+    })
+    .await;
+    let mut setup = Setup::before(&upstream);
+    setup.upstream.read = Duration::from_millis(100);
+    let sidecar = setup.start();
+    let mut client = sidecar.client().await;
+
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    client.head().await;
+    drop(client);
+
+    eventually(|| !sidecar.finished().is_empty()).await;
+    assert_eq!(sidecar.finished()[0].status, 101);
 }
