@@ -24,7 +24,7 @@ pub(super) struct ResponseBody<'a> {
     /// What is left of the request.
     outgoing: Option<Outgoing<'a>>,
     keeps_alive: bool,
-    /// None where a connection that has left HTTP may be silent for as long as it likes.
+    /// None while both ends of a tunnel are there, which may be silent for as long as they like.
     patience: Option<Patience>,
     pool: Arc<Pool>,
 }
@@ -67,13 +67,23 @@ impl<'a> ResponseBody<'a> {
         let (Some(outgoing), Some(connection)) = (&mut self.outgoing, &mut self.connection) else {
             return Ok(());
         };
-        match connection.poll_send(cx, outgoing) {
+        let before = outgoing.written();
+        let sent = connection.poll_send(cx, outgoing);
+        if outgoing.written() > before
+            && let Some(patience) = &mut self.patience
+        {
+            patience.renew();
+        }
+        match sent {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(Unsent::Closed(_))) => self.keeps_alive = false,
             Poll::Ready(Err(Unsent::Client(error))) => return Err(error),
         }
         self.outgoing = None;
+        // A tunnel that the client has left is not kept open for an upstream that is silent.
+        let limit = self.pool.settings.read;
+        self.patience.get_or_insert_with(|| Patience::new(limit));
         Ok(())
     }
 

@@ -57,7 +57,7 @@ impl Client {
         Ok(Self { peer, pool })
     }
 
-    /// The upstream itself, for whoever streams to it.
+    /// The upstream itself.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
     }

@@ -152,6 +152,11 @@ impl<'a> Outgoing<'a> {
         !self.is_spent && (method.is_idempotent() || self.written == 0)
     }
 
+    /// How many bytes have been written.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Whether the upstream has all of it.
     pub(super) fn is_sent(&self) -> bool {
         matches!(self.state, State::Sent)
