@@ -26,6 +26,7 @@ pub mod queue;
 pub mod scripts;
 pub mod store;
 pub mod telemetry;
+pub mod token;
 pub mod upstream;
 
 // Edges.

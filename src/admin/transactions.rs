@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::generation::{Generation, Path};
-use crate::handler::{Audience, Kind, Requested};
+use crate::handler::{Audience, Kind, Requested, Token};
 use crate::queue::Dropped;
 use crate::telemetry::{Entry, Ring};
 use crate::transaction::unseen::Reason;
@@ -96,6 +96,7 @@ fn shown(entry: &Entry, view: &View, live: Option<&Arc<Generation>>) -> Value {
         "why": why(story),
         "events": events(&requested),
         "unseen_bodies": unseen(entry.unseen),
+        "token": story.and_then(|story| story.token).map(Token::label),
         "handlers": story.map_or_else(Vec::new, |story| story.handlers.iter().map(told).collect()),
         "others": others(entry, &requested, live),
         "emitted": story.map_or_else(Vec::new, |story| story.emitted.iter().map(emitted).collect()),

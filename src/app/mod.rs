@@ -32,11 +32,14 @@ use crate::queue::{self, Queue};
 use crate::scripts::{self, ReloadLoop, Reloads, Snapshot};
 use crate::store::{Bounds, MemoryStore};
 use crate::telemetry::{AccessLog, Format, Log, LogSettings, Observers, Ring};
+use crate::token;
 use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
 use crate::transaction::story::Chronicler;
-use crate::transaction::{self, Calls, Line, Names, Routes, SessionFields, Settings, nested};
+use crate::transaction::{
+    self, Calls, Line, Names, Routes, SessionSources, Settings, TokenSource, nested,
+};
 use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
@@ -65,6 +68,9 @@ pub enum AppError {
     /// The upstream can't be set up.
     #[error(transparent)]
     Upstream(#[from] upstream::SetupError),
+    /// Tokens can't be verified.
+    #[error(transparent)]
+    Token(#[from] token::KeyError),
     /// `--require-handlers`, and there are none.
     #[error("no usable set of handlers:\n{}", list(.0))]
     NoHandlers(Vec<Diagnostic>),
@@ -177,7 +183,7 @@ fn platform_config(config: &Config) -> String {
         .iter()
         .map(|(name, text)| (parts(name), text.clone()))
         .collect();
-    let values = named.iter().map(|(name, text)| (name, text.clone()));
+    let values = named.iter().map(|(name, text)| (name, text.clone().into()));
     serde_json::Value::Object(nested(values)).to_string()
 }
 
@@ -187,6 +193,7 @@ async fn serve(
     tell: impl FnOnce(&Bound),
 ) -> Result<(), AppError> {
     let mut signals = Signals::new()?;
+    let session = session(&serving, &config)?;
     let listener = Listener::bind(serving.listen).map_err(|error| AppError::Listen {
         address: serving.listen,
         source: error.into_source(),
@@ -206,7 +213,7 @@ async fn serve(
 
     let clients = clients(&serving, &config)?;
     let queue = Queue::new(queue_settings(&config));
-    let line = line(&serving, &config, &clients, &generations, &queue);
+    let line = line(&serving, &config, session, &clients, &generations, &queue);
     let workers = queue.work(&line);
     let transactions = Arc::new(Ring::new(config.transactions_kept));
     line.pipeline
@@ -379,9 +386,42 @@ async fn wait_for_handlers(reloads: &Reloads) -> Result<(), AppError> {
     }
 }
 
+/// Where `platform.session` comes from.
+fn session(serving: &Serving, config: &Config) -> Result<SessionSources, token::KeyError> {
+    let token = serving.token.as_ref().map(|configured| {
+        let config::Token {
+            header,
+            algorithm,
+            keys,
+            issuer,
+            audience,
+            leeway,
+        } = configured;
+        let verifier = token::Verifier::new(&token::Settings {
+            algorithm: match algorithm {
+                config::TokenAlgorithm::Hs256 => token::Algorithm::Hs256,
+                config::TokenAlgorithm::Hs384 => token::Algorithm::Hs384,
+                config::TokenAlgorithm::Hs512 => token::Algorithm::Hs512,
+                config::TokenAlgorithm::Rs256 => token::Algorithm::Rs256,
+                config::TokenAlgorithm::Es256 => token::Algorithm::Es256,
+            },
+            keys: keys.iter().map(|key| key.expose().to_owned()).collect(),
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            leeway: *leeway,
+        })?;
+        Ok(TokenSource {
+            header: header.clone(),
+            tokens: Arc::new(verifier),
+        })
+    });
+    Ok(SessionSources::new(&config.session, token.transpose()?))
+}
+
 fn line(
     serving: &Serving,
     config: &Config,
+    session: SessionSources,
     clients: &Routes<Arc<upstream::Client>>,
     generations: &Arc<Generations>,
     queue: &Arc<Queue>,
@@ -392,7 +432,7 @@ fn line(
         config.trusted_proxies.clone(),
         &config.bodies.metadata_name,
     )
-    .with_session(SessionFields::new(&config.session));
+    .with_session(session);
     let calls = Calls::new(
         Arc::clone(clients.main()) as Arc<dyn Upstream>,
         config.hosts.allow.clone(),

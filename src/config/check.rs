@@ -17,7 +17,7 @@ use super::settings::{
     Service, Unavailable,
 };
 use super::units::{self, GIB, KIB, MIB};
-use super::{suggest, upstream, value};
+use super::{suggest, token, upstream, value};
 
 /// The most threads that make sense on one machine.
 const MOST_WORKERS: usize = 1024;
@@ -68,6 +68,7 @@ pub fn for_run(inputs: &Inputs) -> Result<(Serving, Config), Problems> {
     let serving = keys.open(&mut reader);
     let config = config(&mut reader);
     refuse_needless_authorities(&mut reader, upstream_is_plain, &config.services);
+    token::refuse_unverified(&mut reader, config.session.values());
     let (serving, config) = reader.finish((serving, config))?;
     Ok((serving.expect("a missing address is a problem"), config))
 }
@@ -83,6 +84,7 @@ pub fn for_check(inputs: &Inputs) -> Result<Config, Problems> {
     let keys = ServingKeys::read(&mut reader);
     let config = config(&mut reader);
     refuse_needless_authorities(&mut reader, keys.upstream_is_plain(), &config.services);
+    token::refuse_unverified(&mut reader, config.session.values());
     reader.finish(config)
 }
 
@@ -122,7 +124,7 @@ fn config(reader: &mut Reader) -> Config {
             allow: reader.list_or("hosts.allow", &[], value::allowed_host),
             networks: reader.list_or("hosts.networks", &[], value::network),
         },
-        session: nested(reader, "session", value::header_name),
+        session: nested(reader, "session", token::session_source),
         platform: nested(reader, "platform", |text| Ok(text.to_owned())),
         queued: queued(reader),
         transactions_kept: reader.or("transactions.keep", "off", value::count_or_off(MOST_KEPT)),

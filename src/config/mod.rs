@@ -27,6 +27,7 @@ mod settings;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod token;
 mod units;
 mod upstream;
 mod value;
@@ -44,4 +45,5 @@ pub use settings::{
     Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Scripts,
     Service, Unavailable,
 };
+pub use token::{Token, TokenAlgorithm};
 pub use upstream::{Origin, ServerName, Url};

@@ -94,18 +94,35 @@ impl Reader {
     pub(super) fn secret(&mut self, key: &str) -> Option<SecretReference> {
         self.known.add(key, None);
         let reference = self.strongest_one(key, |layers, given| {
-            Ok(match SecretReference::parse(given.typed.one()?)? {
-                SecretReference::File(path) => {
-                    SecretReference::File(layers.resolve(&given.origin, &path))
-                }
-                variable @ SecretReference::Variable(_) => variable,
-            })
+            reference(layers, given, given.typed.one()?)
         });
-        // `env:INTERPOSE_TOKEN` is as good a name as any, and no setting then.
-        if let Some(SecretReference::Variable(name)) = &reference {
-            self.layers.forget_variable(name);
-        }
+        self.forget_variables(reference.as_slice());
         reference
+    }
+
+    /// The references to secrets that a key holds as a list.
+    pub(super) fn secrets(&mut self, key: &str) -> Vec<SecretReference> {
+        self.known.add(key, None);
+        let references = self.strongest(key, |layers, given| {
+            let items = given.typed.many().map_err(|refusal| vec![refusal])?;
+            if items.is_empty() {
+                return Err(vec![Refusal::Empty]);
+            }
+            all(items.into_iter().map(|text| reference(layers, given, text)))
+        });
+        let references = references.unwrap_or_default();
+        self.forget_variables(&references);
+        references
+    }
+
+    /// `env:INTERPOSE_TOKEN` is as good a name as any, and no setting then.
+    fn forget_variables(&mut self, references: &[SecretReference]) {
+        for reference in references {
+            match reference {
+                SecretReference::Variable(name) => self.layers.forget_variable(name),
+                SecretReference::File(_) => {}
+            }
+        }
     }
 
     /// All keys of a table whose names are the operator's own, without the table's name.
@@ -303,6 +320,14 @@ impl Reader {
             }
         }
     }
+}
+
+/// The reference that `text` is, a file's path from where it was written.
+fn reference(layers: &Layers, given: &Given, text: &str) -> Result<SecretReference, Refusal> {
+    Ok(match SecretReference::parse(text)? {
+        SecretReference::File(path) => SecretReference::File(layers.resolve(&given.origin, &path)),
+        variable @ SecretReference::Variable(_) => variable,
+    })
 }
 
 /// The number of the table that a key lies in: 0 for `service[0].name`.

@@ -310,6 +310,20 @@ pub enum Refusal {
         transaction: std::time::Duration,
     },
 
+    /// Claims that nobody verifies, or half of what it takes to verify them.
+    #[error(
+        "missing; a token's claims count once it is verified, by token.algorithm and token.keys"
+    )]
+    Unverified,
+
+    /// A key in PEM where a secret belongs: everybody may know a public one.
+    #[error("a key in PEM is no secret; token.algorithm needs one that only its issuer knows")]
+    PublicSecret,
+
+    /// Something else where a public key belongs. Not shown: it may be a secret.
+    #[error("no public key; give one in PEM, \"-----BEGIN PUBLIC KEY-----\"")]
+    NoPublicKey,
+
     /// Both a format and a template.
     #[error("errors.format is \"problem\"; keep one of the two")]
     TemplateAndFormat,

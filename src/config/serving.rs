@@ -13,6 +13,7 @@ use super::flag;
 use super::reader::Reader;
 use super::refusal::Refusal;
 use super::secret::{Secret, SecretReference};
+use super::token::{Token, TokenKeys};
 use super::upstream::{self, Origin, ServerName};
 use super::value;
 
@@ -34,6 +35,8 @@ pub struct Serving {
     pub error_body: ErrorBody,
     /// The `[secrets]` table: what handlers may ask for, by name.
     pub secrets: BTreeMap<String, Secret>,
+    /// The `[token]` table; `None` where no token counts.
+    pub token: Option<Token>,
 }
 
 /// The REST API behind the sidecar.
@@ -80,10 +83,11 @@ pub(super) struct ServingKeys {
     ca_file: Option<PathBuf>,
     status: Option<SocketAddr>,
     admin: Option<SocketAddr>,
-    token: Option<SecretReference>,
+    admin_token: Option<SecretReference>,
     error_format: ErrorFormat,
     template: Option<PathBuf>,
     secrets: BTreeMap<String, SecretReference>,
+    token: TokenKeys,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +105,7 @@ impl ServingKeys {
             ca_file: reader.path("upstream_tls.ca_file"),
             status: reader.or("status.listen", "127.0.0.1:9464", value::address_or_off),
             admin: reader.or("admin.listen", "127.0.0.1:9465", value::address_or_off),
-            token: reader.secret("admin.token"),
+            admin_token: reader.secret("admin.token"),
             error_format: reader.or("errors.format", "default", |text| {
                 value::choice(
                     text,
@@ -113,6 +117,7 @@ impl ServingKeys {
             }),
             template: reader.path("errors.template"),
             secrets: reader.open_table_of_secrets("secrets"),
+            token: TokenKeys::read(reader),
         };
         keys.refuse_contradictions(reader);
         keys
@@ -158,7 +163,7 @@ impl ServingKeys {
     pub(super) fn open(self, reader: &mut Reader) -> Option<Serving> {
         let listen = reader.required(flag::LISTEN, self.listen);
         let url = reader.required(flag::UPSTREAM, self.upstream);
-        let token = reader.opened("admin.token", self.token, |reference, variables| {
+        let admin_token = reader.opened("admin.token", self.admin_token, |reference, variables| {
             reference.read(variables)
         });
         let ca_file = reader.opened("upstream_tls.ca_file", self.ca_file, |path, _| {
@@ -174,6 +179,7 @@ impl ServingKeys {
             });
             secrets.extend(opened.map(|secret| (name, secret)));
         }
+        let token = self.token.open(reader);
 
         let url = url?;
         let server_name = self.server_name;
@@ -187,8 +193,12 @@ impl ServingKeys {
             },
             ca_file,
             secrets,
+            token,
             status: self.status,
-            admin: self.admin.map(|listen| Admin { listen, token }),
+            admin: self.admin.map(|listen| Admin {
+                listen,
+                token: admin_token,
+            }),
             error_body: match (template, self.error_format) {
                 (Some(text), _) => ErrorBody::Template(text),
                 (None, ErrorFormat::Default) => ErrorBody::Default,

@@ -7,12 +7,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::HeaderName;
 use ipnet::IpNet;
 use tracing::Level;
 
 use crate::message::JsonType;
-use crate::transaction::AllowedHost;
+use crate::transaction::{AllowedHost, SessionSource};
 
 use super::upstream;
 
@@ -42,8 +41,8 @@ pub struct Config {
     /// The `[hosts]` table.
     pub hosts: Hosts,
     /// The `[session]` table: the dotted name of a value in `platform.session`,
-    /// such as `user.id`, and the request header it comes from.
-    pub session: BTreeMap<String, HeaderName>,
+    /// such as `user.id`, and where it comes from.
+    pub session: BTreeMap<String, SessionSource>,
     /// The `[platform]` table: the dotted name of a value in `platform.config`, and its text.
     pub platform: BTreeMap<String, String>,
     /// The `[queued]` table.

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::HeaderName;
 use tempfile::TempDir;
 use tracing::Level;
 use url::Host;
 
-use crate::transaction::AllowedHost;
+use crate::transaction::{AllowedHost, SessionSource};
 
 use super::layers::Typed;
 use super::reader::Reader;
@@ -114,7 +115,8 @@ fn a_nested_key_is_a_variable_with_two_underscores() {
 
     assert_eq!(config.limits.handler_time, Duration::from_millis(20));
     assert!(config.scripts.allow_empty);
-    assert_eq!(config.session["user.id"], "x-user-id");
+    let field = HeaderName::from_static("x-user-id");
+    assert_eq!(config.session["user.id"], SessionSource::Field(field));
 }
 
 #[test]
@@ -456,6 +458,72 @@ fn handlers_may_have_secrets_by_name() {
 }
 
 #[test]
+fn values_of_a_session_come_from_headers_and_from_claims() {
+    let (serving, config) = Sources::sufficient()
+        .file(
+            "[session]\nuser.id = 'claim:sub'\napp = 'X-App'\n\
+             [token]\nalgorithm = 'HS256'\nkeys = ['env:INTERPOSE_KEY', 'file:old']",
+        )
+        .variable("INTERPOSE_KEY", "hunter2")
+        .sibling("old", "hunter1\n")
+        .run();
+
+    let claim = SessionSource::Claim("sub".to_owned());
+    assert_eq!(config.session["user.id"], claim);
+    let token = serving.token.expect("there is a table");
+    assert_eq!(token.header, "authorization");
+    let keys: Vec<_> = token.keys.iter().map(Secret::expose).collect();
+    assert_eq!(keys, ["hunter2", "hunter1"]);
+    assert!(!format!("{token:?}").contains("hunter"));
+}
+
+#[test]
+fn claims_that_nobody_verifies_are_a_problem() {
+    for (text, missing) in [
+        ("session.user = 'claim:sub'", &["algorithm", "keys"][..]),
+        ("token.keys = ['env:KEY']", &["algorithm"]),
+        ("token.algorithm = 'HS256'", &["keys"]),
+        ("token.algorithm = 'HS256'\ntoken.keys = []", &[]),
+    ] {
+        let sources = Sources::sufficient().file(text).variable("KEY", "hunter2");
+        let problems = sources.problems();
+
+        for key in missing {
+            assert!(
+                problems.contains(&format!("token.{key}: missing")),
+                "{problems}"
+            );
+        }
+        assert!(for_check(&sources.inputs).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_key_of_another_kind_than_the_algorithm_is_a_problem() {
+    let with = |algorithm: &str, key: &str| {
+        let table = format!("[token]\nalgorithm = '{algorithm}'\nkeys = ['file:key']");
+        Sources::sufficient().file(&table).sibling("key", key)
+    };
+    let public = "-----BEGIN PUBLIC KEY-----\n";
+    let (no_secret, no_key) = (with("HS256", public), with("RS256", "hunter2"));
+
+    let problems = no_secret.problems();
+    assert!(
+        problems.contains("token.keys: a key in PEM is no secret"),
+        "{problems}"
+    );
+    let problems = no_key.problems();
+    assert!(problems.contains("token.keys: no public key"), "{problems}");
+    assert!(!problems.contains("hunter2"), "{problems}");
+    assert!(for_check(&no_key.inputs).is_ok(), "a check opens nothing");
+    let problems = with("none", public).problems();
+    assert!(
+        problems.contains("token.algorithm: \"none\" is not one of HS256"),
+        "{problems}"
+    );
+}
+
+#[test]
 fn a_secret_that_is_not_there_is_a_problem_only_where_it_is_needed() {
     let sources = Sources::sufficient().file("admin.token = 'file:gone'");
 
@@ -739,6 +807,7 @@ fn the_examples_of_the_full_file_are_valid() {
         .file(&full_with_examples())
         .variable("INTERPOSE_ADMIN_TOKEN", "hunter2")
         .variable("CRM_TOKEN", "hunter2")
+        .variable("TOKEN_KEY", "hunter2")
         .sibling("ca.pem", "-----BEGIN CERTIFICATE-----\n")
         .sibling("rejection.json", "{}")
         .run();

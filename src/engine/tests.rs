@@ -12,7 +12,7 @@ use crate::generation::{Compile, Module, Ran, Step};
 use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, HostResponse};
 use crate::handler::{
     Answer, Call, Case, Content, Declared, DeclaredFile, Diagnostic, Diagnostics, Emitted, Fault,
-    HandlerName, Kept, Kind, Origin, Rejection, Requested, Secrets, Service, Services,
+    HandlerName, Kept, Kind, Origin, Rejection, Requested, Secrets, Service, Services, Session,
     TransactionId, Verdict, declare,
 };
 use crate::message::forwarded::Client;

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use crate::message::forwarded::Client;
 use crate::message::{Fields, Request, Response};
 
-use super::{Emitted, Requested, Service, Times};
+use super::{Emitted, Requested, Service, Session, Times};
 
 /// The name of one transaction: a UUID version 7 unless the client or a proxy
 /// before us has named it.
@@ -108,8 +108,8 @@ pub struct Origin {
     pub resource: String,
     /// The name of the member that holds a row's metadata, `@metadata` by default.
     pub metadata_name: Arc<str>,
-    /// What is known of the client's session: `platform.session`, one object.
-    pub session: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// What is known of who asks: `platform.session`.
+    pub session: Arc<Session>,
     /// How deep handlers have called handlers: 0 for a client's own request.
     pub depth: u8,
     /// The handlers that run further out, by their place in the generation.

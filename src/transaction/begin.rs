@@ -15,7 +15,7 @@ use crate::handler::{
 use crate::message::forwarded::{self, Client};
 use crate::message::framing::Lookup;
 
-use super::session::SessionFields;
+use super::session::SessionSources;
 
 /// The longest name of a transaction that is taken from outside, in bytes.
 const ID_LIMIT: usize = 128;
@@ -31,7 +31,7 @@ pub struct Names {
     trusted: Vec<IpNet>,
     /// The name of the member that holds a row's metadata.
     metadata_name: Arc<str>,
-    session: SessionFields,
+    session: SessionSources,
 }
 
 /// A request, as far as its handlers are chosen by it.
@@ -82,13 +82,13 @@ impl Names {
             case,
             trusted,
             metadata_name: metadata_name.into(),
-            session: SessionFields::default(),
+            session: SessionSources::default(),
         }
     }
 
-    /// Reads sessions off these fields.
+    /// Reads sessions off these sources.
     #[must_use]
-    pub fn with_session(mut self, session: SessionFields) -> Self {
+    pub fn with_session(mut self, session: SessionSources) -> Self {
         self.session = session;
         self
     }
@@ -154,7 +154,7 @@ impl Names {
             service: Arc::clone(&planned.service),
             resource: planned.resource.clone(),
             metadata_name: Arc::clone(&self.metadata_name),
-            session: self.session.read(fields),
+            session: Arc::new(self.session.read(fields)),
             depth: 0,
             running: Vec::new(),
         }

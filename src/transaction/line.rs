@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
-use crate::handler::{Call, Emitted, Kept, Origin, TransactionId};
+use crate::handler::{Call, Emitted, Kept, Origin, Token, TransactionId};
 use crate::message::forwarded::{self, Way};
 use crate::message::{Body, Fields, Request, Response};
 
@@ -126,6 +126,7 @@ impl Line {
     /// Ends a transaction: tells its story to who listens. Its queued handlers are put into the queue where the client
     /// got the response.
     pub fn finish(&self, tx: Transaction, sent: Sent) {
+        look_at_token(&tx);
         if let Some(chronicler) = self.pipeline.chronicler()
             && let Some(story) = tx.story(sent)
         {
@@ -215,6 +216,21 @@ impl Line {
         announce(&way, &mut request.fields);
         let sending = Sending::of(request, client);
         upstream.exchange(request, sending, interim).await
+    }
+}
+
+/// Has the token looked at while it counts, where handlers are left that may ask for it
+/// once its time is over, and says why one was refused.
+fn look_at_token(tx: &Transaction) {
+    let Call { id, origin, .. } = tx.call();
+    if !tx.plan.queued.is_empty() {
+        origin.session.values();
+    }
+    match origin.session.token() {
+        Some(Token::Refused(refusal)) if origin.depth == 0 => {
+            tracing::info!(transaction = %id, reason = refusal.label(), "token refused");
+        }
+        Some(Token::Refused(_) | Token::Missing | Token::Unseen | Token::Accepted) | None => {}
     }
 }
 

@@ -29,7 +29,7 @@ pub use pipeline::{Pipeline, Reply, Settings};
 pub use queued::{Job, LeftOut, Queue, Tried};
 pub use record::Record;
 pub use routes::Routes;
-pub use session::{SessionFields, nested};
+pub use session::{SessionSource, SessionSources, TokenSource, nested};
 pub use state::Transaction;
 pub use story::{Fate, Story, Told};
 pub use unseen::Unseen;

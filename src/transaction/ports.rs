@@ -1,11 +1,14 @@
 //! What the transaction line asks of the world.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
+use crate::handler::TokenRefusal;
 use crate::message::{Body, Request, Response, framing};
 
 use super::Record;
@@ -200,4 +203,14 @@ pub enum UpstreamError {
 pub trait Observer: Send + Sync {
     /// A transaction has ended.
     fn finished(&self, record: &Record<'_>);
+}
+
+/// Verifies the tokens that requests bring.
+pub trait Tokens: fmt::Debug + Send + Sync {
+    /// What a token claims. Computes and never waits.
+    ///
+    /// # Errors
+    ///
+    /// It is worth nothing: nothing it says is to be believed.
+    fn verify(&self, token: &str) -> Result<Map<String, Value>, TokenRefusal>;
 }

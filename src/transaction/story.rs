@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::generation::{GenerationId, Path, Planned};
-use crate::handler::{Audience, HandlerName, Kind, TransactionId};
+use crate::handler::{Audience, HandlerName, Kind, Token, TransactionId};
 
 use super::line::Sent;
 use super::{Transaction, Unseen};
@@ -36,6 +36,8 @@ pub struct Story {
     pub way: Path,
     /// The bodies that passed without the handlers that would have seen them.
     pub unseen: Unseen,
+    /// What came of its token; none where no token counts.
+    pub token: Option<Token>,
     /// Every handler that applied, in order.
     pub handlers: Vec<Told>,
     /// What handlers emitted: for whom, called what, and how many bytes of data.
@@ -106,6 +108,7 @@ impl Transaction {
             depth: self.call.origin.depth,
             way: plan.path(),
             unseen: self.unseen,
+            token: self.call.origin.session.token(),
             handlers: handlers.map(|planned| self.told(planned, sent)).collect(),
             emitted: emitted
                 .events()

@@ -28,5 +28,6 @@ mod start;
 mod stream;
 mod support;
 mod system;
+mod token;
 mod transactions;
 mod vocabularies;

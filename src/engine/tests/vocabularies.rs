@@ -414,9 +414,9 @@ fn events_are_kept_on_the_call_with_their_audience() {
 fn secrets_configuration_and_session_are_given() {
     let mut call = post("{}");
     let origin = Arc::make_mut(&mut call.origin);
-    origin.session = Arc::new(
+    origin.session = Arc::new(Session::Told(
         serde_json::from_str(r#"{"user":{"id":"7"},"role":{"name":"clerk"}}"#).expect("an object"),
-    );
+    ));
     let source = r"
         if (await g.sys.system.getSecret('crm') !== 's3cret') throw 'secret';
         if (platform.config.region !== 'eu') throw 'config';

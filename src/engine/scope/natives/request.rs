@@ -94,7 +94,7 @@ fn text<'js>(ctx: &Ctx<'js>, scope: &Scope, name: &str) -> rquickjs::Result<Valu
                 origin.requested.event_name(event, state.kind).into_js(ctx)
             }
             "captures" => captures(state).to_string().into_js(ctx),
-            "session" => serde_json::to_string(&*origin.session)
+            "session" => serde_json::to_string(origin.session.values())
                 .expect("an object of JSON has a text")
                 .into_js(ctx),
             "config" => scope.host.config().into_js(ctx),
