@@ -203,6 +203,7 @@ fn entry(handler: &Declared, script: Script, sees_body: bool) -> Entry {
     Entry {
         name: handler.name.clone(),
         event: handler.event.clone().map(Arc::new),
+        matches: handler.matches.clone().into(),
         allows_edits: handler.allows_edits,
         script,
         timeout: handler.timeout,

@@ -148,6 +148,7 @@ impl Isolate {
             name,
             kind: first.kind,
             event: None,
+            matches: Arc::default(),
             body,
             host: Arc::clone(host),
             answer: Answer::default(),
@@ -291,11 +292,13 @@ impl Isolate {
     fn begin(&self, step: &Step) {
         let name = self.code.name(step.handler);
         let event = self.code.scripts[step.handler].event.clone();
+        let matches = Arc::clone(&self.code.scripts[step.handler].matches);
         let deadline = self.scope.with(|state| {
             state.handler = step.handler;
             state.name = name;
             state.kind = step.kind;
             state.event = event;
+            state.matches = matches;
             state.call.deadline
         });
         let limit = self.code.scripts[step.handler]

@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::handler::{EventName, HandlerName, OnError, Store};
+use crate::handler::{EventName, HandlerName, Match, OnError, Store};
 
 pub use aside::Stuck;
 pub use host::HostSettings;
@@ -96,6 +96,7 @@ struct Code {
 struct Entry {
     name: HandlerName,
     event: Option<Arc<EventName>>,
+    matches: Arc<[Match]>,
     allows_edits: bool,
     script: Script,
     timeout: Option<Duration>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::directive::{BodyPlan, Directive, OnError, Word};
-use super::event::{Capture, EventError, EventName};
+use super::event::{EventError, EventName};
 use super::header::Header;
 use super::kind::Kind;
 use super::metadata::Metadata;
@@ -88,14 +88,6 @@ impl Declared {
     /// Whether one of its patterns fits, or it has none.
     pub(super) fn fits(&self, target: &Target<'_>) -> bool {
         self.matches.is_empty() || self.matches.iter().any(|one| one.matches(target))
-    }
-
-    /// What the parts in braces of its event's name stand for in this transaction.
-    pub fn captures(&self, target: &Target<'_>) -> Vec<Capture> {
-        self.event
-            .as_ref()
-            .map(|event| event.captures(target))
-            .unwrap_or_default()
     }
 
     fn without_directives(file: DeclaredFile) -> Self {

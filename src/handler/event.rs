@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::capture::Capture;
 use super::kind::Kind;
 use super::path::Segments;
 use super::service::Services;
@@ -39,15 +40,6 @@ pub enum Verb {
     Patch,
     /// `delete`
     Delete,
-}
-
-/// What a part in braces stands for in one transaction: (`{id}`, `42`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capture {
-    /// The part as it is spelled, braces included.
-    pub name: String,
-    /// The decoded segment, or the rest of the path joined by `/`.
-    pub value: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@
 //! * [`host`]: what they may call.
 
 mod call;
+mod capture;
 mod chain;
 mod declared;
 mod diagnostic;
@@ -37,12 +38,13 @@ mod times;
 mod verdict;
 
 pub use call::{Call, Fallback, Kept, Origin, TransactionId};
+pub use capture::Capture;
 pub use chain::{Chain, Chains, Order};
 pub use declared::{Declared, DeclaredFile, declare};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use directive::{BodyPlan, Directive, DirectiveError, OnError, Word};
 pub use emitted::{Audience, Emitted, Event};
-pub use event::{Capture, EventError, EventName, Verb};
+pub use event::{EventError, EventName, Verb};
 pub use failure::{Cause, Failure, Place};
 pub use header::Header;
 pub use kind::{Kind, Phase};

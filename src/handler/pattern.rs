@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::Method;
 
+use super::capture::Capture;
 use super::path::{Segments, percent_decoded};
 use super::target::Target;
 use super::text::Case;
@@ -22,8 +23,10 @@ pub struct Match {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Segment {
-    /// `*` or `{name}`
+    /// `*`
     Any,
+    /// `{name}`, braces included.
+    Named(String),
     /// Percent-decoded, as paths are before they are compared.
     Literal(String),
 }
@@ -99,6 +102,30 @@ impl Match {
                 .any(|segments| self.matches_path(segments, target.case))
     }
 
+    /// What the parts in braces stand for; none where it doesn't match.
+    pub(super) fn captures(&self, target: &Target<'_>) -> Option<Vec<Capture>> {
+        if !self.matches_method(target.method) {
+            return None;
+        }
+        let segments = target
+            .readings()
+            .find(|segments| self.matches_path(segments.clone(), target.case))?;
+        let captured = |(segment, text): (&Segment, &str)| match segment {
+            Segment::Named(name) => Some(Capture {
+                name: name.clone(),
+                value: text.to_owned(),
+            }),
+            Segment::Any | Segment::Literal(_) => None,
+        };
+        Some(
+            self.segments
+                .iter()
+                .zip(segments)
+                .filter_map(captured)
+                .collect(),
+        )
+    }
+
     fn matches_method(&self, method: &Method) -> bool {
         self.methods.is_empty()
             || self.methods.contains(method)
@@ -108,7 +135,7 @@ impl Match {
     fn matches_path(&self, mut path: Segments<'_>, case: Case) -> bool {
         let begins = self.segments.iter().all(|segment| {
             path.next().is_some_and(|text| match segment {
-                Segment::Any => true,
+                Segment::Any | Segment::Named(_) => true,
                 Segment::Literal(literal) => case.same(literal, text),
             })
         });
@@ -140,7 +167,9 @@ impl Segment {
             ("**", _) => Err(MatchError::RestNotLast),
             ("." | "..", _) => Err(MatchError::DotSegment),
             ("*", _) => Ok(Self::Any),
-            (_, Some(name)) if !name.is_empty() && !name.contains(['{', '}', '*']) => Ok(Self::Any),
+            (_, Some(name)) if !name.is_empty() && !name.contains(['{', '}', '*']) => {
+                Ok(Self::Named(text.to_owned()))
+            }
             _ if text.contains(['{', '}', '*']) => Err(MatchError::PartOfSegment(text.to_owned())),
             _ => Ok(Self::Literal(percent_decoded(text.as_bytes()))),
         }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::capture::Capture;
 use super::declared::Declared;
-use super::event::{Capture, EventName};
+use super::event::EventName;
 use super::kind::Kind;
 use super::path::NormalPath;
+use super::pattern::Match;
 use super::service::Services;
 use super::target::Target;
 use super::text::Case;
@@ -30,9 +32,21 @@ pub struct Requested {
 }
 
 impl Requested {
-    /// What the parts in braces of `event` stand for.
-    pub fn captures(&self, event: &EventName) -> Vec<Capture> {
-        self.about(|target| event.captures(target))
+    /// What the parts in braces stand for, in `event` and in the first of `matches` that
+    /// fits. A name that stands in both is the event's.
+    pub fn captures(&self, event: Option<&EventName>, matches: &[Match]) -> Vec<Capture> {
+        self.about(|target| {
+            let mut captures = event
+                .map(|event| event.captures(target))
+                .unwrap_or_default();
+            let matched = matches.iter().find_map(|one| one.captures(target));
+            for capture in matched.unwrap_or_default() {
+                if captures.iter().all(|other| other.name != capture.name) {
+                    captures.push(capture);
+                }
+            }
+            captures
+        })
     }
 
     /// What lies below the service's prefix, segments joined by `/`; empty outside every service.
@@ -134,5 +148,40 @@ mod tests {
             requested("GET", "/other").event_name(None, Kind::Request),
             "get.pre_process"
         );
+    }
+
+    #[test]
+    fn braces_of_the_event_and_of_the_first_pattern_that_fits_are_captured() {
+        let requested = requested("GET", "/api/v2/db/_table/my%20orders/7");
+        let event = EventName::parse("db._table.{t}.{id}.get").expect("an event");
+        let matches: Vec<_> = [
+            "POST /{nobody}/**",
+            "/{a}/*/{service}/**",
+            "/{too_late}/**",
+            "/api/{id}/**",
+        ]
+        .map(|text| Match::parse(text).expect(text))
+        .into();
+
+        let captured = |event, matches: &[Match]| -> Vec<(String, String)> {
+            let captures = requested.captures(event, matches).into_iter();
+            captures.map(|one| (one.name, one.value)).collect()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+
+        assert_eq!(
+            captured(Some(&event), &matches),
+            [
+                pair("{t}", "my orders"),
+                pair("{id}", "7"),
+                pair("{a}", "api"),
+                pair("{service}", "db"),
+            ]
+        );
+        assert_eq!(
+            captured(Some(&event), &matches[3..]),
+            [pair("{t}", "my orders"), pair("{id}", "7")]
+        );
+        assert_eq!(captured(None, &matches[..1]), []);
     }
 }

@@ -17,7 +17,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use rquickjs::{Ctx, Function, Object, Persistent, Value};
 
 use crate::handler::host::Host;
-use crate::handler::{Call, EventName, HandlerName, Kind, Phase, Store};
+use crate::handler::{Call, EventName, HandlerName, Kind, Match, Phase, Store};
 use crate::message::{Fields, framing};
 
 pub(super) use answer::Answer;
@@ -52,6 +52,8 @@ pub(super) struct State {
     pub kind: Kind,
     /// The event it is for.
     pub event: Option<Arc<EventName>>,
+    /// Its patterns.
+    pub matches: Arc<[Match]>,
     /// The body as the scope's names show it.
     pub body: Body,
     /// What carries out host calls.

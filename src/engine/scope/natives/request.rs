@@ -161,14 +161,12 @@ fn set_path(ctx: &Ctx<'_>, scope: &Scope, path: String) -> rquickjs::Result<()> 
     Ok(())
 }
 
-/// What the parts in braces of the handler's own event stand for, by part: `{"{id}":"42"}`.
+/// What the parts in braces of the handler's own event and patterns stand for, by part:
+/// `{"{id}":"42"}`.
 fn captures(state: &State) -> Json {
-    let captured = state
-        .event
-        .as_ref()
-        .map(|event| state.call.origin.requested.captures(event))
-        .unwrap_or_default();
-    captured
+    let requested = &state.call.origin.requested;
+    requested
+        .captures(state.event.as_deref(), &state.matches)
         .into_iter()
         .map(|capture| (capture.name, Json::String(capture.value)))
         .collect::<Map<_, _>>()
