@@ -171,7 +171,11 @@ pub(crate) fn engine(config: &Config, secrets: Secrets) -> Engine {
             secrets,
             config: platform_config(config),
         },
-        Arc::new(MemoryStore::new(Bounds::default())),
+        Arc::new(MemoryStore::new(Bounds {
+            keys: config.store.capacity.get(),
+            bytes: config.store.memory,
+            lasts: config.store.ttl,
+        })),
     )
 }
 

@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::serving::{Serving, ServingKeys};
 use super::settings::{
     Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Scripts,
-    Service, Unavailable,
+    Service, Store, Unavailable,
 };
 use super::units::{self, GIB, KIB, MIB};
 use super::{suggest, token, upstream, value};
@@ -24,6 +24,9 @@ const MOST_WORKERS: usize = 1024;
 
 /// The most transactions whose queued handlers may wait.
 const MOST_QUEUED: usize = 1_000_000;
+
+/// The most keys of the store.
+const MOST_STORED: usize = 10_000_000;
 
 /// The most transactions that are kept.
 const MOST_KEPT: usize = 10_000;
@@ -126,6 +129,7 @@ fn config(reader: &mut Reader) -> Config {
         },
         session: nested(reader, "session", token::session_source),
         platform: nested(reader, "platform", |text| Ok(text.to_owned())),
+        store: store(reader),
         queued: queued(reader),
         transactions_kept: reader.or("transactions.keep", "off", value::count_or_off(MOST_KEPT)),
         matching: Matching {
@@ -250,6 +254,14 @@ fn bodies(reader: &mut Reader) -> Bodies {
             },
         ),
         metadata_name: reader.or("bodies.metadata_name", "@metadata", value::word),
+    }
+}
+
+fn store(reader: &mut Reader) -> Store {
+    Store {
+        capacity: reader.or("store.capacity", "100000", value::count(MOST_STORED)),
+        memory: reader.or("store.memory", "64MiB", units::size(KIB, 64 * GIB)),
+        ttl: reader.or("store.ttl", "15m", units::positive_duration),
     }
 }
 

@@ -43,7 +43,7 @@ pub use secret::Secret;
 pub use serving::{Admin, ErrorBody, Serving, Upstream, UpstreamTls};
 pub use settings::{
     Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Scripts,
-    Service, Unavailable,
+    Service, Store, Unavailable,
 };
 pub use token::{Token, TokenAlgorithm};
 pub use upstream::{Origin, ServerName, Url};

@@ -45,6 +45,8 @@ pub struct Config {
     pub session: BTreeMap<String, SessionSource>,
     /// The `[platform]` table: the dotted name of a value in `platform.config`, and its text.
     pub platform: BTreeMap<String, String>,
+    /// The `[store]` table.
+    pub store: Store,
     /// The `[queued]` table.
     pub queued: Queued,
     /// How many finished transactions are kept, from the `[transactions]` table; 0 for none.
@@ -176,6 +178,17 @@ pub struct Hosts {
     pub allow: Vec<AllowedHost>,
     /// Networks besides the Internet that the names among them may stand for addresses of.
     pub networks: Vec<IpNet>,
+}
+
+/// The `[store]` table: `platform.store`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Store {
+    /// The most keys.
+    pub capacity: NonZeroUsize,
+    /// The most bytes of keys and values together.
+    pub memory: usize,
+    /// How long a value is kept whose handler didn't say.
+    pub ttl: Duration,
 }
 
 /// The `[queued]` table: handlers that run once the response is on the wire.

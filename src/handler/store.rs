@@ -12,8 +12,8 @@ pub trait Store: Send + Sync {
     /// The value under `key`, unless it was never there, is gone, or its time is over.
     fn get(&self, key: &str) -> Option<Arc<str>>;
 
-    /// Puts a value under `key` for as long as `lasts`, instead of any other.
-    fn set(&self, key: &str, value: Arc<str>, lasts: Duration);
+    /// Puts a value under `key` for as long as `lasts`, or as is usual, instead of any other.
+    fn set(&self, key: &str, value: Arc<str>, lasts: Option<Duration>);
 
     /// Takes the value under `key` away.
     fn del(&self, key: &str);

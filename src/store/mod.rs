@@ -16,6 +16,8 @@ pub struct Bounds {
     pub keys: usize,
     /// The most bytes of keys and values together.
     pub bytes: usize,
+    /// How long a value is kept that came without a time.
+    pub lasts: Duration,
 }
 
 /// What a time beyond what the clock can tell counts as.
@@ -26,6 +28,7 @@ impl Default for Bounds {
         Self {
             keys: 100_000,
             bytes: 64 << 20,
+            lasts: Duration::from_mins(15),
         }
     }
 }
@@ -114,8 +117,9 @@ impl Store for MemoryStore {
         self.get_at(key, Instant::now())
     }
 
-    fn set(&self, key: &str, value: Arc<str>, lasts: Duration) {
+    fn set(&self, key: &str, value: Arc<str>, lasts: Option<Duration>) {
         let now = Instant::now();
+        let lasts = lasts.unwrap_or(self.bounds.lasts);
         let until = now.checked_add(lasts).unwrap_or(now + FOREVER);
         self.set_at(key, value, until);
     }
@@ -141,9 +145,9 @@ mod tests {
         let now = Instant::now();
 
         store.set_at("a", "1".into(), now + MINUTE);
-        store.set("b", "2".into(), MINUTE);
-        store.set("b", "3".into(), MINUTE);
-        store.set("c", "4".into(), MINUTE);
+        store.set("b", "2".into(), Some(MINUTE));
+        store.set("b", "3".into(), Some(MINUTE));
+        store.set("c", "4".into(), Some(MINUTE));
         store.del("c");
 
         assert!(store.get_at("a", now).is_some());
@@ -153,22 +157,40 @@ mod tests {
     }
 
     #[test]
+    fn a_value_without_a_time_lasts_as_long_as_is_configured() {
+        let store = MemoryStore::new(Bounds {
+            lasts: MINUTE,
+            ..Bounds::default()
+        });
+
+        store.set("a", "1".into(), None);
+
+        let now = Instant::now();
+        assert!(store.get_at("a", now).is_some());
+        assert!(store.get_at("a", now + MINUTE).is_none());
+    }
+
+    #[test]
     fn what_was_set_longest_ago_makes_room() {
-        let store = MemoryStore::new(Bounds { keys: 2, bytes: 8 });
+        let store = MemoryStore::new(Bounds {
+            keys: 2,
+            bytes: 8,
+            ..Bounds::default()
+        });
 
         for key in ["a", "b"] {
-            store.set(key, "1".into(), MINUTE);
+            store.set(key, "1".into(), Some(MINUTE));
         }
-        store.set("a", "2".into(), MINUTE);
-        store.set("c", "3".into(), MINUTE);
+        store.set("a", "2".into(), Some(MINUTE));
+        store.set("c", "3".into(), Some(MINUTE));
         assert_eq!(get(&store, "b"), None, "there are two keys at most");
         assert_eq!(get(&store, "a").as_deref(), Some("2"));
 
-        store.set("d", "123456".into(), MINUTE);
+        store.set("d", "123456".into(), Some(MINUTE));
         assert_eq!(get(&store, "c"), None, "there are eight bytes at most");
         assert_eq!(get(&store, "d").as_deref(), Some("123456"));
 
-        store.set("d", "12345678".into(), MINUTE);
+        store.set("d", "12345678".into(), Some(MINUTE));
         assert_eq!(get(&store, "d"), None, "it alone is too long");
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::support::eventually::eventually;
 use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
 use super::support::upstream::{Upstream, json as answer_json};
@@ -46,6 +47,51 @@ fn a_secret_is_given_by_name_and_shows_in_no_log() {
 
     assert_eq!(sidecar.get("/secret").json(), json!({"known": true}));
     assert!(!sidecar.log().has(|line| line.contains("s3cret-7")));
+}
+
+#[test]
+fn the_store_keeps_what_is_configured_and_no_more() {
+    let upstream = Upstream::answering(|_| answer_json("{}"));
+    let scripts = ScriptDir::with(&[(
+        "10-store.request.js",
+        "// @match /store\n\
+         for (const key of ['a', 'b', 'c']) platform.store.set(key, key);\n\
+         platform.store.set('long', 'x'.repeat(2000));\n\
+         return ['a', 'b', 'c', 'long'].map((key) => platform.store.get(key));\n",
+    )]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .config("[store]\ncapacity = 2\nmemory = \"1KiB\"\nttl = \"1s\"\n")
+        .start();
+
+    assert_eq!(sidecar.get("/store").json(), json!([null, "b", "c", null]));
+}
+
+#[test]
+fn a_value_without_a_time_is_kept_for_as_long_as_is_configured() {
+    let upstream = Upstream::answering(|_| answer_json("{}"));
+    let scripts = ScriptDir::with(&[
+        (
+            "10-store.request.js",
+            "// @match /set\nplatform.store.set('usual', 1);\nplatform.store.set('long', 2, 60);\nreturn 'set';\n",
+        ),
+        (
+            "20-get.request.js",
+            "return [platform.store.get('usual'), platform.store.get('long')];\n",
+        ),
+    ]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .config("[store]\nttl = \"500ms\"\n")
+        .start();
+
+    sidecar.get("/set");
+
+    eventually("the end of its time", || {
+        let kept = sidecar.get("/get").json();
+        assert_eq!(kept[1], 2, "its handler gave it a minute");
+        kept[0].is_null().then_some(())
+    });
 }
 
 #[test]

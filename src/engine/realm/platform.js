@@ -32,9 +32,13 @@
       const text = natives.storeGet(String(key));
       return text === undefined ? null : parse(text);
     },
-    set(key, value, seconds = 900) {
+    set(key, value, seconds) {
       const text = stringify(value);
       if (text === undefined) throw new TypeError('platform.store keeps values of JSON');
+      if (seconds === undefined) {
+        natives.storeSet(String(key), text, undefined);
+        return;
+      }
       if (!(Number(seconds) > 0)) throw new RangeError(`platform.store keeps a value for some seconds, not ${seconds}`);
       natives.storeSet(String(key), text, Number(seconds));
     },

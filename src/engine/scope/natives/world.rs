@@ -113,9 +113,11 @@ fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resu
     let of = Rc::clone(scope);
     natives.set(
         "storeSet",
-        Func::from(move |key: String, value: String, seconds: f64| {
-            let lasts = Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER);
-            of.store.set(&key, value.into(), lasts.min(FOREVER));
+        Func::from(move |key: String, value: String, seconds: Option<f64>| {
+            let lasts = seconds
+                .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER))
+                .map(|lasts| lasts.min(FOREVER));
+            of.store.set(&key, value.into(), lasts);
         }),
     )?;
     let of = Rc::clone(scope);
