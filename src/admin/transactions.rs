@@ -38,6 +38,7 @@ pub(super) async fn show(State(view): State<View>) -> Response {
         "keep": view.transactions.size(),
         "unseen_bodies": unseen_counts(&view.transactions),
         "queued": queued(&view),
+        "emitted": emitted_so_far(&view.transactions),
         "transactions": entries,
     }))
     .into_response()
@@ -61,6 +62,15 @@ fn unseen_counts(ring: &Ring) -> Value {
         }
     }
     json!({ "requests": requests, "responses": responses })
+}
+
+fn emitted_so_far(ring: &Ring) -> Value {
+    let counts = ring.emitted_so_far();
+    json!({
+        "listeners": counts.listeners,
+        "feed": counts.feed,
+        "dropped": counts.dropped,
+    })
 }
 
 fn queued(view: &View) -> Value {
@@ -99,8 +109,8 @@ fn shown(entry: &Entry, view: &View, live: Option<&Arc<Generation>>) -> Value {
         "token": story.and_then(|story| story.token).map(Token::label),
         "handlers": story.map_or_else(Vec::new, |story| story.handlers.iter().map(told).collect()),
         "others": others(entry, &requested, live),
-        "emitted": story.map_or_else(Vec::new, |story| story.emitted.iter().map(emitted).collect()),
-        "emitted_and_dropped": story.map_or(0, |story| story.emitted_and_dropped),
+        "emitted": story.map_or_else(Vec::new, |story| story.emitted.events.iter().map(emitted).collect()),
+        "emitted_and_dropped": story.map_or(0, |story| story.emitted.dropped),
         "called_by_a_handler": story.is_some_and(|story| story.depth > 0),
     });
     if let Some(end) = entry.end {
@@ -164,6 +174,9 @@ fn told(told: &Told) -> Value {
     });
     if let Fate::Ran(Some(took)) = told.fate {
         shown["ms"] = (took.as_secs_f64() * 1000.0).into();
+    }
+    if told.tries > 0 {
+        shown["tries"] = told.tries.into();
     }
     shown
 }

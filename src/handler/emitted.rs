@@ -28,7 +28,8 @@ pub struct Event {
     pub data: Arc<str>,
 }
 
-/// The events of one transaction, in order: 64 of them at most, each of at most 64 KiB.
+/// The events of one transaction, or of one try of a queued handler, in order: 64 of them
+/// at most, each of at most 64 KiB.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Emitted {
     events: Vec<Event>,
@@ -45,6 +46,11 @@ impl Emitted {
             self.dropped += 1;
         }
         fits
+    }
+
+    /// Whether nothing was emitted.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.dropped == 0
     }
 
     /// Those that were kept.

@@ -1,8 +1,8 @@
 //! The last transactions, for whoever asks why a handler ran or didn't.
 //!
 //! Bounded in number and bytes; keeps nothing until it is asked to, and then costs a lock
-//! and a copy a transaction. Bodies that passed unseen are always counted: that is a
-//! number a reason. No body, query or field's value is in it.
+//! and a copy a transaction. Bodies that passed unseen and events that were emitted are
+//! always counted. No body, query or field's value is in it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::generation::GenerationId;
+use crate::handler::{Audience, Emitted, Kind};
 use crate::transaction::ports::Observer;
 use crate::transaction::story::Chronicler;
 use crate::transaction::unseen::Reason;
-use crate::transaction::{Outcome, Record, Story, Unseen};
+use crate::transaction::{Outcome, QueuedStory, Record, Story, Told, Unseen};
 
 /// The most memory that kept transactions hold, in bytes.
 const MEMORY: usize = 16 * 1024 * 1024;
@@ -29,6 +30,19 @@ pub struct Ring {
     kept: Mutex<Kept>,
     unseen_requests: [AtomicUsize; Reason::ALL.len()],
     unseen_responses: [AtomicUsize; Reason::ALL.len()],
+    /// Events for listeners, for the feed, and those that were dropped.
+    emitted: [AtomicUsize; 3],
+}
+
+/// How many events handlers have emitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmittedCounts {
+    /// For listeners within the system.
+    pub listeners: usize,
+    /// For subscribers of the feed.
+    pub feed: usize,
+    /// Too long, or too many for one transaction.
+    pub dropped: usize,
 }
 
 #[derive(Default)]
@@ -102,6 +116,16 @@ impl Ring {
     pub fn unseen(&self, reason: Reason) -> (usize, usize) {
         let of = |counts: &[AtomicUsize]| counts[reason as usize].load(Ordering::Relaxed);
         (of(&self.unseen_requests), of(&self.unseen_responses))
+    }
+
+    /// How many events handlers have emitted so far.
+    pub fn emitted_so_far(&self) -> EmittedCounts {
+        let [listeners, feed, dropped] = &self.emitted;
+        EmittedCounts {
+            listeners: listeners.load(Ordering::Relaxed),
+            feed: feed.load(Ordering::Relaxed),
+            dropped: dropped.load(Ordering::Relaxed),
+        }
     }
 
     fn count(&self, unseen: Unseen) {
@@ -191,6 +215,22 @@ impl Chronicler for Ring {
         let keep = self.size();
         kept.push(entry, keep);
     }
+
+    fn told_of_queued(&self, told: QueuedStory) {
+        self.kept().add(told);
+    }
+
+    fn emitted(&self, emitted: &Emitted) {
+        let [listeners, feed, dropped] = &self.emitted;
+        for event in emitted.events() {
+            let count = match event.audience {
+                Audience::Listeners => listeners,
+                Audience::Feed => feed,
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        dropped.fetch_add(emitted.dropped(), Ordering::Relaxed);
+    }
 }
 
 impl Kept {
@@ -205,6 +245,41 @@ impl Kept {
         }
         self.memory += length;
         self.entries.push_back(Arc::new(entry));
+    }
+
+    /// Adds a try of a queued handler to its transaction, if that is still kept and the
+    /// memory allows it.
+    fn add(&mut self, told: QueuedStory) {
+        let QueuedStory {
+            transaction,
+            name,
+            fate,
+            mut emitted,
+        } = told;
+        let is_waiting = |told: &&mut Told| told.kind == Kind::Queued && told.name == name;
+        // A client may name several transactions alike: the newest is meant.
+        let entries = self.entries.iter_mut().rev();
+        let found = entries
+            .filter(|entry| entry.id.as_ref() == Some(&transaction.0))
+            .find_map(|entry| {
+                let entry = Arc::make_mut(entry);
+                let story = entry.story.as_mut()?;
+                let handler = story.handlers.iter_mut().find(is_waiting)?;
+                Some((handler, &mut story.emitted))
+            });
+        let Some((handler, of_all)) = found else {
+            return;
+        };
+        handler.fate = fate;
+        handler.tries += 1;
+        let grown: usize = emitted.events.iter().map(emission_size).sum();
+        if self.memory + grown > MEMORY {
+            of_all.dropped += emitted.events.len() + emitted.dropped;
+            return;
+        }
+        of_all.events.append(&mut emitted.events);
+        of_all.dropped += emitted.dropped;
+        self.memory += grown;
     }
 
     fn shrink_to(&mut self, keep: usize) {
@@ -223,17 +298,16 @@ impl Kept {
 /// What an entry holds, in bytes.
 fn size(entry: &Entry) -> usize {
     let story = entry.story.as_ref().map_or(0, |story| {
-        let emitted: usize = story
-            .emitted
-            .iter()
-            .map(|(_, name, _)| 64 + name.len())
-            .sum();
-        story.method.len()
-            + story.path.len()
-            + emitted
-            + story.handlers.len() * size_of::<crate::transaction::Told>()
+        let emitted: usize = story.emitted.events.iter().map(emission_size).sum();
+        story.method.len() + story.path.len() + emitted + story.handlers.len() * size_of::<Told>()
     });
     size_of::<Entry>() + entry.method.len() + entry.path.len() + story
+}
+
+/// What one event holds, in bytes.
+fn emission_size(event: &(Audience, String, usize)) -> usize {
+    let (_, name, _) = event;
+    size_of::<(Audience, String, usize)>() + name.len()
 }
 
 fn cut(path: &str) -> String {
@@ -247,7 +321,8 @@ fn cut(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handler::TransactionId;
+    use crate::handler::{HandlerName, TransactionId};
+    use crate::transaction::{Emissions, Fate};
 
     fn record<'a>(id: &'a TransactionId, path: &'a str) -> Record<'a> {
         Record {
@@ -307,5 +382,97 @@ mod tests {
         assert!(ring.kept().memory <= MEMORY);
         assert!(ring.entries().len() <= most + 8);
         assert_eq!(ring.entries()[0].path.len(), PATH - 1);
+    }
+
+    fn story(id: &TransactionId, queued: &str) -> Story {
+        Story {
+            transaction: id.clone(),
+            generation: GenerationId([0; 6]),
+            method: "GET".to_owned(),
+            path: "/a".to_owned(),
+            depth: 0,
+            way: crate::generation::Path::Heads,
+            unseen: Unseen::default(),
+            token: None,
+            handlers: vec![Told {
+                name: HandlerName::parse(queued).expect("a name"),
+                kind: Kind::Queued,
+                sees_body: false,
+                fate: Fate::Queued,
+                tries: 0,
+            }],
+            emitted: Emissions::default(),
+        }
+    }
+
+    fn tried(id: &TransactionId, name: &str, event: &str, fate: Fate) -> QueuedStory {
+        QueuedStory {
+            transaction: id.clone(),
+            name: HandlerName::parse(name).expect("a name"),
+            fate,
+            emitted: Emissions {
+                events: vec![(Audience::Feed, event.to_owned(), 2)],
+                dropped: 1,
+            },
+        }
+    }
+
+    #[test]
+    fn tries_of_queued_handlers_are_added_to_the_newest_of_their_name() {
+        let (ring, id) = (Ring::new(9), TransactionId("a".into()));
+        ring.told(story(&id, "mail"));
+        ring.told(story(&id, "mail"));
+
+        ring.told_of_queued(tried(&id, "mail", "first", Fate::Failed));
+        ring.told_of_queued(tried(&id, "mail", "second", Fate::Ran(None)));
+        ring.told_of_queued(tried(&id, "other", "nobody's", Fate::Ran(None)));
+        ring.told_of_queued(tried(
+            &TransactionId("b".into()),
+            "mail",
+            "gone",
+            Fate::Failed,
+        ));
+
+        let stories: Vec<_> = ring
+            .entries()
+            .iter()
+            .filter_map(|it| it.story.clone())
+            .collect();
+        let told = &stories[0].handlers[0];
+        assert_eq!((told.fate, told.tries), (Fate::Ran(None), 2));
+        let names: Vec<_> = stories[0]
+            .emitted
+            .events
+            .iter()
+            .map(|it| it.1.as_str())
+            .collect();
+        assert_eq!(
+            (names, stories[0].emitted.dropped),
+            (vec!["first", "second"], 2)
+        );
+        assert_eq!(stories[1].handlers[0].fate, Fate::Queued);
+    }
+
+    #[test]
+    fn events_of_queued_handlers_take_no_more_memory_than_there_is() {
+        let (ring, id) = (Ring::new(9), TransactionId("a".into()));
+        ring.told(story(&id, "mail"));
+        let long = "x".repeat(MEMORY / 3);
+
+        for _ in 0..9 {
+            ring.told_of_queued(tried(&id, "mail", &long, Fate::Failed));
+        }
+
+        let kept = ring.kept().memory;
+        assert!(kept <= MEMORY, "{kept}");
+        assert_eq!(
+            ring.entries()
+                .iter()
+                .map(|entry| size(entry))
+                .sum::<usize>(),
+            kept
+        );
+        ring.keep(0);
+        assert_eq!(ring.kept().memory, 0);
     }
 }

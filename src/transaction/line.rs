@@ -127,6 +127,7 @@ impl Line {
     /// got the response.
     pub fn finish(&self, tx: Transaction, sent: Sent) {
         look_at_token(&tx);
+        self.pipeline.count(&tx.call().emitted);
         if let Some(chronicler) = self.pipeline.chronicler()
             && let Some(story) = tx.story(sent)
         {

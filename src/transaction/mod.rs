@@ -31,5 +31,5 @@ pub use record::Record;
 pub use routes::Routes;
 pub use session::{SessionSource, SessionSources, TokenSource, nested};
 pub use state::Transaction;
-pub use story::{Fate, Story, Told};
+pub use story::{Emissions, Fate, QueuedStory, Story, Told};
 pub use unseen::Unseen;

@@ -16,7 +16,7 @@ use http::{StatusCode, header};
 
 use crate::generation::{Generation, Planned, Ran, Step};
 use crate::handler::host::Host;
-use crate::handler::{Answer, Fault, Rejection, Verdict};
+use crate::handler::{Answer, Emitted, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
 use crate::message::forwarded::Way;
 use crate::message::{Body, JsonType, Request, Response, framing, media, validators};
@@ -111,6 +111,15 @@ impl Pipeline {
         self.chronicler
             .get()
             .filter(|chronicler| chronicler.listens())
+    }
+
+    /// Counts what handlers emitted, whether anybody listens to stories or not.
+    pub(super) fn count(&self, emitted: &Emitted) {
+        if let Some(chronicler) = self.chronicler.get()
+            && !emitted.is_empty()
+        {
+            chronicler.emitted(emitted);
+        }
     }
 
     /// What it obeys.

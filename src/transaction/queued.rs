@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::generation::{Generation, Ran, Step};
-use crate::handler::{Call, TransactionId, Verdict};
+use crate::handler::{Call, Emitted, TransactionId, Verdict};
 use crate::message::{Body, Request};
 
-use super::Pipeline;
+use super::{Emissions, Fate, Pipeline, QueuedStory};
 
 /// The queued handlers of one transaction that are still to be run.
 pub struct Job {
@@ -122,11 +122,13 @@ impl Pipeline {
         for step in steps {
             let mut copy = call.clone();
             copy.deadline = deadline();
-            let Ran { verdict, .. } = generation
+            copy.emitted = Emitted::default();
+            let ran = generation
                 .program
                 .run(copy, vec![step.clone()], &host)
                 .await;
-            match verdict {
+            self.tell_of_queued(&generation, &step, &ran);
+            match ran.verdict {
                 Verdict::Continue | Verdict::Answer(_) => done += 1,
                 Verdict::Unreadable(_) => unreadable += 1,
                 Verdict::Reject(_) => failed.push(step),
@@ -142,5 +144,25 @@ impl Pipeline {
             unreadable,
             failed,
         }
+    }
+
+    fn tell_of_queued(&self, generation: &Generation, step: &Step, ran: &Ran) {
+        let Ran { call, verdict, .. } = ran;
+        self.count(&call.emitted);
+        let Some(chronicler) = self.chronicler() else {
+            return;
+        };
+        chronicler.told_of_queued(QueuedStory {
+            transaction: call.id.clone(),
+            name: generation.handlers[step.handler].declared.name.clone(),
+            fate: match verdict {
+                Verdict::Continue | Verdict::Answer(_) => {
+                    Fate::Ran(call.kept.times.of(step.handler))
+                }
+                Verdict::Unreadable(_) => Fate::NoBody,
+                Verdict::Reject(_) => Fate::Failed,
+            },
+            emitted: Emissions::of(&call.emitted),
+        });
     }
 }

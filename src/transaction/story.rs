@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::generation::{GenerationId, Path, Planned};
-use crate::handler::{Audience, HandlerName, Kind, Token, TransactionId};
+use crate::handler::{Audience, Emitted, HandlerName, Kind, Token, TransactionId};
 
 use super::line::Sent;
 use super::{Transaction, Unseen};
@@ -17,6 +17,12 @@ pub trait Chronicler: Send + Sync {
 
     /// A transaction with handlers has ended. Its record, if it has one, came before.
     fn told(&self, story: Story);
+
+    /// A queued handler of a transaction was tried. The transaction's story came before.
+    fn told_of_queued(&self, story: QueuedStory);
+
+    /// Handlers have emitted something. Told whether stories are wanted or not.
+    fn emitted(&self, emitted: &Emitted);
 }
 
 /// What became of the handlers of one transaction.
@@ -40,10 +46,30 @@ pub struct Story {
     pub token: Option<Token>,
     /// Every handler that applied, in order.
     pub handlers: Vec<Told>,
-    /// What handlers emitted: for whom, called what, and how many bytes of data.
-    pub emitted: Vec<(Audience, String, usize)>,
+    /// What handlers emitted.
+    pub emitted: Emissions,
+}
+
+/// One try of a queued handler.
+#[derive(Debug, Clone)]
+pub struct QueuedStory {
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// The handler.
+    pub name: HandlerName,
+    /// What became of it.
+    pub fate: Fate,
+    /// What it emitted.
+    pub emitted: Emissions,
+}
+
+/// What handlers emitted, without the data.
+#[derive(Debug, Clone, Default)]
+pub struct Emissions {
+    /// For whom, called what, and how many bytes of data.
+    pub events: Vec<(Audience, String, usize)>,
     /// How many events more there were than are kept.
-    pub emitted_and_dropped: usize,
+    pub dropped: usize,
 }
 
 /// One handler that applied to a transaction.
@@ -57,6 +83,8 @@ pub struct Told {
     pub sees_body: bool,
     /// What became of it.
     pub fate: Fate,
+    /// How often it was tried, as a queued one.
+    pub tries: usize,
 }
 
 /// What became of a handler that applied.
@@ -64,8 +92,10 @@ pub struct Told {
 pub enum Fate {
     /// It ran, for so long.
     Ran(Option<Duration>),
-    /// It was put into the queue, or dropped there.
+    /// It was put into the queue and has not run, or was dropped there.
     Queued,
+    /// It ran once the response was on the wire, and failed.
+    Failed,
     /// It runs on other statuses than the response phase began with.
     OtherStatus,
     /// It sees the body, and there was none that it could have read.
@@ -83,10 +113,24 @@ impl Fate {
         match self {
             Self::Ran(_) => "ran",
             Self::Queued => "queued",
+            Self::Failed => "failed",
             Self::OtherStatus => "other_status",
             Self::NoBody => "no_body",
             Self::Ended => "ended",
             Self::Unsent => "unsent",
+        }
+    }
+}
+
+impl Emissions {
+    /// Those of a transaction, or of one try.
+    pub fn of(emitted: &Emitted) -> Self {
+        let events = emitted.events().iter();
+        Self {
+            events: events
+                .map(|event| (event.audience, event.name.to_string(), event.data.len()))
+                .collect(),
+            dropped: emitted.dropped(),
         }
     }
 }
@@ -99,7 +143,6 @@ impl Transaction {
         let handlers = [&plan.options, &plan.request, &plan.response, &plan.queued]
             .into_iter()
             .flatten();
-        let emitted = &self.call.emitted;
         Some(Story {
             transaction: self.call.id.clone(),
             generation: self.generation.id,
@@ -110,12 +153,7 @@ impl Transaction {
             unseen: self.unseen,
             token: self.call.origin.session.token(),
             handlers: handlers.map(|planned| self.told(planned, sent)).collect(),
-            emitted: emitted
-                .events()
-                .iter()
-                .map(|event| (event.audience, event.name.to_string(), event.data.len()))
-                .collect(),
-            emitted_and_dropped: emitted.dropped(),
+            emitted: Emissions::of(&self.call.emitted),
         })
     }
 
@@ -132,6 +170,7 @@ impl Transaction {
             kind: planned.step.kind,
             sees_body: planned.facts.sees_body,
             fate,
+            tries: 0,
         }
     }
 

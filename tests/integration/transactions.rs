@@ -22,7 +22,7 @@ const HANDLERS: &[(&str, &str)] = &[
     ("50-friendly.error.js", "// @match /crm/**\n"),
     (
         "60-audit.queued.js",
-        "// @match /crm/orders/**\ng.sys.system.emitEventWS('never seen', {});\n",
+        "// @match /crm/orders/**\ng.sys.system.emitEventWS('audited', { id: 7 });\n",
     ),
     (
         "crm.orders.{id}.get.post_process.js",
@@ -82,7 +82,11 @@ fn each_handler_that_applied_is_told_with_what_became_of_it() {
     let sidecar = sidecar(&upstream, &scripts, "[transactions]\nkeep = 10\n");
 
     assert_eq!(sidecar.get("/crm/orders/7?secret=hunter2").status(), 200);
-    let transaction = newest(&sidecar, "/crm/orders/7");
+    newest(&sidecar, "/crm/orders/7");
+    let transaction = eventually("the end of its queued handler", || {
+        let newest = newest(&sidecar, "/crm/orders/7");
+        (newest["handlers"][5]["fate"] != "queued").then_some(newest)
+    });
 
     assert_eq!(
         fates(&transaction),
@@ -92,7 +96,7 @@ fn each_handler_that_applied_is_told_with_what_became_of_it() {
             ("40-edit", "ran"),
             ("50-friendly", "other_status"),
             ("crm.orders.{id}.get", "ran"),
-            ("60-audit", "queued"),
+            ("60-audit", "ran"),
         ])
     );
     assert!(transaction["handlers"][0]["ms"].as_f64().unwrap() >= 0.0);
@@ -111,6 +115,8 @@ fn each_handler_that_applied_is_told_with_what_became_of_it() {
     assert_eq!(transaction["generation"], sidecar.live_generation());
     assert_eq!(transaction["emitted"][0]["name"], "order-read");
     assert_eq!(transaction["emitted"][0]["for"], "feed");
+    assert_eq!(transaction["emitted"][1]["name"], "audited");
+    assert_eq!(transaction["handlers"][5]["tries"], 1);
     let others = transaction["others"].as_array().unwrap();
     let why = |name: &str| {
         let other = others.iter().find(|other| other["name"] == name);
@@ -238,5 +244,50 @@ fn what_became_of_queued_handlers_is_counted() {
     assert_eq!(
         (&queued["waiting"], &queued["running"]),
         (&json!(0), &json!(0))
+    );
+}
+
+#[test]
+fn what_queued_handlers_emit_is_told_of_each_try_counted_and_bounded() {
+    let upstream = upstream();
+    let scripts = ScriptDir::with(&[
+        (
+            "10-tell.request.js",
+            "g.sys.system.emitEvent('asked', {});\n",
+        ),
+        (
+            "20-flaky.queued.js",
+            "const tries = (platform.store.get('tries') || 0) + 1;\n\
+             platform.store.set('tries', tries);\n\
+             for (let i = 0; i < 60; i++) g.sys.system.emitEventWS(`try-${tries}`, i);\n\
+             if (tries === 1) throw 'again';\n",
+        ),
+        (
+            "30-flood.queued.js",
+            "for (let i = 0; i < 70; i++) g.sys.system.emitEventWS('flood', i);\n",
+        ),
+    ]);
+    let config = "[transactions]\nkeep = 10\n[queued]\ntries = 2\nbackoff = \"1ms\"\n";
+    let sidecar = sidecar(&upstream, &scripts, config);
+
+    sidecar.get("/fine");
+
+    let transaction = eventually("the end of both", || {
+        let newest = newest(&sidecar, "/fine");
+        let has_ended = |number: usize| newest["handlers"][number]["fate"] == "ran";
+        (has_ended(1) && has_ended(2)).then_some(newest)
+    });
+    assert_eq!(transaction["handlers"][1]["tries"], 2);
+    assert_eq!(transaction["handlers"][2]["tries"], 1);
+    let emitted = transaction["emitted"].as_array().unwrap();
+    let of = |name: &str| emitted.iter().filter(|one| one["name"] == name).count();
+    assert_eq!(
+        ["asked", "try-1", "try-2", "flood"].map(of),
+        [1, 60, 60, 64]
+    );
+    assert_eq!(transaction["emitted_and_dropped"], 6);
+    assert_eq!(
+        shown(&sidecar)["emitted"],
+        json!({"listeners": 1, "feed": 184, "dropped": 6})
     );
 }
