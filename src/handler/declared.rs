@@ -10,6 +10,7 @@ use super::header::Header;
 use super::kind::Kind;
 use super::metadata::Metadata;
 use super::name::HandlerName;
+use super::never::Never;
 use super::pattern::Match;
 use super::service::Services;
 use super::target::Target;
@@ -124,7 +125,7 @@ impl Declared {
         }
     }
 
-    /// Binds the handler to the event it is named after, and looks whether there is such a service.
+    /// Binds the handler to the event it is named after.
     fn take_event_name(&mut self, services: &Services, diagnostics: &mut Diagnostics) {
         if EventName::is_one(self.name.as_str(), services) {
             match EventName::parse(self.name.as_str()) {
@@ -142,12 +143,6 @@ impl Declared {
                     diagnostics.errors.push(self.diagnostic(conflict));
                 }
             }
-        }
-        if let Some(event) = &self.event
-            && !services.has(event.service())
-        {
-            let warning = format!("never runs: no service is called `{}`", event.service());
-            diagnostics.warnings.push(self.diagnostic(warning));
         }
     }
 
@@ -193,6 +188,12 @@ pub fn declare(
         declared.take(directive);
     }
     declared.take_event_name(services, diagnostics);
+    if declared.active
+        && let Some(never) = Never::of(&declared, services)
+    {
+        let warning = declared.diagnostic(never);
+        diagnostics.warnings.push(warning);
+    }
     declared
 }
 

@@ -15,6 +15,7 @@ use super::capture::Capture;
 use super::kind::Kind;
 use super::path::Segments;
 use super::service::Services;
+use super::shape::{Look, Shape};
 use super::target::Target;
 use super::text::Case;
 
@@ -50,6 +51,9 @@ enum Part {
     One(String),
     Literal(String),
 }
+
+/// The most parts of a name whose paths are told in advance: there may be 2 to that.
+const MOST_PARTS: usize = 10;
 
 /// Why a text is no event name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +146,43 @@ impl EventName {
         &self.text
     }
 
+    /// The verb it names; without one it stands for every one.
+    pub(super) fn verb(&self) -> Option<Verb> {
+        self.verb
+    }
+
+    /// What the paths below `prefix` look like that fire it; none where these are too many
+    /// to tell, since each dot between two literals may be one of a segment.
+    pub(super) fn shapes(&self, prefix: &[String]) -> Option<Vec<Shape>> {
+        if self.resource.len() > MOST_PARTS {
+            return None;
+        }
+        let mut shapes = vec![Shape {
+            segments: prefix.iter().cloned().map(Look::Literal).collect(),
+            is_open: self.verb.is_none(),
+        }];
+        let mut before: Option<&Part> = None;
+        for part in &self.resource {
+            let mut joined = match (before, part) {
+                (Some(Part::Literal(_)), Part::Literal(literal)) => with_dot(&shapes, literal),
+                _ => Vec::new(),
+            };
+            for shape in &mut shapes {
+                match part {
+                    Part::Literal(literal) => shape.segments.push(Look::Literal(literal.clone())),
+                    Part::One(_) => shape.segments.push(Look::Any),
+                    Part::Rest(_) => {
+                        shape.segments.push(Look::Any);
+                        shape.is_open = true;
+                    }
+                }
+            }
+            shapes.append(&mut joined);
+            before = Some(part);
+        }
+        Some(shapes)
+    }
+
     /// Whether it names a verb; else it stands for every one.
     pub fn has_verb(&self) -> bool {
         self.verb.is_some()
@@ -208,6 +249,19 @@ impl EventName {
                 alignment.is_between_segments()
             }
     }
+}
+
+/// Shapes whose last segment, a literal, goes on with a dot and this one.
+fn with_dot(shapes: &[Shape], literal: &str) -> Vec<Shape> {
+    let joined = |shape: &Shape| {
+        let mut shape = shape.clone();
+        if let Some(Look::Literal(last)) = shape.segments.last_mut() {
+            last.push('.');
+            last.push_str(literal);
+        }
+        shape
+    };
+    shapes.iter().map(joined).collect()
 }
 
 impl fmt::Display for EventName {

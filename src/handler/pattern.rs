@@ -6,6 +6,7 @@ use http::Method;
 
 use super::capture::Capture;
 use super::path::{Segments, percent_decoded};
+use super::shape::{Look, Shape};
 use super::target::Target;
 use super::text::Case;
 
@@ -100,6 +101,23 @@ impl Match {
             && target
                 .readings()
                 .any(|segments| self.matches_path(segments, target.case))
+    }
+
+    /// Whether it takes requests with this method.
+    pub(super) fn takes(&self, method: &Method) -> bool {
+        self.matches_method(method)
+    }
+
+    /// What the paths look like that it fits.
+    pub(super) fn shape(&self) -> Shape {
+        let look = |segment: &Segment| match segment {
+            Segment::Any | Segment::Named(_) => Look::Any,
+            Segment::Literal(literal) => Look::Literal(literal.clone()),
+        };
+        Shape {
+            segments: self.segments.iter().map(look).collect(),
+            is_open: self.takes_rest,
+        }
     }
 
     /// What the parts in braces stand for; none where it doesn't match.

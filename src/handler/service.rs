@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::path::{NormalPath, Segments};
+use super::shape::Shape;
 use super::text::Case;
 
 /// One `[[service]]`: a name for what lies below a prefix of paths.
@@ -48,6 +49,11 @@ impl Service {
     /// The path it begins at: `/`, or `/api/v2/db` without a slash at its end.
     pub fn prefix(&self) -> String {
         format!("/{}", self.prefix.join("/"))
+    }
+
+    /// The segments of its prefix.
+    pub(super) fn segments(&self) -> &[String] {
+        &self.prefix
     }
 
     /// Its version: the one that was given, else the one that the prefix names, such as
@@ -97,6 +103,14 @@ impl Services {
     /// The service of this name.
     pub fn named(&self, name: &str) -> Option<&Arc<Service>> {
         self.0.iter().find(|service| service.name == name)
+    }
+
+    /// The other service that takes all paths of a shape, since its prefix is longer than
+    /// that of `service`.
+    pub(super) fn taker(&self, service: &Service, shape: &Shape) -> Option<&Arc<Service>> {
+        self.0.iter().find(|other| {
+            other.prefix.len() > service.prefix.len() && shape.lies_below(&other.prefix)
+        })
     }
 
     /// The service that `path` belongs to, in the first reading that names one.
