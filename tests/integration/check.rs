@@ -372,6 +372,34 @@ mod warnings {
     }
 
     #[test]
+    fn a_handler_whose_own_words_no_request_fits() {
+        let scripts = ScriptDir::with(&[
+            (
+                "crm.orders.get.request.js",
+                "// @match GET /crm/customers/**\n",
+            ),
+            ("crm.orders.{id}.get.request.js", "// @match GET /crm/**\n"),
+            ("10-cors.options.js", "// @match GET /crm/**\n"),
+            (
+                "check.toml",
+                "[[service]]\nname = \"crm\"\nprefix = \"/crm\"\n",
+            ),
+        ]);
+        let config = scripts.path().join("check.toml");
+
+        let ended = check(&scripts, &["--config", config.to_str().unwrap()]);
+
+        assert_eq!(ended.code, Some(0), "a warning is no error");
+        for said in [
+            "10-cors.options.js:1:1: never runs: a preflight is OPTIONS",
+            "crm.orders.get.request.js:1:1: never runs: no request fits both",
+            "3 handlers, 0 errors, 2 warnings",
+        ] {
+            assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+        }
+    }
+
+    #[test]
     fn numbers_of_mixed_width() {
         let (_, found) = warning(&[("9-x.request.js", ""), ("10-x.request.js", "")]);
 
