@@ -1,4 +1,4 @@
-//! One body under several names: a random program that goes through any of them must leave what
+//! One thing under several names, a body, parameters or fields: a random program that goes through any of them must leave what
 //! the same program leaves that goes through one only.
 //!
 //! `ALIASES_ROUNDS` and `ALIASES_FIRST` set how many programs there are and the first one's seed.
@@ -41,6 +41,23 @@ const PARAMETERS: Names = Names {
         "g.req.query",
     ],
     alone: ("var data = req.query;", ""),
+};
+
+const FIELDS: Names = Names {
+    kind: Kind::Request,
+    all: &[
+        "req.headers",
+        "req.httpHeaders",
+        "event.request.headers",
+        "g.req.headers",
+    ],
+    alone: ("var data = req.headers;", ""),
+};
+
+const RESPONSE_FIELDS: Names = Names {
+    kind: Kind::Response,
+    all: &["res.headers", "event.response.headers", "g.res.headers"],
+    alone: ("var data = res.headers;", ""),
 };
 
 /// Numbers that look random and are the same for a seed (splitmix64).
@@ -91,6 +108,17 @@ const WRITES: [&str; 6] = [
     "Object.keys($).length",
 ];
 
+/// The same for fields, none of which was sent twice: DF joins those.
+const FIELD_WRITES: [&str; 7] = [
+    "$['x-a'] = 'changed'",
+    "$['X-New'] = 'n' + $['x-b']",
+    "delete $['x-b']",
+    "$['x-a'] = null",
+    "if ($['X-A'] && 'x-a' in $) $['x-c'] = $['x-a'] + Object.keys($).includes('x-other')",
+    "$['content-length'] = '1'",
+    "Object.assign($, { 'X-C': '7', 'x-d': 'e' })",
+];
+
 fn programs(names: &Names, statements: &[&str], dice: &mut Dice) -> (String, String) {
     let chosen: Vec<_> = (0..=dice.below(8)).map(|_| dice.pick(statements)).collect();
     let through_any: Vec<_> = chosen
@@ -113,15 +141,27 @@ fn programs(names: &Names, statements: &[&str], dice: &mut Dice) -> (String, Str
     )
 }
 
-fn left_by(names: &Names, source: &str) -> (String, String) {
+/// The body, the target and the fields that a program leaves.
+fn left_by(names: &Names, source: &str) -> (String, String, Vec<String>) {
     let is_response = names.kind == Kind::Response;
-    let call = if is_response {
+    let mut call = if is_response {
         answered(200, "application/json", BODY)
     } else {
         // `JSON.stringify` leaves no blanks.
         let body = BODY.replace(' ', "");
         call("POST", "/orders?limit=1&tag=a&tag=%62&keep=%7e", &body)
     };
+    let fields = if is_response {
+        &mut call.response.fields
+    } else {
+        &mut call.request.fields
+    };
+    for (name, value) in [("x-a", "1"), ("x-b", "2, 3"), ("x-other", "kept")] {
+        fields.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
     let ran = Set::of(names.kind, &[source]).run(call);
     assert!(
         matches!(ran.verdict, Verdict::Continue),
@@ -133,7 +173,13 @@ fn left_by(names: &Names, source: &str) -> (String, String) {
     } else {
         request_body(&ran)
     };
-    (body.to_owned(), ran.call.request.target())
+    let fields = if is_response {
+        &ran.call.response.fields
+    } else {
+        &ran.call.request.fields
+    };
+    let fields = fields.iter().map(|field| format!("{field:?}")).collect();
+    (body.to_owned(), ran.call.request.target(), fields)
 }
 
 fn setting(name: &str, usual: u64) -> u64 {
@@ -144,7 +190,7 @@ fn setting(name: &str, usual: u64) -> u64 {
 }
 
 #[test]
-fn a_body_under_any_of_its_names_becomes_what_it_becomes_under_one() {
+fn what_goes_by_several_names_becomes_what_it_becomes_under_one() {
     let first = setting("ALIASES_FIRST", 0);
     for seed in first..first + setting("ALIASES_ROUNDS", 15) {
         let mut dice = Dice(seed);
@@ -152,6 +198,8 @@ fn a_body_under_any_of_its_names_becomes_what_it_becomes_under_one() {
             (&RESPONSE, &STATEMENTS[..]),
             (&REQUEST, &STATEMENTS[..]),
             (&PARAMETERS, &WRITES[..]),
+            (&FIELDS, &FIELD_WRITES[..]),
+            (&RESPONSE_FIELDS, &FIELD_WRITES[..]),
         ] {
             let (through_any, through_one) = programs(names, statements, &mut dice);
             assert_eq!(
