@@ -19,6 +19,8 @@ struct Shown {
     live: Option<Live>,
     rejected: Option<Refused>,
     settling: bool,
+    /// How many generations are in memory.
+    held: usize,
 }
 
 #[derive(Serialize)]
@@ -60,6 +62,7 @@ pub(super) async fn show(State(view): State<View>) -> Response {
             .map(|generation| live(&generation)),
         rejected: status.rejected.map(refused),
         settling: status.settling,
+        held: view.generations.held(),
     };
     Json(shown).into_response()
 }

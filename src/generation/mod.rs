@@ -10,7 +10,7 @@ mod id;
 mod plan;
 mod program;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
@@ -60,6 +60,8 @@ impl AsRef<Declared> for Handler {
 #[derive(Default)]
 pub struct Generations {
     live: ArcSwapOption<Generation>,
+    /// Each that somebody may hold. One that nobody does is forgotten with the next.
+    published: Mutex<Vec<Weak<Generation>>>,
 }
 
 impl Generations {
@@ -71,7 +73,27 @@ impl Generations {
     /// Makes a generation live.
     pub fn publish(&self, generation: Generation) -> Arc<Generation> {
         let generation = Arc::new(generation);
+        let mut published = self.published();
+        published.retain(is_held);
+        published.push(Arc::downgrade(&generation));
+        drop(published);
         self.live.store(Some(Arc::clone(&generation)));
         generation
     }
+
+    /// How many generations are in memory: the live one, and those that transactions which
+    /// began before it run on.
+    pub fn held(&self) -> usize {
+        self.published().iter().filter(|it| is_held(it)).count()
+    }
+
+    fn published(&self) -> MutexGuard<'_, Vec<Weak<Generation>>> {
+        self.published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_held(generation: &Weak<Generation>) -> bool {
+    generation.strong_count() > 0
 }

@@ -98,23 +98,14 @@ fn serving(serve: impl Fn(TcpStream) + Copy + Send + 'static) -> String {
     format!("http://{address}")
 }
 
-/// What of `/proc/PID/status`, in bytes.
-fn memory(sidecar: &Sidecar, what: &str) -> usize {
-    let path = format!("/proc/{}/status", sidecar.process_id());
-    let status = fs::read_to_string(path).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix(what));
-    let kibibytes = line.and_then(|line| line.split_whitespace().next());
-    kibibytes.expect(what).parse::<usize>().expect("a number") * 1024
-}
-
 /// How much memory the sidecar takes at most while `act` runs, beyond what it had.
 fn growth(sidecar: &Sidecar, act: impl FnOnce()) -> usize {
     // 5 resets the peak, proc_pid_clear_refs(5).
     let reset = format!("/proc/{}/clear_refs", sidecar.process_id());
     fs::write(reset, "5").expect("a process of ours");
-    let before = memory(sidecar, "VmRSS:");
+    let before = sidecar.memory("VmRSS");
     act();
-    memory(sidecar, "VmHWM:").saturating_sub(before)
+    sidecar.memory("VmHWM").saturating_sub(before)
 }
 
 fn sidecar(upstream: &str, scripts: &ScriptDir) -> Sidecar {

@@ -1,13 +1,16 @@
-//! Handlers that overrun, through the real binary: their own answers and everybody else's are in
-//! time. A binary of its own, since tests that measure want the processors for themselves.
+//! Handlers that overrun and a world that asks for too much, through the real binary: nobody but who
+//! is at fault is harmed, and nothing stays behind. A binary of its own, since tests that measure
+//! want the processors for themselves.
 
 #![expect(
     clippy::unwrap_used,
     reason = "what fails in a test's support fails the test"
 )]
 
+mod api;
 mod beside;
 mod hostile;
+mod soak;
 #[path = "../integration/support/mod.rs"]
 #[expect(dead_code, reason = "other tests' support, of which these need a part")]
 mod support;

@@ -113,6 +113,17 @@ impl Sidecar {
         );
     }
 
+    /// What `/proc/PID/status` says of its memory, such as `VmRSS`, in bytes.
+    #[track_caller]
+    pub(crate) fn memory(&self, what: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process_id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(what));
+        let kibibytes =
+            line.and_then(|line| line.trim_start_matches(':').split_whitespace().next());
+        kibibytes.expect(what).parse::<usize>().expect("a number") * 1024
+    }
+
     /// Its process's number.
     pub(crate) fn process_id(&self) -> u32 {
         self.process.id()
