@@ -88,7 +88,9 @@ async fn exchange_all(
                 return Parting::Lingering;
             }
         };
-        if let Some(parting) = service.serve(visit, &mut reader, &mut writer, *head).await {
+        // In a box, so that a connection without a request is a small one.
+        let serving = Box::pin(service.serve(visit, &mut reader, &mut writer, *head));
+        if let Some(parting) = serving.await {
             return parting;
         }
     }

@@ -1,5 +1,6 @@
 //! What comes from a client: heads, and the bodies that follow them.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -186,10 +187,15 @@ impl<'s> Reader<'s> {
 
     /// Reads more; gives how much, 0 at the end.
     async fn fill(&mut self) -> io::Result<usize> {
-        // A connection that only waits holds no memory for it.
-        std::future::poll_fn(|cx| self.socket.as_ref().poll_read_ready(cx)).await?;
-        self.incoming.reserve(READ_SIZE);
-        self.socket.read_buf(&mut self.incoming).await
+        poll_fn(|cx| {
+            let read = self.poll_fill_up_to(READ_SIZE, cx);
+            if read.is_pending() && self.incoming.is_empty() {
+                // A connection that only waits holds no memory for it.
+                self.incoming = BytesMut::new();
+            }
+            read
+        })
+        .await
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -199,6 +205,10 @@ impl<'s> Reader<'s> {
             }
             Inbox::Chunked(_) | Inbox::UntilClosed => BODY_READ_SIZE,
         };
+        self.poll_fill_up_to(size, cx)
+    }
+
+    fn poll_fill_up_to(&mut self, size: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.socket.as_ref().poll_read_ready(cx))?;
         self.incoming.reserve(size);
         pin!(self.socket.read_buf(&mut self.incoming)).poll(cx)
