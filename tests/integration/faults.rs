@@ -105,27 +105,44 @@ fn a_file_that_can_not_be_a_script_refuses_the_set_by_name_and_its_end_mends_it(
     }
 }
 
-#[test]
-fn a_file_without_permission_refuses_the_set_unless_one_may_read_everything() {
-    let upstream = Upstream::answering(|_| json("{}"));
-    let scripts = ScriptDir::with(&[("10-mark.response.js", MARK)]);
-    let sidecar = start(&scripts, &upstream);
-    let path = scripts.path().join("20-odd.request.js");
-    let hidden = scripts.path().join(".hidden");
-    fs::write(&hidden, "").unwrap();
-    fs::set_permissions(&hidden, Permissions::from_mode(0o000)).unwrap();
-    let may_read_everything = File::open(&hidden).is_ok();
-    let old = sidecar.live_generation();
-
-    fs::rename(&hidden, &path).unwrap();
-
-    if may_read_everything {
-        sidecar.generation_after(&old);
+/// Starts a sidecar that may not read what its user may not.
+fn start_without_privileges(scripts: &ScriptDir, upstream: &Upstream) -> Sidecar {
+    let privileges = "-dac_override,-dac_read_search";
+    let words: &[&str] = if rustix::process::geteuid().is_root() {
+        &["setpriv", "--bounding-set", privileges]
     } else {
+        &[]
+    };
+    Sidecar::before(upstream.url())
+        .within(words)
+        .scripts(scripts.path())
+        .config("[scripts]\nsettle = \"20ms\"\nrescan = \"100ms\"\n")
+        .start()
+}
+
+#[test]
+fn what_may_not_be_read_refuses_the_set_by_name_and_leave_to_read_it_mends_it() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[("10-mark.response.js", MARK), ("request/20-a.js", "")]);
+    let sidecar = start_without_privileges(&scripts, &upstream);
+    let allow = |path: &str, mode: u32| {
+        let path = scripts.path().join(path);
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    };
+
+    for (path, mode) in [("request/20-a.js", 0o644), ("request", 0o755), ("", 0o755)] {
+        allow(path, 0o000);
         let failure = sidecar.next_load_failure().to_string();
-        assert!(failure.contains("20-odd.request.js"), "{failure}");
+        assert!(failure.contains(path), "{failure}");
+        assert!(failure.contains("permission denied"), "{failure}");
+        assert_serves(&sidecar, path);
+
+        allow(path, mode);
+        eventually("a set that is well again", || {
+            sidecar.generations()["rejected"].is_null().then_some(())
+        });
+        assert_serves(&sidecar, path);
     }
-    assert_serves(&sidecar, "no permission");
 }
 
 #[test]

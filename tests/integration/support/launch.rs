@@ -9,7 +9,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::process::{Ended, Process, interpose};
+use super::process::{Ended, Process, interpose_within};
 use super::sidecar::Sidecar;
 
 const FREE: &str = "127.0.0.1:0";
@@ -20,6 +20,7 @@ pub(crate) struct Launch {
     scripts: Option<PathBuf>,
     config: Option<String>,
     args: Vec<OsString>,
+    within: Vec<String>,
     env: Vec<(String, String)>,
     log_format: &'static str,
     status: &'static str,
@@ -34,6 +35,7 @@ impl Launch {
             scripts: None,
             config: None,
             args: Vec::new(),
+            within: Vec::new(),
             env: Vec::new(),
             log_format: "json",
             status: FREE,
@@ -51,6 +53,13 @@ impl Launch {
     /// Reads this text as configuration file; flags go before it.
     pub(crate) fn config(mut self, text: &str) -> Self {
         self.config = Some(text.to_owned());
+        self
+    }
+
+    /// Starts it by this command, which becomes what its last words say, such as `sh -c 'ulimit
+    /// -n 64; exec "$0" "$@"'`.
+    pub(crate) fn within(mut self, words: &[&str]) -> Self {
+        self.within = words.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -135,7 +144,7 @@ impl Launch {
     }
 
     fn command(&self, directory: &Path) -> io::Result<Command> {
-        let mut command = interpose();
+        let mut command = interpose_within(&self.within);
         command
             .args(["run", "--upstream", &self.upstream, "--listen", FREE])
             .args(["--status", self.status, "--admin", self.admin])

@@ -18,7 +18,20 @@ const GRACE: Duration = Duration::from_millis(250);
 
 /// The real binary, with both outputs as pipes and nothing of our environment that it obeys.
 pub(super) fn interpose() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_interpose"));
+    bare(Command::new(env!("CARGO_BIN_EXE_interpose")))
+}
+
+/// The same, started by a command that ends with becoming what its last words say.
+pub(super) fn interpose_within(words: &[String]) -> Command {
+    let Some((program, rest)) = words.split_first() else {
+        return interpose();
+    };
+    let mut command = Command::new(program);
+    command.args(rest).arg(env!("CARGO_BIN_EXE_interpose"));
+    bare(command)
+}
+
+fn bare(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("INTERPOSE_") {
             command.env_remove(name);
