@@ -42,11 +42,12 @@ const IMPORTS: [(&str, &str); 20] = [
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 13] = [
+const OWNERS: [(&str, &str); 14] = [
     ("rquickjs", "engine"),
     ("oxc_*", "engine"),
     ("pingora*", "upstream"),
     ("libc", "engine"),
+    ("rustix", "app upstream"),
     ("notify", "scripts"),
     ("jsonwebtoken", "token"),
     ("arc_swap", "generation"),

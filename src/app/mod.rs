@@ -6,6 +6,7 @@
 //!                     status, admin ──────┘           └─▶ upstream
 //! ```
 
+mod descriptors;
 mod lifecycle;
 mod load;
 mod memory;
@@ -466,6 +467,15 @@ fn line(
 
 fn client_side(limits: &config::Limits) -> proxy::Settings {
     let few = |count: NonZeroUsize| u32::try_from(count.get()).expect("it is a million at most");
+    let wanted = few(limits.connections);
+    let allowed = descriptors::raise().map_or(wanted, descriptors::for_clients);
+    if allowed < wanted {
+        tracing::warn!(
+            connections = allowed,
+            wanted,
+            "fewer clients than limits.connections can be connected; raise the limit of open files"
+        );
+    }
     proxy::Settings {
         head: head::Limits {
             bytes: limits.head_size,
@@ -474,7 +484,7 @@ fn client_side(limits: &config::Limits) -> proxy::Settings {
         head_time: limits.head_time,
         idle_time: limits.idle_time,
         body_time: limits.body_time,
-        connections: few(limits.connections),
+        connections: wanted.min(allowed),
         requests: few(limits.requests),
     }
 }

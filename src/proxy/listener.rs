@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -25,6 +25,9 @@ const BACKLOG: u32 = 4096;
 
 /// How long nothing is accepted after the system could not give us a connection.
 const BREATHER: Duration = Duration::from_millis(100);
+
+/// How often it is said that there are none.
+const SAID_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long connections stay open once none is accepted any more, and how long nobody has to
 /// be connected to have left for good: a request may be on its way.
@@ -207,6 +210,7 @@ async fn accept(socket: TcpListener, site: Arc<Site>) {
 }
 
 async fn accept_for_ever(socket: &TcpListener, site: &Arc<Site>) {
+    let mut said = None;
     // Nobody is accepted before there is a place.
     while site.places.acquire().await.is_ok() {
         match socket.accept().await {
@@ -221,7 +225,10 @@ async fn accept_for_ever(socket: &TcpListener, site: &Arc<Site>) {
             // No file descriptor or no memory: those who have a connection may give
             // theirs back meanwhile.
             Err(error) => {
-                tracing::warn!(%error, "no connection accepted");
+                if said.is_none_or(|said: Instant| said.elapsed() > SAID_AGAIN) {
+                    tracing::warn!(%error, "no connection accepted");
+                    said = Some(Instant::now());
+                }
                 tokio::time::sleep(BREATHER).await;
             }
         }

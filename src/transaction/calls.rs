@@ -265,11 +265,12 @@ fn fields(pairs: &[(HeaderName, HeaderValue)]) -> Fields {
 fn failed(error: &UpstreamError) -> HostError {
     match error {
         UpstreamError::TimedOut { .. } => HostError::TimedOut,
-        UpstreamError::Connect { .. } | UpstreamError::Broken { .. } | UpstreamError::Client(_) => {
-            HostError::Failed {
-                reason: error.to_string(),
-            }
-        }
+        UpstreamError::Connect { .. }
+        | UpstreamError::NoRoom { .. }
+        | UpstreamError::Broken { .. }
+        | UpstreamError::Client(_) => HostError::Failed {
+            reason: error.to_string(),
+        },
     }
 }
 

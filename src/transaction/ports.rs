@@ -178,6 +178,14 @@ pub enum UpstreamError {
         /// What the system said.
         reason: String,
     },
+    /// The system has no descriptor or memory left for a connection of ours.
+    #[error("upstream {peer}: no connection can be had: {reason}")]
+    NoRoom {
+        /// The address.
+        peer: String,
+        /// What the system said.
+        reason: String,
+    },
     /// Connected, but no head of a response within the limit.
     #[error("upstream {peer}: no response within {limit:?}")]
     TimedOut {

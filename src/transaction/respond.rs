@@ -50,6 +50,8 @@ pub enum Refusal {
     BodyCorrupt,
     /// There is no generation yet.
     NotReady,
+    /// There is no room for it now.
+    NoRoom,
     /// The upstream gave no usable response.
     Upstream,
     /// The upstream took too long.
@@ -67,7 +69,7 @@ impl Refusal {
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyCut | Self::BodyCorrupt | Self::BodyNotText => StatusCode::BAD_REQUEST,
             Self::BodyCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream | Self::UpstreamBody => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -83,7 +85,7 @@ impl Refusal {
             | Self::BodyNotText
             | Self::BodyCoding
             | Self::BodyCorrupt => Outcome::ClientError,
-            Self::NotReady => Outcome::Unavailable,
+            Self::NotReady | Self::NoRoom => Outcome::Unavailable,
             Self::Upstream | Self::UpstreamBody => Outcome::UpstreamFailed,
             Self::UpstreamTimeout => Outcome::UpstreamTimedOut,
         }
@@ -104,6 +106,7 @@ impl From<&UpstreamError> for Refusal {
     fn from(error: &UpstreamError) -> Self {
         match error {
             UpstreamError::Connect { .. } | UpstreamError::Broken { .. } => Self::Upstream,
+            UpstreamError::NoRoom { .. } => Self::NoRoom,
             UpstreamError::TimedOut { .. } => Self::UpstreamTimeout,
             UpstreamError::Client(error) => (*error).into(),
         }
@@ -114,7 +117,7 @@ impl ErrorFormat {
     /// The response to a refusal. Names nothing of us but the status's reason.
     pub fn refusal(&self, refusal: Refusal) -> Response {
         let mut response = self.message(refusal.status(), &Message::default());
-        if refusal == Refusal::NotReady {
+        if response.status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .fields
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

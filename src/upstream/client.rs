@@ -8,6 +8,7 @@ use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use pingora_core::tls::{RootCertStore, load_ca_file_into_store};
 use pingora_core::upstreams::peer::Peer as _;
 use pingora_core::{Error, ErrorType};
+use rustix::io::Errno;
 use url::Url;
 
 use crate::message::Request;
@@ -172,6 +173,10 @@ impl Pool {
                     limit: self.settings.connect,
                 }
             }
+            _ if is_want_of_room(error) => UpstreamError::NoRoom {
+                peer,
+                reason: error.root_cause().to_string(),
+            },
             _ => UpstreamError::Connect {
                 peer,
                 reason: error.root_cause().to_string(),
@@ -209,6 +214,15 @@ fn broken(peer: &Peer, reason: &str) -> UpstreamError {
         peer: peer.authority().to_owned(),
         reason: reason.to_owned(),
     }
+}
+
+/// Whether it was the system that had no connection for us: `connect(2)` and `socket(2)`.
+fn is_want_of_room(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    let cause = cause.and_then(Errno::from_io_error);
+    cause.is_some_and(|cause| {
+        [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].contains(&cause)
+    })
 }
 
 /// Pingora panics over certificates that it can't read: they are read here first.

@@ -69,7 +69,7 @@ fn answer(stream: TcpStream, held: &Held) {
     let mut target = String::new();
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         if target.is_empty() {
-            target = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            target.push_str(line.split(' ').nth(1).unwrap_or_default());
         }
         if !line.is_empty() {
             continue;

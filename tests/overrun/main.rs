@@ -9,7 +9,9 @@
 
 mod api;
 mod beside;
+mod descriptors;
 mod hostile;
+mod idle;
 mod soak;
 #[path = "../integration/support/mod.rs"]
 #[expect(dead_code, reason = "other tests' support, of which these need a part")]

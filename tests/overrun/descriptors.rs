@@ -1,0 +1,148 @@
+//! A process that has no more file descriptors: it accepts nobody until it has some, and burns
+//! nothing meanwhile.
+
+use std::net::SocketAddr;
+use std::sync::PoisonError;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use super::api::Api;
+use super::beside::ALONE;
+use super::support::client::{connect, get, request};
+use super::support::eventually::eventually;
+use super::support::sidecar::Sidecar;
+use super::support::wire::Wire;
+
+/// How long is looked at what the process computes, and how much that may be.
+const WINDOW: Duration = Duration::from_secs(2);
+const LITTLE: Duration = Duration::from_millis(200);
+
+/// Descriptors of a process that has few, and how many clients those are for.
+const FEW: usize = 96;
+const PLACES: usize = 64;
+
+#[track_caller]
+fn assert_is_served(wire: &mut Wire) {
+    wire.send(&request("GET", "/", "")).unwrap();
+    assert_eq!(wire.response("GET").unwrap().status(), 200);
+}
+
+fn connections(proxy: SocketAddr, count: usize) -> Vec<Wire> {
+    (0..count).map(|_| connect(proxy)).collect()
+}
+
+/// For how long the threads of a process have had a processor, to the hundredth of a second.
+#[track_caller]
+fn computed(sidecar: &Sidecar) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", sidecar.process_id()));
+    let stat = stat.expect("it runs");
+    // proc_pid_stat(5): `utime` and `stime` are the 12th and 13th behind the name, in
+    // hundredths of a second.
+    let (_, behind_name) = stat.rsplit_once(')').expect("a name in brackets");
+    let fields: Vec<&str> = behind_name.split_whitespace().collect();
+    let ticks = fields[11..13]
+        .iter()
+        .map(|it| it.parse::<u64>().expect("a number"));
+    Duration::from_millis(10 * ticks.sum::<u64>())
+}
+
+#[track_caller]
+fn assert_computes_little(sidecar: &Sidecar) {
+    let before = computed(sidecar);
+    thread::sleep(WINDOW);
+    let computed = computed(sidecar).saturating_sub(before);
+    assert!(computed < LITTLE, "{computed:?} in {WINDOW:?}");
+}
+
+/// Lets a process have no more descriptors than it has, and `more`.
+fn allow_more(sidecar: &Sidecar, more: usize) {
+    let pid = i32::try_from(sidecar.process_id()).unwrap();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .count();
+    let limit = Rlimit {
+        current: Some((open + more) as u64),
+        maximum: Some(4096),
+    };
+    prlimit(Pid::from_raw(pid), Resource::Nofile, limit).expect("a process of ours");
+}
+
+#[test]
+fn where_there_are_few_descriptors_clients_wait_and_the_upstream_and_operators_do_not() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let api = Api::start();
+    let sidecar = Sidecar::before(api.url())
+        .within(&["sh", "-c", &format!("ulimit -n {FEW}; exec \"$0\" \"$@\"")])
+        .start();
+    sidecar.logs(|line| line.contains("raise the limit of open files"));
+
+    let mut served = connections(sidecar.proxy, PLACES);
+    let mut waiting = connections(sidecar.proxy, PLACES / 2);
+    served.iter_mut().for_each(assert_is_served);
+    waiting[0].send(&request("GET", "/", "")).unwrap();
+    served.iter_mut().for_each(assert_is_served);
+    assert_eq!(get(sidecar.status, "/livez").status(), 200);
+    assert_eq!(get(sidecar.admin, "/generations").status(), 200);
+    assert_computes_little(&sidecar);
+
+    drop(served);
+    assert_eq!(waiting[0].response("GET").unwrap().status(), 200);
+    waiting.iter_mut().for_each(assert_is_served);
+    let failed =
+        |line: &str| line.contains("upstream failed") || line.contains("no connection accepted");
+    assert!(!sidecar.log().has(failed));
+}
+
+#[test]
+fn a_process_that_runs_out_of_descriptors_refuses_what_it_must_and_recovers_by_itself() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let api = Api::start();
+    let sidecar = Sidecar::before(api.url()).start();
+    let (mut one, mut other) = (connect(sidecar.proxy), connect(sidecar.proxy));
+    assert_is_served(&mut one);
+    assert_is_served(&mut other);
+
+    allow_more(&sidecar, 0);
+    let mut waiting = connections(sidecar.proxy, 20);
+    for wire in &mut waiting {
+        wire.send(&request("GET", "/", "")).unwrap();
+    }
+    sidecar.logs(|line| line.contains("no connection accepted"));
+    // Who has a connection goes on, by the one to the upstream that there is.
+    for _ in 0..10 {
+        assert_is_served(&mut one);
+        assert_is_served(&mut other);
+    }
+    one.send(&request("GET", "/held", "")).unwrap();
+    eventually("the only connection to the upstream in use", || {
+        (api.holds() == 1).then_some(())
+    });
+    other.send(&request("GET", "/", "")).unwrap();
+    let refused = other.response("GET").unwrap();
+    assert_eq!(refused.status(), 503, "{}", refused.text());
+    assert!(refused.head.value("Retry-After").is_some());
+    assert_computes_little(&sidecar);
+    let said = |line: &String| line.contains("no connection accepted");
+    assert!(
+        sidecar
+            .log()
+            .lines()
+            .iter()
+            .filter(|line| said(line))
+            .count()
+            <= 2
+    );
+
+    allow_more(&sidecar, 1000);
+    for wire in &mut waiting {
+        // One of them may have been given the very last descriptor.
+        assert!([200, 503].contains(&wire.response("GET").unwrap().status()));
+        assert_is_served(wire);
+    }
+    api.let_go();
+    assert_eq!(one.response("GET").unwrap().status(), 200);
+    assert_is_served(&mut other);
+    assert_eq!(get(sidecar.status, "/livez").status(), 200);
+}
