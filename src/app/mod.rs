@@ -10,6 +10,7 @@ mod descriptors;
 mod lifecycle;
 mod load;
 mod memory;
+mod session;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -38,9 +39,7 @@ use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
 use crate::transaction::story::Chronicler;
-use crate::transaction::{
-    self, Calls, Line, Names, Routes, SessionSources, Settings, TokenSource, nested,
-};
+use crate::transaction::{self, Calls, Line, Names, Routes, SessionSources, Settings, nested};
 use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
@@ -198,7 +197,7 @@ async fn serve(
     tell: impl FnOnce(&Bound),
 ) -> Result<(), AppError> {
     let mut signals = Signals::new()?;
-    let session = session(&serving, &config)?;
+    let session = session::sources(&serving, &config)?;
     let listener = Listener::bind(serving.listen).map_err(|error| AppError::Listen {
         address: serving.listen,
         source: error.into_source(),
@@ -389,38 +388,6 @@ async fn wait_for_handlers(reloads: &Reloads) -> Result<(), AppError> {
             rejected.map(|rejected| rejected.errors).unwrap_or_default(),
         )),
     }
-}
-
-/// Where `platform.session` comes from.
-fn session(serving: &Serving, config: &Config) -> Result<SessionSources, token::KeyError> {
-    let token = serving.token.as_ref().map(|configured| {
-        let config::Token {
-            header,
-            algorithm,
-            keys,
-            issuer,
-            audience,
-            leeway,
-        } = configured;
-        let verifier = token::Verifier::new(&token::Settings {
-            algorithm: match algorithm {
-                config::TokenAlgorithm::Hs256 => token::Algorithm::Hs256,
-                config::TokenAlgorithm::Hs384 => token::Algorithm::Hs384,
-                config::TokenAlgorithm::Hs512 => token::Algorithm::Hs512,
-                config::TokenAlgorithm::Rs256 => token::Algorithm::Rs256,
-                config::TokenAlgorithm::Es256 => token::Algorithm::Es256,
-            },
-            keys: keys.iter().map(|key| key.expose().to_owned()).collect(),
-            issuer: issuer.clone(),
-            audience: audience.clone(),
-            leeway: *leeway,
-        })?;
-        Ok(TokenSource {
-            header: header.clone(),
-            tokens: Arc::new(verifier),
-        })
-    });
-    Ok(SessionSources::new(&config.session, token.transpose()?))
 }
 
 fn line(
