@@ -17,6 +17,7 @@ pub mod record;
 pub mod respond;
 mod routes;
 mod session;
+mod sight;
 mod state;
 pub mod story;
 pub mod unseen;
