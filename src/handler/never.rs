@@ -78,10 +78,9 @@ impl Never {
         }
         let (first, others) = matches.split_first()?;
         let may_run = matches.iter().any(|one| {
-            takes_verb(one, *kind, event.verb())
-                && shapes
-                    .iter()
-                    .any(|shape| elsewhere(shape).is_none() && shape.meets(&one.shape()))
+            let paths = one.shape();
+            let mut common = shapes.iter().filter_map(|shape| shape.meet(&paths));
+            takes_verb(one, *kind, event.verb()) && common.any(|both| elsewhere(&both).is_none())
         });
         (!may_run).then(|| Self::Apart {
             event: event.clone(),
@@ -104,9 +103,12 @@ fn takes_verb(pattern: &Match, kind: Kind, verb: Option<Verb>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::declared::{DeclaredFile, declare};
-    use super::super::diagnostic::Diagnostics;
+    use super::super::diagnostic::{Diagnostic, Diagnostics};
     use super::super::name::HandlerName;
+    use super::super::path::NormalPath;
     use super::super::service::Service;
+    use super::super::target::Target;
+    use super::super::text::Case;
     use super::*;
 
     fn warnings(kind: Kind, name: &str, source: &str) -> Vec<String> {
@@ -115,6 +117,17 @@ mod tests {
             Service::new("db", "/api/db"),
             Service::new("files", "/files"),
         ]);
+        let (_, warnings) = declared(kind, name, source, &services);
+        let words = |one: &Diagnostic| one.to_string().replace("x.js:1:1: never runs: ", "");
+        warnings.iter().map(words).collect()
+    }
+
+    fn declared(
+        kind: Kind,
+        name: &str,
+        source: &str,
+        services: &Services,
+    ) -> (Declared, Vec<Diagnostic>) {
         let file = DeclaredFile {
             name: HandlerName::parse(name).expect(name),
             kind,
@@ -123,12 +136,9 @@ mod tests {
             source: source.into(),
         };
         let mut diagnostics = Diagnostics::default();
-        declare(file, None, &services, &mut diagnostics);
+        let declared = declare(file, None, services, &mut diagnostics);
         assert_eq!(diagnostics.errors, [], "{name} {source}");
-        let warnings = diagnostics.warnings.iter();
-        warnings
-            .map(|one| one.to_string().replace("x.js:1:1: never runs: ", ""))
-            .collect()
+        (declared, diagnostics.warnings)
     }
 
     #[test]
@@ -169,6 +179,12 @@ mod tests {
                 "api.db.{id}.get",
                 "",
                 "the paths of its event belong to the service `db`, whose prefix is longer",
+            ),
+            (
+                Kind::Request,
+                "api.{rest_path}.get",
+                "// @match /api/db/**",
+                "no request fits both its event `api.{rest_path}.get` and its `@match /api/db/**`",
             ),
             (
                 Kind::Options,
@@ -231,7 +247,6 @@ mod tests {
             (Kind::Request, "api.{any}.get", ""),
             // `/api/db.orders` is none of `db`'s.
             (Kind::Request, "api.db.orders.get", ""),
-            (Kind::Request, "api.{rest_path}.get", "// @match /api/db/**"),
             (Kind::Options, "db.orders", "// @match /api/**"),
             (
                 Kind::Options,
@@ -241,5 +256,60 @@ mod tests {
         ] {
             assert_eq!(warnings(kind, name, source), [""; 0], "{name} {source}");
         }
+    }
+
+    /// All texts of one to `most` of these pieces.
+    fn joined(pieces: &[&str], most: usize, by: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut longest = vec![String::new()];
+        for _ in 0..most {
+            let longer = |text: &String| -> Vec<String> {
+                let with = |piece: &&str| format!("{text}{by}{piece}");
+                pieces.iter().map(with).collect()
+            };
+            longest = longest.iter().flat_map(longer).collect();
+            all.extend(longest.iter().cloned());
+        }
+        all
+    }
+
+    /// Every name and pattern of these pieces, held against every path that matters to them.
+    #[test]
+    fn it_is_said_of_a_handler_just_where_no_path_fits() {
+        let services = Services::new([Service::new("s", "/"), Service::new("t", "/a/b")]);
+        let mut texts = joined(&["a", "b", "a.a", "a.b", "b.a", "b.b", "c"], 3, "/");
+        texts.push("/".to_owned());
+        let paths: Vec<_> = texts
+            .iter()
+            .map(|text| NormalPath::new(text.as_bytes()))
+            .collect();
+        let target = |path| Target::new(&Method::GET, path, &services, Case::Counts);
+        let targets: Vec<_> = paths.iter().map(target).collect();
+        let mut patterns = joined(&["a", "b", "*"], 2, "/");
+        patterns.extend(
+            joined(&["a", "b", "*"], 2, "/")
+                .iter()
+                .map(|it| format!("{it}/**")),
+        );
+        patterns.extend(["/".to_owned(), "/**".to_owned()]);
+        let resources = joined(&["a", "b", "{x}", "{y_path}"], 2, ".");
+        let names = resources
+            .iter()
+            .flat_map(|it| [format!("s{it}"), format!("s{it}.get")])
+            .chain(["t.get", "t.a", "t.a.get", "t.{x}.get", "t.{y_path}.get"].map(str::to_owned));
+
+        let (mut never, mut sometimes) = (0, 0);
+        for event in names.filter_map(|name| EventName::parse(&name).ok()) {
+            for pattern in &patterns {
+                let source = format!("// @event {event}\n// @match {pattern}");
+                let (handler, warnings) = declared(Kind::Request, "10-x", &source, &services);
+
+                let runs = targets.iter().any(|target| handler.applies(target));
+
+                assert_eq!(runs, warnings.is_empty(), "{source} {warnings:?}");
+                if runs { sometimes += 1 } else { never += 1 }
+            }
+        }
+        assert!(never > 100 && sometimes > 100, "{never} {sometimes}");
     }
 }

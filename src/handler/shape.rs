@@ -21,18 +21,22 @@ pub(super) enum Look {
 }
 
 impl Shape {
-    /// Whether a path can have both shapes. Case doesn't count here: it may not in paths.
-    pub(super) fn meets(&self, other: &Self) -> bool {
-        let differ = |(one, other): (&Look, &Look)| match (one, other) {
-            (Look::Literal(one), Look::Literal(other)) => {
-                one.to_lowercase() != other.to_lowercase()
-            }
-            (Look::Any, _) | (_, Look::Any) => false,
-        };
+    /// The paths that have both shapes. Case doesn't count here: it may not in paths.
+    pub(super) fn meet(&self, other: &Self) -> Option<Self> {
         let (one, others) = (self.segments.len(), other.segments.len());
-        !self.segments.iter().zip(&other.segments).any(differ)
-            && (one >= others || self.is_open)
-            && (others >= one || other.is_open)
+        if one < others && !self.is_open || others < one && !other.is_open {
+            return None;
+        }
+        let common = self.segments.iter().zip(&other.segments);
+        let mut segments: Vec<Look> = common
+            .map(|(one, other)| one.meet(other))
+            .collect::<Option<_>>()?;
+        segments.extend(self.segments.iter().skip(others).cloned());
+        segments.extend(other.segments.iter().skip(one).cloned());
+        Some(Self {
+            segments,
+            is_open: self.is_open && other.is_open,
+        })
     }
 
     /// Whether every path of this shape begins with these segments.
@@ -42,6 +46,18 @@ impl Shape {
             Look::Any => false,
         };
         self.segments.len() >= prefix.len() && self.segments.iter().zip(prefix).all(is_same)
+    }
+}
+
+impl Look {
+    fn meet(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Literal(one), Self::Literal(other)) => {
+                (one.to_lowercase() == other.to_lowercase()).then(|| self.clone())
+            }
+            (Self::Any, other) => Some(other.clone()),
+            (one, Self::Any) => Some(one.clone()),
+        }
     }
 }
 
@@ -64,26 +80,27 @@ mod tests {
     }
 
     #[test]
-    fn shapes_meet_where_a_path_can_have_both() {
-        for (one, other, meet) in [
-            ("/a/b", "/a/b", true),
-            ("/a/b", "/A/B", true),
-            ("/a/b", "/a/c", false),
-            ("/a/b", "/a", false),
-            ("/a/b", "/a/**", true),
-            ("/a", "/a/**", true),
-            ("/a/*", "/a/**", true),
-            ("/a/*", "/*/b", true),
-            ("/a/*/c", "/*/b/d", false),
-            ("/a/**", "/a/b/**", true),
-            ("/a/**", "/b/**", false),
-            ("/", "/**", true),
-            ("/", "/*", false),
-            ("/a/b/c", "/*/**", true),
+    fn shapes_meet_in_the_paths_that_have_both() {
+        for (one, other, both) in [
+            ("/a/b", "/a/b", Some("/a/b")),
+            ("/a/b", "/a/c", None),
+            ("/a/b", "/a", None),
+            ("/a/b", "/a/**", Some("/a/b")),
+            ("/a", "/a/**", Some("/a")),
+            ("/a/*", "/a/**", Some("/a/*")),
+            ("/a/*", "/*/b", Some("/a/b")),
+            ("/a/*/c", "/*/b/d", None),
+            ("/a/**", "/a/b/**", Some("/a/b/**")),
+            ("/a/**", "/b/**", None),
+            ("/", "/**", Some("/")),
+            ("/", "/*", None),
+            ("/a/b/c", "/*/**", Some("/a/b/c")),
         ] {
-            assert_eq!(shape(one).meets(&shape(other)), meet, "{one} {other}");
-            assert_eq!(shape(other).meets(&shape(one)), meet, "{other} {one}");
+            let both = both.map(shape);
+            assert_eq!(shape(one).meet(&shape(other)), both, "{one} {other}");
+            assert_eq!(shape(other).meet(&shape(one)), both, "{other} {one}");
         }
+        assert_eq!(shape("/a/b").meet(&shape("/A/B")), Some(shape("/a/b")));
     }
 
     #[test]
