@@ -8,9 +8,15 @@ use interpose::message::framing::Length;
 use interpose::message::head::{self, Limits};
 use interpose::message::{Fields, Query};
 
+#[path = "targets/config.rs"]
+mod config;
 #[path = "targets/document.rs"]
 mod document;
+#[path = "targets/handler.rs"]
+mod handler;
+pub use config::config;
 pub use document::document;
+pub use handler::{directive, event, path};
 
 const LIMITS: Limits = Limits {
     bytes: 4096,
@@ -21,12 +27,16 @@ const LIMITS: Limits = Limits {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 5] = [
+pub const ALL: [Target; 9] = [
     ("head", head),
     ("chunked", chunked),
     ("coding", coding),
     ("query", query),
     ("document", document),
+    ("directive", directive),
+    ("event", event),
+    ("path", path),
+    ("config", config),
 ];
 
 /// A head that passes is read by another parser in the same way, to the byte.

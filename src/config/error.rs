@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::handler::OneLine;
+
 use super::origin::{Origin, Place};
 use super::refusal::Refusal;
 
@@ -78,10 +80,11 @@ impl fmt::Display for Problems {
                 subject, refusal, ..
             } in here
             {
-                write!(f, "\n  {subject}: {refusal}")?;
-                if let Some(cause) = refusal.source() {
-                    write!(f, ": {cause}")?;
-                }
+                let cause = refusal.source();
+                let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+                // A quoted key of TOML may hold anything.
+                let told = format!("{subject}: {refusal}{cause}");
+                write!(f, "\n  {}", OneLine(&told))?;
             }
             between = "\n";
         }

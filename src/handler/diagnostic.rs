@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::one_line::OneLine;
+
 /// An excerpt is cut here; a minified file is one line of a megabyte.
 const EXCERPT_CHARS: usize = 120;
 
@@ -48,7 +50,7 @@ impl Diagnostic {
             file: file.into(),
             line: 1,
             column: 1,
-            message: message.to_string(),
+            message: OneLine(&message.to_string()).to_string(),
             excerpt: None,
         }
     }
@@ -68,7 +70,7 @@ impl Diagnostic {
             file: file.into(),
             line: counted_from_one(before.matches('\n').count()),
             column: counted_from_one(before[line_start..].chars().count()),
-            message: message.to_string(),
+            message: OneLine(&message.to_string()).to_string(),
             excerpt: text[line_start..].lines().next().map(excerpt),
         }
     }
@@ -83,7 +85,7 @@ impl fmt::Display for Diagnostic {
             message,
             excerpt: _,
         } = self;
-        write!(f, "{file}:{line}:{column}: {message}")
+        write!(f, "{}:{line}:{column}: {message}", OneLine(file))
     }
 }
 
@@ -111,6 +113,16 @@ mod tests {
             "request/10-mark.js:2:5: unexpected end"
         );
         assert_eq!(diagnostic.excerpt.as_deref(), Some("  é throw ("));
+    }
+
+    #[test]
+    fn a_diagnostic_is_one_line_whatever_it_quotes() {
+        let diagnostic = Diagnostic::of_file("a\n.json", "@timeout takes no `1\r\n2`");
+
+        assert_eq!(
+            diagnostic.to_string(),
+            "a\\n.json:1:1: @timeout takes no `1\\r\\n2`"
+        );
     }
 
     #[test]

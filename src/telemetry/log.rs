@@ -11,6 +11,8 @@ use tracing_subscriber::fmt::format;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use crate::handler::OneLine;
+
 /// The target of lines that are written at every level: bound addresses.
 pub(crate) const ALWAYS: &str = "listening";
 
@@ -106,14 +108,7 @@ fn one_line() -> impl for<'w> FormatFields<'w> {
         if name != "message" {
             write!(writer, "{name}=")?;
         }
-        for it in value.chars() {
-            if it.is_control() || matches!(it, '\u{2028}' | '\u{2029}') {
-                write!(writer, "{}", it.escape_default())?;
-            } else {
-                writer.write_char(it)?;
-            }
-        }
-        Ok(())
+        write!(writer, "{}", OneLine(&value))
     })
     .delimited(" ")
 }

@@ -17,20 +17,12 @@ use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, Ho
 use crate::message::{Body, Fields, Request};
 
 use super::coded::decode_for_good;
+use super::configured::AllowedHost;
 use super::line::Line;
 use super::ports::{BodyError, Exchange, Nobody, Sending, Upstream, UpstreamError, read_whole};
 
 /// How deep handlers may call handlers below a client's own request.
 pub const DEEPEST: u8 = 4;
-
-/// A host that handlers may call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AllowedHost {
-    /// A name in lower case, or an address.
-    pub host: HostName,
-    /// `None` for every port.
-    pub port: Option<u16>,
-}
 
 /// What host calls go through.
 pub struct Calls {

@@ -13,17 +13,8 @@ use serde_json::{Map, Value};
 use crate::handler::{Session, TokenRefusal};
 use crate::message::framing::Lookup;
 
+use super::configured::SessionSource;
 use super::ports::Tokens;
-
-/// Where one value of a session comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionSource {
-    /// A field of the request.
-    Field(HeaderName),
-    /// A claim of its token: a member of the claims, or where they have none of this name,
-    /// the members that its parts lead to.
-    Claim(String),
-}
 
 /// The value's dotted name in its parts, and where the value comes from.
 type Sourced<S> = Vec<(Vec<String>, S)>;
