@@ -192,11 +192,10 @@ impl Isolate {
                 Ok(None) if !self.scope.with(|state| state.stops) => continue,
                 Ok(verdict) => {
                     let verdict = verdict.unwrap_or(Verdict::Continue);
-                    let end = self.finish(ctx).map_or_else(
-                        |thrown| End::Decided(reject(*thrown)),
-                        |()| End::Decided(verdict),
-                    );
-                    return (end, at + 1, false);
+                    return match self.finish(ctx) {
+                        Ok(()) => (End::Decided(verdict), at + 1, false),
+                        Err(thrown) => (End::Decided(reject(*thrown)), at + 1, true),
+                    };
                 }
                 Err(thrown) => thrown,
             };
@@ -206,7 +205,7 @@ impl Isolate {
                 return (
                     End::Decided(Verdict::Reject(thrown.rejection)),
                     at + 1,
-                    is_spoiled,
+                    is_spoiled || self.leave(ctx).is_err(),
                 );
             };
             self.restore(ctx, before);
@@ -389,12 +388,18 @@ impl Isolate {
         Ok(compiled)
     }
 
-    /// Ends the phase: what handlers kept, and the body where it was changed.
-    fn finish(&self, ctx: &Ctx<'_>) -> Result<(), Box<Thrown>> {
+    /// Gives what handlers kept to the transaction, and to nobody that comes after it. Where
+    /// that fails, the isolate still has it.
+    fn leave(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
         let deadline = self.scope.with(|state| state.call.deadline);
         self.clock.arm_end(self.code.limits.handler_time, deadline);
+        self.realm.leave.clone().restore(ctx)?.call::<_, ()>(())
+    }
+
+    /// Ends the phase: what handlers kept, and the body where it was changed.
+    fn finish(&self, ctx: &Ctx<'_>) -> Result<(), Box<Thrown>> {
         let leave = || -> rquickjs::Result<()> {
-            self.realm.leave.clone().restore(ctx)?.call::<_, ()>(())?;
+            self.leave(ctx)?;
             match self.scope.with(|state| state.phase) {
                 Phase::Request => Ok(()),
                 Phase::Response => self.scope.flush(ctx, self.scope.says_json()),

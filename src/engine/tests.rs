@@ -769,6 +769,46 @@ fn an_error_handlers_status_code_is_the_status() {
 }
 
 #[test]
+fn what_a_handler_kept_that_rejects_stays_with_its_transaction() {
+    let set = Set::of(
+        Kind::Request,
+        &["
+        if (req.path === '/look') throw JSON.stringify([req.userProperties, g.shared, platform.config]);
+        req.setUserProperty('who', 'me'); g.shared.who = 'me'; platform.config.who = 'me';
+        throw 'no';
+    "],
+    );
+
+    let ran = set.run_all(vec![call("GET", "/keep", ""), call("GET", "/look", "")]);
+
+    let [kept, looks] = <[Ran; 2]>::try_from(ran).expect("two");
+    let who = Some(r#"{"who":"me"}"#);
+    assert_eq!(kept.call.kept.user_properties.as_deref(), who);
+    assert_eq!(kept.call.kept.shared.as_deref(), who);
+    assert_eq!(message(&rejection(looks)), r#"[{},{},{"region":"eu"}]"#);
+}
+
+#[test]
+fn what_cannot_be_kept_is_seen_by_nobody_else() {
+    let set = Set::of(
+        Kind::Request,
+        &["
+        if (req.path === '/look') throw JSON.stringify(g.shared);
+        g.shared.who = { toJSON() { throw new Error('no text') } };
+        if (req.path === '/answer') return 'an answer';
+        if (req.path === '/reject') throw 'no';
+    "],
+    );
+
+    for path in ["/go-on", "/answer", "/reject"] {
+        let ran = set.run_all(vec![call("GET", path, ""), call("GET", "/look", "")]);
+
+        let [_, looks] = <[Ran; 2]>::try_from(ran).expect("two");
+        assert_eq!(message(&rejection(looks)), "{}", "{path}");
+    }
+}
+
+#[test]
 fn what_a_module_keeps_of_a_body_outlives_its_transaction() {
     let set = Set::of(
         Kind::Response,

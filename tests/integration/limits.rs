@@ -417,3 +417,108 @@ fn nothing_that_a_hostile_handler_leaves_reaches_a_later_transaction() {
         assert_eq!(probed, json!({"found": []}), "round {round}");
     }
 }
+/// Visits everything that can be reached from the globals, with the way to it.
+const WALK: &str = "\
+function walk(visit) {
+  const roots = [globalThis, [][Symbol.iterator](), new Map().entries(), new Set().values(), ''[Symbol.iterator](), 'a'.matchAll(/a/g)]
+    .map((it, at) => at === 0 ? it : Object.getPrototypeOf(it));
+  for (const it of [function* () {}, async function () {}, async function* () {}]) roots.push(Object.getPrototypeOf(it));
+  const pending = roots.map((it, at) => [`${at}`, it]);
+  for (const key of Reflect.ownKeys(globalThis)) {
+    if (Object.getOwnPropertyDescriptor(globalThis, key).get) pending.push([`${String(key)}.<got>`, globalThis[key]]);
+  }
+  const seen = new Set();
+  for (let next = 0; next < pending.length; next++) {
+    const [path, it] = pending[next];
+    if (it === null || typeof it !== 'object' && typeof it !== 'function' || seen.has(it)) continue;
+    seen.add(it);
+    pending.push([`${path}.<prototype>`, Object.getPrototypeOf(it)]);
+    for (const key of Reflect.ownKeys(it)) {
+      const member = Object.getOwnPropertyDescriptor(it, key);
+      for (const part of ['value', 'get', 'set']) pending.push([`${path}.${String(key)}.${part}`, member[part]]);
+      const isGetter = member.get && path.includes('<got>') || path.startsWith('0.req.') && /^get[A-Z]/.test(String(key));
+      if (isGetter && path.length < 100) {
+        try { pending.push([`${path}.${String(key)}.<got>`, (member.get ?? member.value).call(it)]); } catch (error) {}
+      }
+    }
+    visit(path, it);
+  }
+}
+";
+
+/// Tries to change each of them in every way there is.
+const VANDAL: &str = "\
+const all = [];
+walk((path, it) => all.push(it));
+const symbol = Symbol.for('mark');
+for (const it of all) {
+  const attempts = [
+    () => { it.mark = 1; }, () => { it[symbol] = 1; },
+    () => Object.defineProperty(it, 'mark', { value: 1 }), () => Reflect.defineProperty(it, symbol, { value: 1 }),
+    () => Object.setPrototypeOf(it, { mark: 1 }), () => { it.__proto__ = { mark: 1 }; },
+    () => Object.assign(it, { mark: 1 }), () => it.__defineGetter__('mark', () => 1),
+  ];
+  for (const key of Reflect.ownKeys(it)) {
+    attempts.push(
+      () => { it[key] = () => 'mark'; }, () => { delete it[key]; },
+      () => Object.defineProperty(it, key, { value: 'mark' }), () => Object.defineProperty(it, key, { get() { return 'mark'; } }),
+      () => Object.defineProperty(it, key, { writable: true, enumerable: true, configurable: true }),
+    );
+    const { set } = Object.getOwnPropertyDescriptor(it, key) ?? {};
+    if (set) attempts.push(() => set.call(it, 'mark'), () => set.call(undefined, 'mark'));
+  }
+  for (const attempt of attempts) { try { attempt(); } catch (error) {} }
+}
+throw { status: 418, message: `${all.length}` };
+";
+
+/// Says what each of them is.
+const INVENTORY: &str = "\
+const lines = [];
+walk((path, it) => {
+  const members = Reflect.ownKeys(it).map((key) => {
+    const { value, writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(it, key);
+    const simple = value !== null && (typeof value === 'object' || typeof value === 'function') ? typeof value : String(value);
+    return `${String(key)}=${simple}/${writable}/${enumerable}/${configurable}`;
+  });
+  const text = typeof it === 'function' ? Function.prototype.toString.call(it) : '';
+  lines.push(`${path} ${typeof it} ${Object.isExtensible(it)} ${text} ${members.join(' ')}`);
+});
+return { lines };
+";
+
+#[test]
+fn whatever_a_handler_tries_on_whatever_it_can_reach_changes_nothing_for_the_next() {
+    let upstream = api();
+    let with_walk = |path: &str, code: &str| format!("// @match {path}\n{WALK}{code}");
+    let scripts = ScriptDir::with(&[
+        ("10-vandal.response.js", &with_walk("/vandal", VANDAL)),
+        (
+            "20-inventory.response.js",
+            &with_walk("/inventory", INVENTORY),
+        ),
+    ]);
+    // One worker and one client, and so one isolate.
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .args(&["--workers", "1"])
+        .config("[limits]\nhandler_time = \"10s\"\n")
+        .start();
+    let mut connection = connect(sidecar.proxy);
+
+    let before = ask(&mut connection, "/inventory").json();
+    let count = before["lines"].as_array().map_or(0, Vec::len);
+    assert!(count > 700, "{count} objects are not all there are");
+    for round in 0..100 {
+        let tried = ask(&mut connection, "/vandal");
+        assert_eq!(tried.status(), 418, "{}", tried.text());
+        assert_eq!(tried.json()["errorMessage"], count.to_string());
+
+        let after = ask(&mut connection, "/inventory").json();
+        let lines = |it: &serde_json::Value| it["lines"].as_array().cloned().unwrap_or_default();
+        for (before, after) in lines(&before).iter().zip(lines(&after)) {
+            assert_eq!(*before, after, "round {round}");
+        }
+        assert_eq!(before, after, "round {round}");
+    }
+}

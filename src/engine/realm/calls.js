@@ -1,7 +1,6 @@
 // The calls that handlers make: what all vocabularies share, and `getResource` and `SysUtility`.
-(function ({ natives, parse, stringify }) {
+(function ({ natives, parse, stringify, freezeWhole }) {
   const { Error, Proxy, String, TypeError, WeakMap } = globalThis;
-  const { freeze } = globalThis.Object;
 
   // Errors of calls, and the status an uncaught one becomes: 502 whatever it carries, or 500
   // where the script asked for what it may not have.
@@ -58,7 +57,7 @@
   };
 
   // What a proxy has no database for: every member that isn't there is a function that says so.
-  const here = (path, members) => new Proxy(freeze(members), {
+  const here = (path, members) => new Proxy(freezeWhole(members), {
     get: (_, name) => {
       if (typeof name === 'symbol' || name in members) return members[name];
       // `await` and `JSON.stringify` look for these on everything.

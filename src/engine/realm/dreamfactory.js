@@ -1,7 +1,7 @@
 // `event`: the transaction in the words of DreamFactory.
-(function ({ natives, parse, fill }, { req }) {
+(function ({ natives, parse, fill, freezeWhole }, { req }) {
   const { Number, Object, String } = globalThis;
-  const { defineProperties, freeze, getOwnPropertyDescriptors, keys } = Object;
+  const { defineProperties, getOwnPropertyDescriptors, keys } = Object;
 
   // DreamFactory's short names of types.
   const TYPES = { json: 'application/json', xml: 'application/xml', csv: 'text/csv', html: 'text/html', text: 'text/plain', txt: 'text/plain' };
@@ -11,7 +11,7 @@
   const responseFields = natives.joinedResponseHeaders;
   const CONTENT_TYPE = 'content-type';
 
-  const request = freeze({
+  const request = freezeWhole({
     get api_version() { return natives.text('apiVersion'); },
     get method() { return req.method; },
     set method(method) { req.method = method; },
@@ -47,8 +47,8 @@
   // As long as there is none it shows no member; writing one answers.
   const hidden = getOwnPropertyDescriptors(members);
   for (const name of keys(hidden)) hidden[name].enumerable = false;
-  const response = freeze(members);
-  const noResponse = freeze(defineProperties({}, hidden));
+  const response = freezeWhole(members);
+  const noResponse = freezeWhole(defineProperties({}, hidden));
 
   // Writes those members of a view that `values` has and that can be written.
   const take = (view, values, names) => {

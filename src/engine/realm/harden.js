@@ -1,5 +1,5 @@
-// Freezes every intrinsic, so that nothing a handler does outlives its transaction.
-(function () {
+// Freezes every intrinsic, so that nothing a handler does outlives its transaction; gives what it froze.
+(function (allowsCodeFromText) {
   'use strict';
 
   const { Error, Object, Reflect, Set, TypeError } = globalThis;
@@ -76,6 +76,7 @@
     }
     // The views of a message are exotic: their members are the message's and stay writable.
     for (const object of seen) freeze(object);
+    return seen;
   }
 
   removeWhatOutlives();
@@ -86,5 +87,5 @@
     if (prototype) allowOverriding(prototype, ownKeys(prototype));
   }
   allowOverriding(Array.prototype, ['constructor', 'toString', 'toLocaleString']);
-  freezeAll();
+  return freezeAll();
 })

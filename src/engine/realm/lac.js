@@ -1,14 +1,13 @@
 // `req` and `res`: the request in the words of Live API Creator, and the response beside it.
-(function ({ natives, bag, fill }) {
+(function ({ natives, bag, fill, freezeWhole }) {
   const { Number, String } = globalThis;
-  const { freeze } = globalThis.Object;
 
   const endWithSlash = (path) => (path.endsWith('/') ? path : `${path}/`);
   const baseUrl = (host) => endWithSlash(`${natives.text('scheme')}://${natives.text(host)}${natives.text('prefix')}`);
 
   const properties = () => bag('userProperties');
-  const apiKey = freeze({ getUserIdentifier: () => natives.text('user'), toString: () => natives.text('user') });
-  const apiVersion = freeze({ getName: () => natives.text('apiVersion'), toString: () => natives.text('apiVersion') });
+  const apiKey = freezeWhole({ getUserIdentifier: () => natives.text('user'), toString: () => natives.text('user') });
+  const apiVersion = freezeWhole({ getName: () => natives.text('apiVersion'), toString: () => natives.text('apiVersion') });
 
   const req = {
     get verb() { return natives.text('method'); },
@@ -48,5 +47,5 @@
     set body(body) { natives.setResponseBody(body, false); },
   };
 
-  return { req: freeze(req), res: freeze(res) };
+  return { req: freezeWhole(req), res: freezeWhole(res) };
 })

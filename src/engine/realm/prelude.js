@@ -24,7 +24,7 @@
       if (verbName === null || verbName() !== text) {
         verbName = () => text;
         own(verbName, 'toString', verbName);
-        freeze(verbName);
+        freezeWhole(verbName);
       }
       return verbName;
     },
@@ -58,7 +58,18 @@
 
   // Gives the members of `view` that `values` has its values, and leaves the others.
   const fill = (view, values) => { for (const name of keys(values)) view[name] = values[name]; };
-  const core = { natives, parse, stringify, bag, setBag, once, fill };
+  // An object with all that it holds, its accessors included: what functions and getters give
+  // can't be found by who seals the rest.
+  const freezeWhole = (object) => {
+    if ((typeof object !== 'object' && typeof object !== 'function') || object === null || isFrozen(object)) return object;
+    freeze(object);
+    for (const key of Reflect.ownKeys(object)) {
+      const { value, get, set } = getOwnPropertyDescriptor(object, key);
+      for (const held of [value, get, set]) freezeWhole(held);
+    }
+    return object;
+  };
+  const core = { natives, parse, stringify, bag, setBag, once, fill, freezeWhole };
 
   const part = (name, ...needs) => natives.part(name)(core, ...needs);
   const logging = part('log');
@@ -67,12 +78,14 @@
   const describe = part('thrown', calls);
 
   // After `harden`: what a part brings with it is frozen like everything else. What its getters
-  // and functions give is the part's own to freeze.
+  // and functions give is the part's own to freeze, by `freezeWhole`.
   const seal = (root) => {
     const pending = [root];
     while (pending.length > 0) {
       const object = pending.pop();
-      if ((typeof object !== 'object' && typeof object !== 'function') || object === null || isFrozen(object)) continue;
+      // Not by whether it is frozen: a part may freeze an object and leave what it holds.
+      if ((typeof object !== 'object' && typeof object !== 'function') || object === null || sealed.has(object)) continue;
+      sealed.add(object);
       freeze(object);
       pending.push(getPrototypeOf(object));
       for (const key of Reflect.ownKeys(object)) {
@@ -168,7 +181,7 @@
       defineProperty(globalThis, name, { get: () => open(owner)[name], configurable: true });
     }
   }
-  harden();
+  const sealed = harden(natives.allowsCodeFromText);
 
   return freeze({
     describe,
