@@ -8,11 +8,14 @@
 //!
 //! The path that is forwarded stays as it was sent; nothing here writes it.
 
-use std::str::Split;
+use std::slice::Iter;
+
+/// Most paths have no more segments than this.
+const USUAL_SEGMENTS: usize = 8;
 
 /// A path brought to one form, in each of its readings.
 ///
-/// Borrows a path that is in that form already: no allocation.
+/// Borrows the segments of a path that is in that form already.
 #[derive(Debug, Clone)]
 pub struct NormalPath<'a> {
     readings: Readings<'a>,
@@ -20,8 +23,8 @@ pub struct NormalPath<'a> {
 
 #[derive(Debug, Clone)]
 enum Readings<'a> {
-    /// Nothing had to be changed: the path without its outer slashes.
-    Plain(&'a str),
+    /// Nothing had to be changed: the segments as they stand.
+    Plain(Vec<&'a str>),
     /// The segments of each reading, decoded.
     Decoded(Vec<Vec<String>>),
 }
@@ -32,9 +35,8 @@ pub struct Segments<'a>(Source<'a>);
 
 #[derive(Debug, Clone)]
 enum Source<'a> {
-    Plain(Split<'a, char>),
-    Decoded(std::slice::Iter<'a, String>),
-    Empty,
+    Plain(Iter<'a, &'a str>),
+    Decoded(Iter<'a, String>),
 }
 
 /// Which of the doubtful characters end a segment in one reading.
@@ -69,8 +71,7 @@ impl<'a> NormalPath<'a> {
     /// The segments of each reading; the first takes `%2F` and `%5C` for characters.
     pub fn readings(&self) -> impl Iterator<Item = Segments<'_>> {
         let (plain, decoded) = match &self.readings {
-            Readings::Plain("") => (Some(Source::Empty), &[][..]),
-            Readings::Plain(path) => (Some(Source::Plain(path.split('/'))), &[][..]),
+            Readings::Plain(segments) => (Some(Source::Plain(segments.iter())), &[][..]),
             Readings::Decoded(readings) => (None, &readings[..]),
         };
         let decoded = decoded
@@ -85,12 +86,20 @@ impl<'a> Iterator for Segments<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         match &mut self.0 {
-            Source::Plain(segments) => segments.next(),
+            Source::Plain(segments) => segments.next().copied(),
             Source::Decoded(segments) => segments.next().map(String::as_str),
-            Source::Empty => None,
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            Source::Plain(segments) => segments.size_hint(),
+            Source::Decoded(segments) => segments.size_hint(),
         }
     }
 }
+
+impl ExactSizeIterator for Segments<'_> {}
 
 /// One segment of a path or a pattern, percent-decoded once.
 pub(super) fn percent_decoded(segment: &[u8]) -> String {
@@ -115,18 +124,25 @@ fn hex_byte(digits: &[u8]) -> Option<u8> {
     Some(u8::try_from(value).expect("two hex digits are a byte"))
 }
 
-/// The path without its outer slashes, if it is in its normal form already.
-fn plain(path: &[u8]) -> Option<&str> {
+/// The segments of a path that is in its normal form already.
+fn plain(path: &[u8]) -> Option<Vec<&str>> {
+    let is_doubtful = |byte: &u8| matches!(byte, b'%' | b';' | b'\\');
     let inner = std::str::from_utf8(path).ok()?.strip_prefix('/')?;
     let inner = inner.strip_suffix('/').unwrap_or(inner);
-    let has_doubtful_byte = inner
-        .bytes()
-        .any(|byte| matches!(byte, b'%' | b';' | b'\\'));
-    let has_odd_segment = !inner.is_empty()
-        && inner
-            .split('/')
-            .any(|segment| matches!(segment, "" | "." | ".."));
-    (!has_doubtful_byte && !has_odd_segment).then_some(inner)
+    if inner.as_bytes().iter().any(is_doubtful) {
+        return None;
+    }
+    if inner.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut segments = Vec::with_capacity(USUAL_SEGMENTS);
+    for segment in inner.split('/') {
+        if matches!(segment, "" | "." | "..") {
+            return None;
+        }
+        segments.push(segment);
+    }
+    Some(segments)
 }
 
 fn decoded_readings(path: &[u8]) -> Vec<Vec<String>> {
@@ -262,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_path_is_borrowed() {
+    fn a_plain_path_is_not_decoded() {
         for path in ["/", "/orders/42?x=%20", "/a.b/c-d/", "/café"] {
             let normal = NormalPath::new(path.as_bytes());
 

@@ -150,14 +150,21 @@ impl Match {
             || method == Method::HEAD && self.methods.contains(&Method::GET)
     }
 
-    fn matches_path(&self, mut path: Segments<'_>, case: Case) -> bool {
-        let begins = self.segments.iter().all(|segment| {
-            path.next().is_some_and(|text| match segment {
-                Segment::Any | Segment::Named(_) => true,
-                Segment::Literal(literal) => case.same(literal, text),
-            })
-        });
-        begins && (self.takes_rest || path.next().is_none())
+    fn matches_path(&self, path: Segments<'_>, case: Case) -> bool {
+        let is_as_long = if self.takes_rest {
+            path.len() >= self.segments.len()
+        } else {
+            path.len() == self.segments.len()
+        };
+        is_as_long
+            && self
+                .segments
+                .iter()
+                .zip(path)
+                .all(|(segment, text)| match segment {
+                    Segment::Any | Segment::Named(_) => true,
+                    Segment::Literal(literal) => case.same(literal, text),
+                })
     }
 }
 
