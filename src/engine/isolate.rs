@@ -250,21 +250,14 @@ impl Isolate {
         step: &Step,
     ) -> Result<Option<Verdict>, Box<Thrown>> {
         self.begin(step);
-        self.handle(ctx, step).map_err(|_| {
-            let describe = self
-                .realm
-                .describe
-                .clone()
-                .restore(ctx)
-                .expect("the function is of this runtime");
-            Box::new(thrown::explain(
-                ctx,
-                &self.scope,
-                &self.clock,
-                &describe,
-                &self.code.places,
-            ))
-        })
+        self.handle(ctx, step)
+            .map_err(|_| Box::new(self.explain(ctx)))
+    }
+
+    /// Finds out what the pending exception means.
+    fn explain(&self, ctx: &Ctx<'_>) -> Thrown {
+        let places = &self.code.places;
+        thrown::explain(ctx, &self.scope, &self.clock, &self.realm, places)
     }
 
     /// Takes note of how long a handler took: the next one may run elsewhere.
@@ -406,14 +399,7 @@ impl Isolate {
             }
         };
         leave().map_err(|_| {
-            let describe = self
-                .realm
-                .describe
-                .clone()
-                .restore(ctx)
-                .expect("the function is of this runtime");
-            let mut thrown =
-                thrown::explain(ctx, &self.scope, &self.clock, &describe, &self.code.places);
+            let mut thrown = self.explain(ctx);
             thrown.spoils_isolate = true;
             self.report(&thrown);
             Box::new(thrown)

@@ -24,6 +24,7 @@ mod imports;
 mod isolate;
 mod library;
 mod limits;
+mod object;
 mod old_spellings;
 mod pool;
 mod realm;

@@ -3,6 +3,7 @@
 //! `prelude.js` builds the names, each vocabulary in a file of its own, and `harden.js` freezes
 //! everything. A vocabulary that most handlers leave alone is evaluated when one first names it.
 
+use http::StatusCode;
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Function, Object, Persistent};
@@ -13,11 +14,10 @@ const PRELUDE: &str = include_str!("prelude.js");
 const HARDEN: &str = include_str!("harden.js");
 
 /// The prelude's other files, by the names it knows them by.
-const PARTS: [(&str, &str); 14] = [
+const PARTS: [(&str, &str); 13] = [
     ("log", include_str!("log.js")),
     ("calls", include_str!("calls.js")),
     ("lac", include_str!("lac.js")),
-    ("thrown", include_str!("thrown.js")),
     ("dreamfactory", include_str!("dreamfactory.js")),
     ("platform", include_str!("platform.js")),
     ("api_maker", include_str!("api_maker.js")),
@@ -33,8 +33,8 @@ const PARTS: [(&str, &str); 14] = [
 /// The prelude's functions, for the engine.
 #[derive(Clone)]
 pub(super) struct Realm {
-    /// Says what a thrown value means.
-    pub describe: Persistent<Function<'static>>,
+    /// The status of an error that a failed call threw.
+    failed_call: Persistent<Function<'static>>,
     /// Is told by a handler how to find out what `json` is when it has ended.
     pub capture: Persistent<Function<'static>>,
     /// Is told by a handler how to find out what it has exported.
@@ -49,6 +49,19 @@ pub(super) struct Realm {
     pub leave: Persistent<Function<'static>>,
     /// The `statusCode` of a body, where it is an object.
     pub status_code: Persistent<Function<'static>>,
+}
+
+impl Realm {
+    /// The status that an uncaught error of a call becomes; `None` for every other error.
+    pub(super) fn failed_call<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        error: &Object<'js>,
+    ) -> rquickjs::Result<Option<StatusCode>> {
+        let function = self.failed_call.clone().restore(ctx)?;
+        let status: Option<u16> = function.call((error.clone(),))?;
+        Ok(status.and_then(|status| StatusCode::from_u16(status).ok()))
+    }
 }
 
 /// Builds the names of the scope from `natives` and freezes the realm.
@@ -70,7 +83,7 @@ pub(super) fn build<'js>(ctx: &Ctx<'js>, natives: Object<'js>) -> rquickjs::Resu
         Ok(Persistent::save(ctx, engine.get::<_, Function<'js>>(name)?))
     };
     Ok(Realm {
-        describe: function("describe")?,
+        failed_call: function("failedCall")?,
         capture: Persistent::save(ctx, capture),
         capture_exports: Persistent::save(ctx, capture_exports),
         main: function("main")?,

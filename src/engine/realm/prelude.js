@@ -75,7 +75,6 @@
   const logging = part('log');
   const calls = part('calls');
   const message = part('lac');
-  const describe = part('thrown', calls);
 
   // After `harden`: what a part brings with it is frozen like everything else. What its getters
   // and functions give is the part's own to freeze, by `freezeWhole`.
@@ -184,7 +183,7 @@
   const sealed = harden(natives.allowsCodeFromText);
 
   return freeze({
-    describe,
+    failedCall: (error) => calls.failures.get(error),
     isEvent,
     forget,
     // Calls what a handler exported with `g`.

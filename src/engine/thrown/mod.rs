@@ -1,0 +1,146 @@
+//! What a handler's end by exception means: a rejection for the client, and where it is a
+//! failure, a line for the log (CONTRACT §6).
+
+mod meaning;
+
+use http::StatusCode;
+use rquickjs::{Ctx, Value};
+
+use crate::handler::{
+    Cause, Content, Failure, Fault, HandlerName, Message, Place, Rejection, TransactionId,
+};
+
+use super::clock::Clock;
+use super::realm::Realm;
+use super::scope::Scope;
+use super::script::Places;
+
+/// What came of an exception.
+pub(super) struct Thrown {
+    pub rejection: Rejection,
+    /// Set where the log has to know.
+    pub failure: Option<Failure>,
+    /// Whether the isolate can't be trusted any more.
+    pub spoils_isolate: bool,
+}
+
+/// Finds out what the pending exception of `ctx` means.
+pub(super) fn explain<'js>(
+    ctx: &Ctx<'js>,
+    scope: &Scope,
+    clock: &Clock,
+    realm: &Realm,
+    places: &Places,
+) -> Thrown {
+    let thrown = ctx.catch();
+    let handler = scope.with(|state| state.name.clone());
+    let stack = thrown.as_exception().and_then(rquickjs::Exception::stack);
+    let stack = places.correct(&stack.unwrap_or_default());
+    if clock.has_stopped() {
+        return spoiled(handler, Cause::Time, "it ran longer than its limit", stack);
+    }
+    if thrown.is_null() {
+        // What a script may throw, and what QuickJS throws where no memory is left for an
+        // error: the heap isn't used again, just in case.
+        return spoiled(
+            handler,
+            Cause::Thrown,
+            "threw null, or ran out of memory",
+            stack,
+        );
+    }
+    if is_out_of_memory(&thrown) {
+        return spoiled(
+            handler,
+            Cause::Memory,
+            "it needed more memory than its limit",
+            stack,
+        );
+    }
+    match meaning::of(ctx, scope, realm, &thrown, places) {
+        Ok(thrown) => thrown,
+        Err(_) => {
+            // What it threw threw in turn, or never ended: a getter, a Proxy, or no memory is
+            // left to look at it.
+            drop(ctx.catch());
+            let (cause, message) = if clock.has_stopped() {
+                (Cause::Time, "what it threw ran longer than its limit")
+            } else {
+                (Cause::Thrown, "what it threw can't be read")
+            };
+            spoiled(handler, cause, message, stack)
+        }
+    }
+}
+
+/// Tells the log of a failure, with everything its author needs.
+pub(super) fn report(thrown: &Thrown, file: &str, transaction: &TransactionId) {
+    let Some(failure) = &thrown.failure else {
+        return;
+    };
+    // Where no frame of the script is left, its file at least.
+    let place = failure.place.as_ref();
+    let (file, line, column) = place.map_or((file, 1, 1), |place| {
+        (place.file.as_str(), place.line, place.column)
+    });
+    tracing::error!(
+        %transaction, handler = %failure.handler, cause = %failure.cause, file, line, column,
+        error = %failure.message, stack = %failure.stack, "handler failed"
+    );
+}
+
+/// Out of memory QuickJS throws an `InternalError` if it can build one, else an
+/// uninitialised value or `null`.
+fn is_out_of_memory(thrown: &Value<'_>) -> bool {
+    if thrown.type_of() == rquickjs::Type::Uninitialized {
+        return true;
+    }
+    thrown
+        .as_exception()
+        .and_then(rquickjs::Exception::message)
+        .is_some_and(|message| message == "out of memory")
+}
+
+/// A failure after which nothing of the isolate can be trusted.
+pub(super) fn spoiled(handler: HandlerName, cause: Cause, message: &str, stack: String) -> Thrown {
+    let mut thrown = failed(handler, cause, message, Places::first(&stack), stack);
+    thrown.spoils_isolate = true;
+    thrown
+}
+
+/// What the log has of an error's message, in bytes: a name that a script looked up may have
+/// been anything.
+const MESSAGE: usize = 1024;
+
+fn cut(message: &str) -> String {
+    if message.len() <= MESSAGE {
+        return message.to_owned();
+    }
+    let mut cut = message[..message.floor_char_boundary(MESSAGE)].to_owned();
+    cut.push('…');
+    cut
+}
+
+fn failed(
+    handler: HandlerName,
+    cause: Cause,
+    message: &str,
+    place: Option<Place>,
+    stack: String,
+) -> Thrown {
+    Thrown {
+        rejection: Rejection {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            content: Content::Message(Message::default()),
+            fault: Fault::Script,
+        },
+        failure: Some(Failure {
+            handler,
+            cause,
+            message: cut(message),
+            place,
+            stack,
+        }),
+        spoils_isolate: false,
+    }
+}
