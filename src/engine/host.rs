@@ -17,7 +17,7 @@ use crate::handler::Secrets;
 use crate::handler::host::{Caller, Destination, HostError, HostRequest, HostResponse};
 
 use super::clock::Clock;
-use super::scope::{Scope, header_value};
+use super::scope::{Scope, field};
 use super::web;
 
 /// How handlers' calls are addressed and bounded.
@@ -364,11 +364,7 @@ fn parse_fields(ctx: &Ctx<'_>, headers: &str) -> rquickjs::Result<Vec<(HeaderNam
             let value = value
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned);
-            let value = header_value(name, &value).map_err(|message| refuse(&message))?;
-            let name = name
-                .parse()
-                .map_err(|_| refuse(&format!("{name:?} is no name of a header field")))?;
-            Ok((name, value))
+            field(name, value).map_err(|message| refuse(&message))
         })
         .collect()
 }

@@ -7,9 +7,43 @@ use http::{HeaderName, HeaderValue};
 #[derive(Debug, Clone)]
 pub struct Field {
     name: HeaderName,
-    /// The name as sent, where that is not the usual `Title-Case`.
-    spelling: Option<Bytes>,
+    spelling: Spelling,
     value: HeaderValue,
+}
+
+/// How a name is spelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Spelling {
+    /// `Like-This`, as most programs do.
+    Title,
+    /// `like-this`.
+    Lower,
+    /// Otherwise: so.
+    Sent(Bytes),
+}
+
+impl Spelling {
+    /// The spelling of a name as it was sent; `keep` is asked for one that is unusual.
+    fn of(sent: &[u8], keep: impl FnOnce() -> Bytes) -> Self {
+        let (mut is_title, mut is_lower, mut starts_word) = (true, true, true);
+        for byte in sent {
+            let is_upper_letter = byte.is_ascii_uppercase();
+            is_lower &= !is_upper_letter;
+            is_title &= if starts_word {
+                !byte.is_ascii_lowercase()
+            } else {
+                !is_upper_letter
+            };
+            starts_word = *byte == b'-';
+        }
+        if is_title {
+            Self::Title
+        } else if is_lower {
+            Self::Lower
+        } else {
+            Self::Sent(keep())
+        }
+    }
 }
 
 impl Field {
@@ -17,7 +51,7 @@ impl Field {
     pub fn new(name: HeaderName, value: HeaderValue) -> Self {
         Self {
             name,
-            spelling: None,
+            spelling: Spelling::Title,
             value,
         }
     }
@@ -27,25 +61,13 @@ impl Field {
         &self.name
     }
 
-    /// The name as it was sent; `None` for the usual `Title-Case`.
-    pub fn spelling(&self) -> Option<&Bytes> {
-        self.spelling.as_ref()
-    }
-
     /// Writes the name as it was sent, in `Title-Case` where nobody sent it otherwise.
     pub fn put_name(&self, out: &mut impl BufMut) {
-        if let Some(sent) = &self.spelling {
-            out.put_slice(sent);
-            return;
-        }
-        let mut starts_word = true;
-        for part in self.name.as_str().as_bytes().chunks(32) {
-            let mut usual = [0; 32];
-            for (place, &byte) in usual.iter_mut().zip(part) {
-                *place = title_case(byte, starts_word);
-                starts_word = byte == b'-';
-            }
-            out.put_slice(&usual[..part.len()]);
+        let name = self.name.as_str().as_bytes();
+        match &self.spelling {
+            Spelling::Title => put_title_case(out, name),
+            Spelling::Lower => out.put_slice(name),
+            Spelling::Sent(sent) => out.put_slice(sent),
         }
     }
 
@@ -81,10 +103,9 @@ impl Fields {
 
     /// Adds a field as it was received: this is no edit.
     pub fn receive(&mut self, name: HeaderName, sent: &[u8], value: HeaderValue) {
-        let spelling = (!is_title_case(sent)).then(|| Bytes::copy_from_slice(sent));
         self.list.push(Field {
             name,
-            spelling,
+            spelling: Spelling::of(sent, || Bytes::copy_from_slice(sent)),
             value,
         });
     }
@@ -101,7 +122,7 @@ impl Fields {
         name: &[u8],
         value: &[u8],
     ) -> Result<(), BadField> {
-        let spelling = (!is_title_case(name)).then(|| head.slice_ref(name));
+        let spelling = Spelling::of(name, || head.slice_ref(name));
         let name = HeaderName::from_bytes(name).map_err(|_| BadField::Name)?;
         let value =
             HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| BadField::Value)?;
@@ -151,26 +172,39 @@ impl Fields {
         self.list.iter()
     }
 
-    /// Gives `name` exactly these values, where its first one stood or else at the end.
+    /// Gives `name` exactly these values, where its first one stood or else at the end; none
+    /// take it away.
     ///
     /// `sent` spells a name that wasn't there; one that was keeps its spelling.
-    pub fn set(&mut self, name: &HeaderName, sent: &[u8], values: Vec<HeaderValue>) {
-        let place = self.list.iter().position(|field| field.name == *name);
-        let spelling = match place {
-            Some(at) => self.list[at].spelling.clone(),
-            None => (!is_title_case(sent)).then(|| Bytes::copy_from_slice(sent)),
+    pub fn set(
+        &mut self,
+        name: HeaderName,
+        sent: &[u8],
+        values: impl IntoIterator<Item = HeaderValue>,
+    ) {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else {
+            return self.remove(&name);
         };
-        if place.is_some() {
-            self.list.retain(|field| field.name != *name);
+        self.mark(&name);
+        let at = match self.list.iter().position(|field| field.name == name) {
+            Some(at) => {
+                self.list[at].value = first;
+                self.drop_repeats(at);
+                at
+            }
+            None => {
+                self.receive(name, sent, first);
+                self.list.len() - 1
+            }
+        };
+        for (place, value) in (at + 1..).zip(values) {
+            let field = Field {
+                value,
+                ..self.list[at].clone()
+            };
+            self.list.insert(place, field);
         }
-        let at = place.unwrap_or(self.list.len());
-        let written = values.into_iter().map(|value| Field {
-            name: name.clone(),
-            spelling: spelling.clone(),
-            value,
-        });
-        self.list.splice(at..at, written);
-        self.mark(name);
     }
 
     /// Gives `name` one value, spelled in `Title-Case` where it wasn't there.
@@ -178,9 +212,7 @@ impl Fields {
         let name = name.into();
         if let Some(at) = self.list.iter().position(|field| field.name == name) {
             self.list[at].value = value;
-            let mut seen = false;
-            self.list
-                .retain(|field| field.name != name || !std::mem::replace(&mut seen, true));
+            self.drop_repeats(at);
         } else {
             self.list.push(Field::new(name.clone(), value));
         }
@@ -225,19 +257,26 @@ impl Fields {
     /// Gives `name` one value as [`insert`](Self::insert) does, in a message that goes on
     /// to the next connection: this is no edit.
     pub fn replace(&mut self, field: Field) {
-        let mut places = self
-            .list
-            .iter_mut()
-            .filter(|known| known.name == field.name);
-        let Some(first) = places.next() else {
-            return self.list.push(field);
-        };
-        first.value = field.value;
-        if places.next().is_some() {
-            let mut seen = false;
-            self.list
-                .retain(|known| known.name != field.name || !std::mem::replace(&mut seen, true));
+        match self.list.iter().position(|known| known.name == field.name) {
+            Some(at) => {
+                self.list[at].value = field.value;
+                self.drop_repeats(at);
+            }
+            None => self.list.push(field),
         }
+    }
+
+    /// Takes away what has the same name as the first of them, at `first`.
+    fn drop_repeats(&mut self, first: usize) {
+        let (before, behind) = self.list.split_at(first + 1);
+        let name = &before[first].name;
+        if behind.iter().all(|field| field.name != *name) {
+            return;
+        }
+        let name = name.clone();
+        let mut place = 0..;
+        self.list
+            .retain(|field| place.next() == Some(first) || field.name != name);
     }
 
     fn mark(&mut self, name: &HeaderName) {
@@ -258,21 +297,17 @@ pub enum BadField {
     Value,
 }
 
-/// Whether a name is spelled `Like-This`, as most programs send it.
-fn is_title_case(sent: &[u8]) -> bool {
+/// Writes a name in lower case `Like-This`.
+fn put_title_case(out: &mut impl BufMut, name: &[u8]) {
     let mut starts_word = true;
-    sent.iter().all(|&byte| {
-        let usual = title_case(byte, starts_word);
-        starts_word = byte == b'-';
-        byte == usual
-    })
-}
-
-fn title_case(byte: u8, starts_word: bool) -> u8 {
-    if starts_word {
-        byte.to_ascii_uppercase()
-    } else {
-        byte.to_ascii_lowercase()
+    for part in name.chunks(32) {
+        let mut title = [0; 32];
+        for (place, &byte) in title.iter_mut().zip(part) {
+            let is_raised = starts_word && byte.is_ascii_lowercase();
+            *place = byte ^ (u8::from(is_raised) << 5);
+            starts_word = byte == b'-';
+        }
+        out.put_slice(&title[..part.len()]);
     }
 }
 
@@ -324,9 +359,9 @@ mod tests {
         let mut fields = received(&[("a", "1"), ("X-weird", "w"), ("b", "2"), ("x-WEIRD", "v")]);
 
         fields.set(
-            &"x-weird".parse().expect("a name"),
+            "x-weird".parse().expect("a name"),
             b"x-Weird",
-            vec!["new".parse().expect("a value")],
+            ["new".parse().expect("a value")],
         );
 
         let expected = [("a", "1"), ("X-weird", "new"), ("b", "2")];
@@ -335,6 +370,46 @@ mod tests {
             expected.map(|(n, v)| (n.to_owned(), v.to_owned()))
         );
         assert_eq!(fields.edits(), ["x-weird"]);
+    }
+
+    #[test]
+    fn several_values_stand_one_behind_the_other_where_the_first_stood() {
+        let values = |texts: [&'static str; 3]| texts.map(HeaderValue::from_static);
+        let mut fields = received(&[("A", "1"), ("B", "2"), ("A", "3")]);
+
+        fields.set("a".parse().expect("a name"), b"a", values(["x", "y", "z"]));
+        fields.set(
+            "new".parse().expect("a name"),
+            b"NEW",
+            values(["p", "q", "r"]),
+        );
+
+        let expected = [
+            ("A", "x"),
+            ("A", "y"),
+            ("A", "z"),
+            ("B", "2"),
+            ("NEW", "p"),
+            ("NEW", "q"),
+            ("NEW", "r"),
+        ];
+        let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
+        assert_eq!(shown(&fields), expected);
+    }
+
+    #[test]
+    fn a_name_is_spelled_as_it_was_sent() {
+        for name in [
+            "Title-Case",
+            "lower-case",
+            "UPPER",
+            "X-mIxed",
+            "-a-",
+            "X--9a",
+            "etag",
+        ] {
+            assert_eq!(shown(&received(&[(name, "1")]))[0].0, name);
+        }
     }
 
     #[test]

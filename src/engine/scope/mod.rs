@@ -22,7 +22,7 @@ use crate::message::{Fields, framing};
 
 pub(super) use answer::Answer;
 pub(super) use body::{Body, BodyEdit, Spelling, written};
-use view::{Class, Shown, Shows};
+use view::{Class, Given, Shown, Shows, Text};
 
 use super::host::HostCalls;
 use super::library::Library;
@@ -159,14 +159,8 @@ impl Scope {
     fn shown(&self, shows: Shows, name: &str) -> Option<Shown> {
         self.with(|state| match shows {
             Shows::Parameters => {
-                let values: Vec<String> = state
-                    .call
-                    .request
-                    .query()
-                    .get_all(name)
-                    .map(str::to_owned)
-                    .collect();
-                several(values, false)
+                let query = state.call.request.query();
+                Shown::of(query.get_all(name).map(Text::from), false)
             }
             Shows::RequestFieldsWithoutAuthentication
                 if name.eq_ignore_ascii_case("authorization") =>
@@ -174,10 +168,10 @@ impl Scope {
                 None
             }
             Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication => {
-                field(&state.call.request.fields, name)
+                shown_field(&state.call.request.fields, name)
             }
             Shows::JoinedRequestFields => joined(&state.call.request.fields, name),
-            Shows::ResponseFields => field(&state.call.response.fields, name),
+            Shows::ResponseFields => shown_field(&state.call.response.fields, name),
             Shows::JoinedResponseFields => joined(&state.call.response.fields, name),
         })
     }
@@ -212,11 +206,11 @@ impl Scope {
     /// # Errors
     ///
     /// What is wrong with the name or a value.
-    fn write(&self, shows: Shows, name: &str, values: &[String]) -> Result<(), String> {
+    fn write(&self, shows: Shows, name: &str, values: Given) -> Result<(), String> {
         self.with(|state| {
             let fields = match shows {
                 Shows::Parameters => {
-                    state.call.request.query().set(name, values);
+                    state.call.request.query().set(name, values.as_slice());
                     return Ok(());
                 }
                 // In the response phase the request is what the client sent; writing it has no effect.
@@ -230,11 +224,23 @@ impl Scope {
                 }
                 Shows::ResponseFields | Shows::JoinedResponseFields => &mut state.call.response.fields,
             };
-            if framing::is_ours(name) {
+            let parsed = field_name(name)?;
+            if framing::is_ours(&parsed) {
                 tracing::warn!(transaction = %state.call.id, handler = %state.name, field = name, "a field that frames the message was left as it is");
                 return Ok(());
             }
-            write_field(fields, name, values)
+            match values {
+                Given::One(value) => {
+                    let value = field_value(name, value)?;
+                    fields.set(parsed, name.as_bytes(), [value]);
+                }
+                Given::Several(values) => {
+                    let values: Result<Vec<_>, _> =
+                        values.into_iter().map(|it| field_value(name, it)).collect();
+                    fields.set(parsed, name.as_bytes(), values?);
+                }
+            }
+            Ok(())
         })
     }
 
@@ -271,29 +277,19 @@ fn is_json(fields: &Fields) -> Option<bool> {
     Some(essence.trim_end().ends_with("json"))
 }
 
-fn field(fields: &Fields, name: &str) -> Option<Shown> {
-    let values: Vec<String> = fields
-        .get_all(name)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        .collect();
-    several(values, name.eq_ignore_ascii_case("set-cookie"))
+fn shown_field(fields: &Fields, name: &str) -> Option<Shown> {
+    let values = fields.get_all(name).cloned().map(Text::Field);
+    Shown::of(values, name.eq_ignore_ascii_case("set-cookie"))
 }
 
 /// DF's view: repeated fields are one, joined by commas; `Set-Cookie` can't be (RFC 9110 §5.3).
 fn joined(fields: &Fields, name: &str) -> Option<Shown> {
-    match field(fields, name)? {
+    match shown_field(fields, name)? {
         Shown::Several(values) if !name.eq_ignore_ascii_case("set-cookie") => {
-            Some(Shown::One(values.join(", ")))
+            let texts: Vec<_> = values.iter().map(Text::as_str).collect();
+            Some(Shown::One(Text::Own(texts.join(", "))))
         }
         shown => Some(shown),
-    }
-}
-
-fn several(mut values: Vec<String>, always_a_list: bool) -> Option<Shown> {
-    match values.len() {
-        0 => None,
-        1 if !always_a_list => Some(Shown::One(values.remove(0))),
-        _ => Some(Shown::Several(values)),
     }
 }
 
@@ -308,30 +304,23 @@ fn field_names(fields: &Fields, without: &str) -> Vec<String> {
     names
 }
 
-/// Writes one field. Its value must not be able to begin another one (RFC 9110 §5.5).
-pub(super) fn write_field(
-    fields: &mut Fields,
-    name: &str,
-    values: &[String],
-) -> Result<(), String> {
-    let parsed: HeaderName = name
-        .parse()
-        .map_err(|_| format!("{name:?} is no name of a header field"))?;
-    let values = values
-        .iter()
-        .map(|value| header_value(name, value))
-        .collect::<Result<Vec<_>, _>>()?;
-    if values.is_empty() {
-        fields.remove(&parsed);
-    } else {
-        fields.set(&parsed, name.as_bytes(), values);
-    }
-    Ok(())
+/// A field that a script names. Its value must not be able to begin another one (RFC 9110 §5.5):
+/// anything but control characters, UTF-8 as it is.
+///
+/// # Errors
+///
+/// What is wrong with the name or the value.
+pub(super) fn field(name: &str, value: String) -> Result<(HeaderName, HeaderValue), String> {
+    Ok((field_name(name)?, field_value(name, value)?))
 }
 
-/// A field's value as bytes: anything but control characters, UTF-8 as it is.
-pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, String> {
-    HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+fn field_name(name: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| format!("{name:?} is no name of a header field"))
+}
+
+fn field_value(name: &str, value: String) -> Result<HeaderValue, String> {
+    HeaderValue::try_from(value).map_err(|_| {
         format!(
             "the value of header field {name:?} has a line break, NUL or another control character"
         )

@@ -5,11 +5,13 @@
 //! places that speak to QuickJS without rquickjs, which has no hook for defining a
 //! property.
 
-use std::ffi::c_int;
+use std::borrow::Cow;
+use std::ffi::{c_char, c_int};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-use rquickjs::{Ctx, FromJs, IntoJs, Object, Value, qjs};
+use http::HeaderValue;
+use rquickjs::{Coerced, Ctx, FromJs, IntoJs, Object, Value, qjs};
 
 use super::Scope;
 
@@ -34,9 +36,61 @@ pub(super) enum Shows {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shown {
     /// Of a name that stands once.
-    One(String),
+    One(Text),
     /// Of a name that repeats, or of `Set-Cookie`, which is never joined.
+    Several(Vec<Text>),
+}
+
+/// A text as the message has it, or made for a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Text {
+    Field(HeaderValue),
+    Own(String),
+}
+
+/// What a script gives a member: none of several take it away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Given {
+    One(String),
     Several(Vec<String>),
+}
+
+impl Shown {
+    /// `None` where there are no values.
+    pub(super) fn of(mut values: impl Iterator<Item = Text>, always_a_list: bool) -> Option<Self> {
+        let first = values.next()?;
+        let second = values.next();
+        if second.is_none() && !always_a_list {
+            return Some(Self::One(first));
+        }
+        Some(Self::Several(
+            [first].into_iter().chain(second).chain(values).collect(),
+        ))
+    }
+}
+
+impl Text {
+    pub(super) fn as_str(&self) -> Cow<'_, str> {
+        match self {
+            Self::Field(value) => String::from_utf8_lossy(value.as_bytes()),
+            Self::Own(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self::Own(text.to_owned())
+    }
+}
+
+impl Given {
+    pub(super) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Several(texts) => texts,
+        }
+    }
 }
 
 /// What stands behind one exotic object.
@@ -132,6 +186,31 @@ unsafe extern "C" fn finalize(_runtime: *mut qjs::JSRuntime, value: qjs::JSValue
     }
 }
 
+/// A property's name, borrowed from QuickJS.
+struct Name<'js> {
+    ctx: Ctx<'js>,
+    bytes: NonNull<c_char>,
+    length: usize,
+}
+
+impl Name<'_> {
+    /// `None` for what isn't UTF-8, half of a surrogate pair: that names nothing here.
+    fn as_str(&self) -> Option<&str> {
+        // SAFETY: QuickJS gave the bytes with their length; they are freed with this value.
+        let bytes = unsafe {
+            std::slice::from_raw_parts(self.bytes.as_ptr().cast_const().cast::<u8>(), self.length)
+        };
+        std::str::from_utf8(bytes).ok()
+    }
+}
+
+impl Drop for Name<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the bytes came from this context, and are freed once.
+        unsafe { qjs::JS_FreeCString(self.ctx.as_raw().as_ptr(), self.bytes.as_ptr()) }
+    }
+}
+
 /// Enters Rust from a hook: finds the view and the property's name.
 ///
 /// A symbol names nothing here: `None`.
@@ -143,15 +222,27 @@ unsafe fn enter<'a, 'js>(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
     atom: qjs::JSAtom,
-) -> Option<(Ctx<'js>, &'a View, String)> {
+) -> Option<(Ctx<'js>, &'a View, Name<'js>)> {
     // SAFETY: QuickJS calls a hook with a live context and an object of this class, whose
     // opaque `Class::object` has set before anybody could reach the object. The view lives
-    // as long as the object, which the caller of the hook holds.
+    // as long as the object, which the caller of the hook holds. The value made of the atom is
+    // ours and freed once; the text of a string keeps what it needs of it alive.
     unsafe {
         let ctx = Ctx::from_raw(NonNull::new(context)?);
         let view = view_of(object)?;
-        let name = Value::from_raw(ctx.clone(), qjs::JS_AtomToValue(context, atom));
-        let name = name.as_string()?.to_string().ok()?;
+        let name = qjs::JS_AtomToValue(context, atom);
+        let mut length = 0;
+        let bytes = if qjs::JS_IsString(name) {
+            qjs::JS_ToCStringLen(context, &raw mut length, name)
+        } else {
+            std::ptr::null()
+        };
+        qjs::JS_FreeValue(context, name);
+        let name = Name {
+            ctx: ctx.clone(),
+            bytes: NonNull::new(bytes.cast_mut())?,
+            length: length as _,
+        };
         Some((ctx, view, name))
     }
 }
@@ -187,7 +278,10 @@ unsafe extern "C" fn get_own_property(
     let Some((ctx, view, name)) = (unsafe { enter(context, object, atom) }) else {
         return 0;
     };
-    let Some(shown) = view.scope.shown(view.shows, &name) else {
+    let Some(shown) = name
+        .as_str()
+        .and_then(|name| view.scope.shown(view.shows, name))
+    else {
         return 0;
     };
     // SAFETY: QuickJS passes null or a descriptor to be filled in; it frees what stands in it.
@@ -251,7 +345,10 @@ unsafe extern "C" fn delete_property(
     let Some((_, view, name)) = (unsafe { enter(context, object, atom) }) else {
         return 1;
     };
-    view.scope.write(view.shows, &name, &[]).map_or(0, |()| 1)
+    let none = Given::Several(Vec::new());
+    name.as_str().map_or(1, |name| {
+        view.scope.write(view.shows, name, none).map_or(0, |()| 1)
+    })
 }
 
 unsafe extern "C" fn set_property(
@@ -267,7 +364,7 @@ unsafe extern "C" fn set_property(
         return 0;
     };
     // SAFETY: as in `write`.
-    unsafe { write(&ctx, view, &name, value) }
+    unsafe { write(&ctx, view, name.as_str(), value) }
 }
 
 /// Gives a member a value.
@@ -275,13 +372,14 @@ unsafe extern "C" fn set_property(
 /// # Safety
 ///
 /// `value` is lent by QuickJS for the call.
-unsafe fn write(ctx: &Ctx<'_>, view: &View, name: &str, value: qjs::JSValue) -> c_int {
+unsafe fn write(ctx: &Ctx<'_>, view: &View, name: Option<&str>, value: qjs::JSValue) -> c_int {
+    let Some(name) = name else { return 0 };
     // SAFETY: QuickJS lends the value for the call; the duplicate is ours to drop.
     let value =
         unsafe { Value::from_raw(ctx.clone(), qjs::JS_DupValue(ctx.as_raw().as_ptr(), value)) };
-    let written = texts(ctx, value).and_then(|values| {
+    let written = given(ctx, value).and_then(|values| {
         view.scope
-            .write(view.shows, name, &values)
+            .write(view.shows, name, values)
             .map_err(|message| rquickjs::Exception::throw_type(ctx, &message))
     });
     match written {
@@ -304,25 +402,31 @@ unsafe extern "C" fn define_own_property(
         return 0;
     };
     if flags & qjs::JS_PROP_HAS_VALUE.cast_signed() == 0 {
+        let name = name.as_str().unwrap_or_default();
         let refused =
             rquickjs::Exception::throw_type(&ctx, &format!("`{name}` can only be given a value"));
         return raise(&ctx, &refused);
     }
     // SAFETY: as in `write`.
-    unsafe { write(&ctx, view, &name, value) }
+    unsafe { write(&ctx, view, name.as_str(), value) }
 }
 
 /// The texts a script assigned: none for `null` and `undefined`, several for an array.
-fn texts<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Vec<String>> {
+fn given<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Given> {
     if value.is_null() || value.is_undefined() {
-        return Ok(Vec::new());
+        return Ok(Given::Several(Vec::new()));
     }
-    match value.as_array() {
-        Some(array) => array
-            .iter::<rquickjs::Coerced<String>>()
-            .map(|item| item.map(|text| text.0))
-            .collect(),
-        None => Ok(vec![rquickjs::Coerced::<String>::from_js(ctx, value)?.0]),
+    let Some(array) = value.as_array() else {
+        return Ok(Given::One(Coerced::<String>::from_js(ctx, value)?.0));
+    };
+    let texts = array.iter::<Coerced<String>>();
+    let texts: rquickjs::Result<_> = texts.map(|item| Ok(item?.0)).collect();
+    Ok(Given::Several(texts?))
+}
+
+impl<'js> IntoJs<'js> for Text {
+    fn into_js(self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
+        self.as_str().into_js(ctx)
     }
 }
 

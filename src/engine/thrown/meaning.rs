@@ -9,7 +9,7 @@ use rquickjs::{Array, Coerced, Ctx, FromJs, Object, Value};
 
 use crate::document::Document;
 use crate::engine::realm::Realm;
-use crate::engine::scope::{Scope, header_value, written};
+use crate::engine::scope::{Scope, field, written};
 use crate::engine::script::Places;
 use crate::engine::{object, value};
 use crate::handler::{Cause, Content, Fault, Message, Phase, Rejection};
@@ -274,11 +274,8 @@ fn own_fields<'js>(
     let headers = Object::from_js(ctx, headers.clone())?;
     for item in headers.props::<String, Coerced<String>>() {
         let (name, value) = item?;
-        let value = header_value(&name, &value.0).map_err(refused)?;
+        let (name, value) = field(&name, value.0).map_err(refused)?;
         if !is_ours(&name) {
-            let name = name
-                .parse()
-                .map_err(|_| refused(format!("{name:?} is no name of a header field")))?;
             fields.push((name, value));
         }
     }
