@@ -5,6 +5,7 @@
 //! alphabetical by name. It is never reversed for responses.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use serde::Serialize;
 
@@ -16,7 +17,19 @@ use super::target::Target;
 ///
 /// `H` is a handler as the owner of the chain keeps it, compiled or not.
 #[derive(Debug, Clone)]
-pub struct Chain<H>(Vec<H>);
+pub struct Chain<H> {
+    handlers: Vec<H>,
+    index: Index,
+}
+
+/// Where to look for the handlers that may apply to a path: places in the chain, in order.
+#[derive(Debug, Clone, Default)]
+struct Index {
+    /// Those that ask for a first segment, by it.
+    filed: HashMap<Box<str>, Vec<usize>>,
+    /// Those that may apply whatever it is.
+    others: Vec<usize>,
+}
 
 /// All chains of a generation.
 #[derive(Debug, Clone)]
@@ -51,24 +64,87 @@ pub struct Order {
 impl<H: AsRef<Declared>> Chain<H> {
     fn new(mut handlers: Vec<H>) -> Self {
         handlers.sort_by(|left, right| running_order(left.as_ref(), right.as_ref()));
-        Self(handlers)
+        let index = Index::new(handlers.iter().map(AsRef::as_ref));
+        Self { handlers, index }
     }
 
     /// The handlers that apply to a transaction, in order.
     pub fn select<'c>(&'c self, target: &'c Target<'_>) -> impl Iterator<Item = &'c H> {
-        self.0
-            .iter()
+        let places = match target.first_segment() {
+            Some(segment) => self.index.places(segment),
+            None => Places::all(self.handlers.len()),
+        };
+        places
+            .map(|place| &self.handlers[place])
             .filter(|handler| handler.as_ref().applies(target))
     }
 
     /// All handlers, in order.
     pub fn handlers(&self) -> &[H] {
-        &self.0
+        &self.handlers
     }
 
     /// Whether no handler is in it.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.handlers.is_empty()
+    }
+}
+
+impl Index {
+    fn new<'d>(handlers: impl Iterator<Item = &'d Declared>) -> Self {
+        let mut index = Self::default();
+        for (place, declared) in handlers.enumerate() {
+            match declared.first_segments() {
+                Some(segments) => {
+                    for segment in segments {
+                        index.filed.entry(segment.into()).or_default().push(place);
+                    }
+                }
+                None => index.others.push(place),
+            }
+        }
+        index
+    }
+
+    /// The places of what may apply to a path that begins with this segment.
+    fn places(&self, segment: &str) -> Places<'_> {
+        Places::Merged {
+            filed: self.filed.get(segment).map_or(&[], Vec::as_slice),
+            others: &self.others,
+        }
+    }
+}
+
+/// Places in a chain, in order.
+enum Places<'c> {
+    All(std::ops::Range<usize>),
+    Merged {
+        filed: &'c [usize],
+        others: &'c [usize],
+    },
+}
+
+impl Places<'_> {
+    fn all(count: usize) -> Self {
+        Self::All(0..count)
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        match self {
+            Self::All(places) => places.next(),
+            Self::Merged { filed, others } => {
+                let next = match (filed.first(), others.first()) {
+                    (Some(one), Some(other)) if one < other => filed,
+                    (_, Some(_)) => others,
+                    (_, None) => filed,
+                };
+                next.split_off_first().copied()
+            }
+        }
     }
 }
 
@@ -277,6 +353,38 @@ mod tests {
         let chains = Chains::new([handler(Kind::Request, "10", "// @active false")]);
 
         assert!(chains.is_empty());
+    }
+
+    #[test]
+    fn handlers_that_are_found_in_different_ways_still_run_in_order() {
+        let chains = Chains::new([
+            handler(Kind::Request, "1", "// @match /a/**\n"),
+            handler(Kind::Request, "2", ""),
+            handler(
+                Kind::Request,
+                "3",
+                "// @match /a\n// @match /a\n// @match /b\n",
+            ),
+            handler(Kind::Request, "4", "// @match /{any}\n"),
+            handler(Kind::Request, "5", "// @match /b\n"),
+            handler(Kind::Request, "6", "// @match /\n"),
+            handler(Kind::Request, "7", "// @match /**\n"),
+            handler(Kind::Request, "8", "// @match /a\n// @match /**\n"),
+        ]);
+
+        for (path, expected) in [
+            ("/a", "1 2 3 4 7 8"),
+            ("/b", "2 3 4 5 7 8"),
+            ("/c", "2 4 7 8"),
+            ("/", "2 6 7 8"),
+            ("/x/..%2Fa", "1 2 3 4 7 8"),
+        ] {
+            assert_eq!(
+                selected(&chains, &Method::GET, path).join(" "),
+                expected,
+                "{path}"
+            );
+        }
     }
 
     #[test]

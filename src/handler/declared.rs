@@ -1,5 +1,6 @@
 //! One handler as its files declare it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,15 @@ impl Declared {
     /// Whether one of its patterns fits, or it has none.
     pub(super) fn fits(&self, target: &Target<'_>) -> bool {
         self.matches.is_empty() || self.matches.iter().any(|one| one.matches(target))
+    }
+
+    /// The segments that a path has to begin with, one of them and spelled so where case
+    /// counts; `None` where it may begin with anything, or be empty.
+    pub(super) fn first_segments(&self) -> Option<BTreeSet<&str>> {
+        if self.matches.is_empty() {
+            return None;
+        }
+        self.matches.iter().map(Match::first_segment).collect()
     }
 
     fn without_directives(file: DeclaredFile) -> Self {

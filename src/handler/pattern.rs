@@ -95,6 +95,14 @@ impl Match {
         })
     }
 
+    /// The segment that a path has to begin with.
+    pub(super) fn first_segment(&self) -> Option<&str> {
+        match self.segments.first()? {
+            Segment::Any | Segment::Named(_) => None,
+            Segment::Literal(literal) => Some(literal),
+        }
+    }
+
     /// Whether the transaction's method and one reading of its path match.
     pub(super) fn matches(&self, target: &Target<'_>) -> bool {
         self.matches_method(target.method)

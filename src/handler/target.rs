@@ -60,6 +60,14 @@ impl<'a> Target<'a> {
         self.verb
     }
 
+    /// The first segment of the path, which may be empty; `None` where the path has several
+    /// readings, or case doesn't count.
+    pub(super) fn first_segment(&self) -> Option<&'a str> {
+        let mut readings = self.readings();
+        let first = readings.next()?.next().unwrap_or("");
+        (readings.next().is_none() && self.case == Case::Counts).then_some(first)
+    }
+
     pub(super) fn readings(&self) -> impl Iterator<Item = Segments<'a>> {
         self.path.readings()
     }
