@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use pingora_core::tls::{RootCertStore, load_ca_file_into_store};
-use pingora_core::upstreams::peer::Peer as _;
 use pingora_core::{Error, ErrorType};
 use rustix::io::Errno;
 use url::Url;
@@ -16,6 +15,7 @@ use crate::transaction::ports::{Exchange, Interim, Nobody, Sending, Upstream, Up
 
 use super::body::ResponseBody;
 use super::connection::{Connection, Lost, Outgoing};
+use super::idle::Idle;
 use super::{Peer, Settings, SetupError};
 
 /// A client of one upstream, and of the hosts that handlers may call.
@@ -27,6 +27,7 @@ pub struct Client {
 /// The connections.
 pub(super) struct Pool {
     connector: TransportConnector,
+    idle: Arc<Idle>,
     /// What all connections obey.
     pub(super) settings: Settings,
 }
@@ -46,13 +47,15 @@ impl Client {
     /// The address is none, or the certificates can't be used.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
         let peer = Arc::new(Peer::new(&settings.url, &settings)?);
-        let mut options = ConnectorOptions::new(settings.pool);
+        // Pingora opens connections; those that wait are in `Idle`.
+        let mut options = ConnectorOptions::new(0);
         if let Some(path) = &settings.ca_file {
             check_certificates(path)?;
             options.ca_file = Some(path.to_string_lossy().into_owned());
         }
         let pool = Arc::new(Pool {
             connector: TransportConnector::new(Some(options)),
+            idle: Idle::new(settings.pool, settings.idle),
             settings,
         });
         Ok(Self { peer, pool })
@@ -142,17 +145,18 @@ impl Pool {
             peer: peer.authority().to_owned(),
             reason: error.to_string(),
         };
-        let mut tries = peer.count().await.map_err(no_address)?;
+        let addresses = peer.addresses().await.map_err(no_address)?;
+        let mut tries = addresses.len();
         loop {
-            let address = peer.address().await.map_err(no_address)?;
+            let address = peer.preferred(&addresses);
             if reuse == Reuse::Allowed
-                && let Some(stream) = self.connector.reused_stream(&address).await
+                && let Some(stream) = self.idle.take(address.key)
             {
-                return Ok(Connection::new(stream, address, true));
+                return Ok(Connection::new(stream, Arc::clone(address), true));
             }
             // In a box, since it is large and rare: whoever holds it would be copied with it.
-            match Box::pin(self.connector.new_stream(&address)).await {
-                Ok(stream) => return Ok(Connection::new(stream, address, false)),
+            match Box::pin(self.connector.new_stream(&address.peer)).await {
+                Ok(stream) => return Ok(Connection::new(stream, Arc::clone(address), false)),
                 Err(error) => {
                     peer.pass_over();
                     tries -= 1;
@@ -186,9 +190,8 @@ impl Pool {
 
     /// Keeps a connection that has nothing left on it.
     pub(super) fn release(&self, connection: Connection) {
-        let key = connection.address.reuse_hash();
-        self.connector
-            .release_stream(connection.into_stream(), key, Some(self.settings.idle));
+        let key = connection.address.key;
+        self.idle.put(key, connection.into_stream());
     }
 }
 

@@ -13,13 +13,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
 use pingora_core::protocols::Stream;
-use pingora_core::upstreams::peer::HttpPeer;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::message::Request;
@@ -28,6 +28,7 @@ use crate::transaction::ports::{BodyError, BodySource, Interim, Sending};
 use crate::wire::{self, Framing, Head, Outbox, Patience};
 
 use super::Settings;
+use super::peer::Address;
 
 /// The most interim responses before a final one.
 const INTERIM_LIMIT: usize = 16;
@@ -43,7 +44,7 @@ pub(super) struct Connection {
     /// What was read and isn't used yet.
     incoming: BytesMut,
     /// Where it leads to.
-    pub(super) address: HttpPeer,
+    pub(super) address: Arc<Address>,
     /// Whether it has served an exchange before, so that the upstream may just have
     /// closed it.
     pub(super) is_reused: bool,
@@ -218,7 +219,7 @@ fn expects_length(request: &Request) -> bool {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, address: HttpPeer, is_reused: bool) -> Self {
+    pub(super) fn new(stream: Stream, address: Arc<Address>, is_reused: bool) -> Self {
         Self {
             stream,
             incoming: BytesMut::new(),

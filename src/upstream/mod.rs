@@ -1,15 +1,16 @@
 //! The API behind us, spoken to in HTTP/1.1 over TCP or TLS.
 //!
-//! Knows no handlers and no client. Connections, TLS and their pool are pingora's, the
-//! exchange on a connection is ours.
+//! Knows no handlers and no client. Connections and TLS are pingora's, the exchange on a
+//! connection is ours, and so is where connections wait for the next.
 //!
 //! ```text
-//! Client ──▶ Peer (addresses) ──▶ Connection (one exchange) ──▶ ResponseBody ──▶ pool
+//! Client ──▶ Peer (addresses) ──▶ Connection (one exchange) ──▶ ResponseBody ──▶ Idle
 //! ```
 
 mod body;
 mod client;
 mod connection;
+mod idle;
 mod peer;
 mod reach;
 

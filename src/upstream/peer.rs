@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, Peer as _};
 use url::{Host, Url};
 
 use super::Settings;
@@ -35,7 +35,19 @@ pub struct Peer {
 #[derive(Clone)]
 struct Known {
     since: Instant,
-    addresses: Arc<[HttpPeer]>,
+    addresses: Addresses,
+}
+
+/// What a name stands for; never empty.
+pub(super) type Addresses = Arc<[Arc<Address>]>;
+
+/// One address of a peer.
+#[derive(Debug)]
+pub(super) struct Address {
+    /// As pingora connects to it.
+    pub(super) peer: HttpPeer,
+    /// The same for connections that can stand for each other.
+    pub(super) key: u64,
 }
 
 /// An address that names no peer.
@@ -107,23 +119,9 @@ impl Peer {
         &self.settings
     }
 
-    /// How many addresses are worth a try, at least one.
-    ///
-    /// # Errors
-    ///
-    /// As [`address`](Self::address).
-    pub async fn count(&self) -> io::Result<usize> {
-        Ok(self.addresses().await?.len())
-    }
-
     /// The address to connect to next.
-    ///
-    /// # Errors
-    ///
-    /// The name has no address, and none is remembered.
-    pub async fn address(&self) -> io::Result<HttpPeer> {
-        let addresses = self.addresses().await?;
-        Ok(addresses[self.turn.load(Ordering::Relaxed) % addresses.len()].clone())
+    pub(super) fn preferred<'a>(&self, addresses: &'a Addresses) -> &'a Arc<Address> {
+        &addresses[self.turn.load(Ordering::Relaxed) % addresses.len()]
     }
 
     /// Passes over the present address, which could not be reached.
@@ -131,8 +129,12 @@ impl Peer {
         self.turn.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Never empty.
-    async fn addresses(&self) -> io::Result<Arc<[HttpPeer]>> {
+    /// All addresses, each of which is worth a try.
+    ///
+    /// # Errors
+    ///
+    /// The name has no address, and none is remembered.
+    pub(super) async fn addresses(&self) -> io::Result<Addresses> {
         let known = self.known().clone();
         if let Some(known) = &known
             && (self.is_literal() || known.since.elapsed() < FRESH)
@@ -153,8 +155,8 @@ impl Peer {
         }
     }
 
-    async fn resolve(&self) -> io::Result<Arc<[HttpPeer]>> {
-        let addresses: Arc<[HttpPeer]> = match &self.host {
+    async fn resolve(&self) -> io::Result<Addresses> {
+        let addresses: Addresses = match &self.host {
             Host::Ipv4(address) => [self.at((IpAddr::V4(*address), self.port).into())].into(),
             Host::Ipv6(address) => [self.at((IpAddr::V6(*address), self.port).into())].into(),
             Host::Domain(name) => {
@@ -187,7 +189,7 @@ impl Peer {
         }
     }
 
-    fn at(&self, address: SocketAddr) -> HttpPeer {
+    fn at(&self, address: SocketAddr) -> Arc<Address> {
         let mut peer = HttpPeer::new(address, self.tls, self.server_name.clone());
         let options = &mut peer.options;
         options.connection_timeout = Some(self.settings.connect);
@@ -199,7 +201,8 @@ impl Peer {
         options.verify_hostname = self.settings.verify;
         // What stays behind of a request's fields is decided in one place, ours.
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
-        peer
+        let key = peer.reuse_hash();
+        Arc::new(Address { peer, key })
     }
 
     fn is_literal(&self) -> bool {
@@ -277,12 +280,12 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_is_passed_over_is_followed_by_the_next() {
         let peer = peer("http://localhost:9").expect("a peer");
-        let count = peer.count().await.expect("localhost has addresses");
-        let first = peer.address().await.expect("an address");
+        let addresses = peer.addresses().await.expect("localhost has addresses");
+        let first = Arc::clone(peer.preferred(&addresses));
 
         peer.pass_over();
-        let second = peer.address().await.expect("an address");
+        let second = peer.preferred(&addresses);
 
-        assert_eq!(first._address == second._address, count == 1);
+        assert_eq!(Arc::ptr_eq(&first, second), addresses.len() == 1);
     }
 }
