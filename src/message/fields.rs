@@ -134,6 +134,30 @@ impl Fields {
         Ok(())
     }
 
+    /// Every value of `name`, in order.
+    pub fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
+        self.list
+            .iter()
+            .filter(move |field| field.name == *name)
+            .map(|field| &field.value)
+    }
+
+    /// Whether there is a field `name`.
+    pub fn has(&self, name: &HeaderName) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// Every value of `name` as text, joined as one list; `None` where there is none.
+    pub fn joined(&self, name: &HeaderName) -> Option<String> {
+        let mut values = self.all(name);
+        let mut joined = String::from_utf8_lossy(values.next()?.as_bytes()).into_owned();
+        for value in values {
+            joined.push_str(", ");
+            joined.push_str(&String::from_utf8_lossy(value.as_bytes()));
+        }
+        Some(joined)
+    }
+
     /// The first value of `name`.
     pub fn get(&self, name: impl AsRef<str>) -> Option<&HeaderValue> {
         self.get_all(name).next()
@@ -144,7 +168,7 @@ impl Fields {
         self.get(name)?.to_str().ok()
     }
 
-    /// Every value of `name`, in order.
+    /// Every value of a name that somebody wrote, in any case.
     pub fn get_all(&self, name: impl AsRef<str>) -> impl Iterator<Item = &HeaderValue> {
         self.list
             .iter()

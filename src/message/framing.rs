@@ -1,35 +1,8 @@
 //! Which header fields belong to one connection, and how long a message says it is.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, Method, StatusCode, header};
 
 use super::Fields;
-
-/// A set of header fields that can be asked for one name, ours or the `http` crate's.
-pub trait Lookup {
-    /// Every value of `name`, which is in lower case, in order.
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HeaderValue>;
-
-    /// Every value of `name` as text, joined as one list; `None` where there is none.
-    fn joined(&self, name: &str) -> Option<String> {
-        let texts: Vec<_> = self
-            .all(name)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
-        (!texts.is_empty()).then(|| texts.join(", "))
-    }
-}
-
-impl Lookup for Fields {
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HeaderValue> {
-        self.get_all(name)
-    }
-}
-
-impl Lookup for HeaderMap {
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HeaderValue> {
-        self.get_all(name).into_iter()
-    }
-}
 
 /// The fields of one message that belong to its connection and are never forwarded, in
 /// either direction ([RFC 9110 §7.6.1]): the fixed ones and those that `Connection` names.
@@ -43,9 +16,9 @@ pub struct HopByHop {
 
 impl HopByHop {
     /// Those of the message with these fields.
-    pub fn of(fields: &impl Lookup) -> Self {
+    pub fn of(fields: &Fields) -> Self {
         let named = fields
-            .all("connection")
+            .all(&header::CONNECTION)
             .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
             .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
             .filter(|name| !matches!(name.as_str(), "close" | "content-length" | "host"))
@@ -91,15 +64,15 @@ pub fn strip_hop_by_hop(fields: &mut Fields) {
 
 /// Whether the fields ask to leave HTTP for the websocket protocol. Other upgrades
 /// (`h2c`) would take a client past us and are not forwarded.
-pub fn is_websocket_upgrade(fields: &impl Lookup) -> bool {
+pub fn is_websocket_upgrade(fields: &Fields) -> bool {
     let asked = fields
-        .all("upgrade")
+        .all(&header::UPGRADE)
         .any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    asked && has_token(fields, "connection", "upgrade")
+    asked && has_token(fields, &header::CONNECTION, "upgrade")
 }
 
 /// Whether the list `name` has this token, in any case.
-pub fn has_token(fields: &impl Lookup, name: &str, token: &str) -> bool {
+pub fn has_token(fields: &Fields, name: &HeaderName, token: &str) -> bool {
     fields
         .all(name)
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
@@ -134,8 +107,8 @@ pub enum Unframed {
 /// # Errors
 ///
 /// [`Unframed`] where two recipients could read it in two ways.
-pub fn length(fields: &impl Lookup) -> Result<Length, Unframed> {
-    let mut codings = fields.all("transfer-encoding");
+pub fn length(fields: &Fields) -> Result<Length, Unframed> {
+    let mut codings = fields.all(&header::TRANSFER_ENCODING);
     if let Some(coding) = codings.next() {
         let chunked = coding
             .as_bytes()
@@ -149,7 +122,7 @@ pub fn length(fields: &impl Lookup) -> Result<Length, Unframed> {
     }
     let mut known = None;
     for text in fields
-        .all("content-length")
+        .all(&header::CONTENT_LENGTH)
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
     {
         let length = decimal(text.trim_ascii()).ok_or(Unframed::Length)?;
@@ -183,6 +156,8 @@ pub fn has_body(method: &Method, status: StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn fields(list: &[(&str, &'static str)]) -> Fields {

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 
 use super::fields::BadField;
 use super::framing::{self, Length, Unframed};
@@ -35,7 +35,7 @@ pub struct Head {
 impl Head {
     /// Whether the client means to use its connection again ([RFC 9112 §9.3]).
     pub fn keeps_alive(&self) -> bool {
-        let says = |token| framing::has_token(&self.request.fields, "connection", token);
+        let says = |token| framing::has_token(&self.request.fields, &header::CONNECTION, token);
         !says("close") && (!self.is_http10 || says("keep-alive"))
     }
 
@@ -44,7 +44,7 @@ impl Head {
     pub fn awaits_continue(&self) -> bool {
         !self.is_http10
             && self.request.body == Body::Streamed
-            && framing::has_token(&self.request.fields, "expect", "100-continue")
+            && framing::has_token(&self.request.fields, &header::EXPECT, "100-continue")
     }
 }
 
@@ -201,7 +201,7 @@ impl<'a> RequestLine<'a> {
 
     /// One `Host`, well formed, and the one that the target names ([RFC 9112 §3.2]).
     fn check_host(&self, fields: &Fields) -> Result<(), Fault> {
-        let mut hosts = fields.get_all("host");
+        let mut hosts = fields.all(&header::HOST);
         let Some(host) = hosts.next() else {
             return if self.is_http10 {
                 Ok(())
@@ -269,6 +269,9 @@ fn absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// A host with or without a port: no user, no list, no path.
 fn is_host(text: &[u8]) -> bool {
+    if is_plain_host(text) {
+        return true;
+    }
     let Ok(authority) = Authority::try_from(text) else {
         return false;
     };
@@ -284,6 +287,24 @@ fn is_host(text: &[u8]) -> bool {
         None => port.is_empty(),
     };
     !host.is_empty() && !host.contains([',', '@']) && !text.contains(&b'@') && has_sound_port
+}
+
+/// What most hosts are, seen at a glance: letters, digits, dots and dashes, and a port below
+/// 10000 perhaps.
+fn is_plain_host(text: &[u8]) -> bool {
+    let is_name = |name: &[u8]| {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        !name.is_empty() && name.iter().all(is_plain)
+    };
+    match memchr::memchr(b':', text) {
+        None => is_name(text),
+        Some(colon) => {
+            let port = &text[colon + 1..];
+            matches!(port.len(), 1..=4)
+                && port.iter().all(u8::is_ascii_digit)
+                && is_name(&text[..colon])
+        }
+    }
 }
 
 fn parse_fields<'a>(
@@ -330,7 +351,7 @@ fn without_blanks(mut value: &[u8]) -> &[u8] {
 /// How long the body is; stricter than what a response is granted.
 fn body_length(fields: &Fields, is_http10: bool) -> Result<Length, Fault> {
     let length = framing::length(fields)?;
-    if length == Length::Chunked && (is_http10 || fields.contains("content-length")) {
+    if length == Length::Chunked && (is_http10 || fields.has(&header::CONTENT_LENGTH)) {
         return Err(Fault::Malformed("the body is framed twice"));
     }
     Ok(length)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -75,10 +76,16 @@ async fn exchange_all(
     mut reader: Reader<'_>,
     mut writer: Writer<'_>,
     service: &Service,
-    mut idle_close: watch::Receiver<bool>,
+    idle_close: watch::Receiver<bool>,
 ) -> Parting {
+    // Listens once for all requests: to begin anew with each costs more than to read it.
+    let mut told = idle_close.clone();
+    let mut closing = pin!(async move {
+        // The sender outlives its connections.
+        let _ = told.wait_for(|closes| *closes).await;
+    });
     loop {
-        let head = match arrival(&mut reader, &mut idle_close).await {
+        let head = match arrival(&mut reader, &idle_close, closing.as_mut()).await {
             Arrival::Head(head) => head,
             Arrival::End => return Parting::Plain,
             Arrival::Unsound(fault) => {
@@ -97,16 +104,19 @@ async fn exchange_all(
 }
 
 /// The next request; none once idle connections close and nothing of one has come.
-async fn arrival(reader: &mut Reader<'_>, idle_close: &mut watch::Receiver<bool>) -> Arrival {
-    if reader.is_empty() {
+async fn arrival(
+    reader: &mut Reader<'_>,
+    closes: &watch::Receiver<bool>,
+    closing: Pin<&mut impl Future<Output = ()>>,
+) -> Arrival {
+    if reader.is_empty() && !*closes.borrow() {
         tokio::select! {
             biased;
             head = reader.head() => return head,
-            // The sender outlives its connections.
-            _ = idle_close.wait_for(|closes| *closes) => {}
+            () = closing => {}
         }
     }
-    if reader.is_empty() && *idle_close.borrow() {
+    if reader.is_empty() && *closes.borrow() {
         return Arrival::End;
     }
     reader.head().await

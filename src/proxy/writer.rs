@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::{BufMut, BytesMut};
-use http::StatusCode;
+use bytes::BufMut;
+use http::{StatusCode, header};
 use tokio::net::TcpStream;
 
 use crate::message::framing::{self, Length};
@@ -23,6 +23,28 @@ pub(super) struct Writer<'s> {
     outbox: Outbox,
     patience: Patience,
     asker: Asker,
+    clock: Clock,
+}
+
+/// What time it is, for `Date`: a client gets one that a gateway's upstream sent none to
+/// ([RFC 9110 §6.6.1]). Written anew each second only.
+#[derive(Debug, Default)]
+struct Clock {
+    /// In seconds after 1970.
+    second: u64,
+    text: String,
+}
+
+impl Clock {
+    fn now(&mut self) -> &[u8] {
+        let now = SystemTime::now();
+        let second = now.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+        if self.text.is_empty() || second != self.second {
+            self.second = second;
+            self.text = httpdate::fmt_http_date(now);
+        }
+        self.text.as_bytes()
+    }
 }
 
 /// What has to be known of a request to answer it.
@@ -70,6 +92,7 @@ impl<'s> Writer<'s> {
             outbox: Outbox::default(),
             patience: Patience::new(settings.body_time),
             asker: Asker::default(),
+            clock: Clock::default(),
         }
     }
 
@@ -215,8 +238,10 @@ impl<'s> Writer<'s> {
             out.put_slice(b"\r\n");
             return;
         }
-        if !response.fields.contains("date") {
-            put_date(out);
+        if !response.fields.has(&header::DATE) {
+            out.put_slice(b"Date: ");
+            out.put_slice(self.clock.now());
+            out.put_slice(b"\r\n");
         }
         out.put_slice(match after {
             After::Keep => b"Connection: keep-alive\r\n\r\n" as &[u8],
@@ -285,11 +310,4 @@ impl Interim for Writer<'_> {
 /// Whether a response with this status may say a length ([RFC 9110 §8.6]).
 fn may_have_length(status: StatusCode) -> bool {
     !status.is_informational() && status != StatusCode::NO_CONTENT
-}
-
-/// What a client gets that a gateway's upstream sent no `Date` to ([RFC 9110 §6.6.1]).
-fn put_date(out: &mut BytesMut) {
-    use std::fmt::Write as _;
-    let date = httpdate::HttpDate::from(SystemTime::now());
-    write!(out, "Date: {date}\r\n").expect("a buffer in memory grows");
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, header};
 use ipnet::IpNet;
 use uuid::Uuid;
 
@@ -12,8 +12,8 @@ use crate::generation::{Generation, Plan};
 use crate::handler::{
     Case, NormalPath, Origin, Requested, Service, Services, Target, TransactionId,
 };
+use crate::message::Fields;
 use crate::message::forwarded::{self, Client};
-use crate::message::framing::Lookup;
 
 use super::session::SessionSources;
 
@@ -49,8 +49,8 @@ pub struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// A request with this head.
-    pub fn new(method: &'a Method, path: &'a str, fields: &impl Lookup) -> Self {
-        let asks = || fields.all("access-control-request-method").next().is_some();
+    pub fn new(method: &'a Method, path: &'a str, fields: &Fields) -> Self {
+        let asks = || fields.has(&header::ACCESS_CONTROL_REQUEST_METHOD);
         Self {
             method,
             path,
@@ -94,7 +94,7 @@ impl Names {
     }
 
     /// The client behind a connection from `peer`.
-    pub fn client(&self, peer: SocketAddr, tls: bool, fields: &impl Lookup) -> Client {
+    pub fn client(&self, peer: SocketAddr, tls: bool, fields: &Fields) -> Client {
         forwarded::client(peer, tls, fields, &self.trusted)
     }
 
@@ -141,7 +141,7 @@ impl Names {
     pub fn origin(
         &self,
         client: Client,
-        fields: &impl Lookup,
+        fields: &Fields,
         host: &str,
         local: SocketAddr,
         planned: &Planned,

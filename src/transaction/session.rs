@@ -11,7 +11,7 @@ use http::{HeaderName, header};
 use serde_json::{Map, Value};
 
 use crate::handler::{Session, TokenRefusal};
-use crate::message::framing::Lookup;
+use crate::message::Fields;
 
 use super::configured::SessionSource;
 use super::ports::Tokens;
@@ -58,11 +58,11 @@ impl SessionSources {
 
     /// The session of a request with these fields; what has none isn't in it. A field that
     /// was sent several times is one text, joined by commas.
-    pub(super) fn read(&self, fields: &impl Lookup) -> Session {
+    pub(super) fn read(&self, fields: &Fields) -> Session {
         let sent = self
             .fields
             .iter()
-            .filter_map(|(name, field)| Some((name, fields.joined(field.as_str())?.into())));
+            .filter_map(|(name, field)| Some((name, fields.joined(field)?.into())));
         let told = nested(sent);
         let Some(TokenSource { header, tokens }) = &self.token else {
             return Session::Told(told);
@@ -88,8 +88,8 @@ impl SessionSources {
 
 /// The token in the field `header`; none where there is no such field, or, in
 /// `Authorization`, one of another scheme.
-fn sent_token(header: &HeaderName, fields: &impl Lookup) -> Option<Result<String, TokenRefusal>> {
-    let mut sent = fields.all(header.as_str());
+fn sent_token(header: &HeaderName, fields: &Fields) -> Option<Result<String, TokenRefusal>> {
+    let mut sent = fields.all(header);
     let value = sent.next()?;
     // Which of them would count is a matter of opinion, and so a way in.
     if sent.next().is_some() {
@@ -151,7 +151,7 @@ fn put(object: &mut Map<String, Value>, parts: &[String], value: Value) {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::HeaderValue;
     use serde_json::json;
 
     use super::*;
@@ -189,9 +189,10 @@ mod tests {
     }
 
     fn session(sources: &SessionSources, sent: &[(&'static str, &'static str)]) -> Session {
-        let mut fields = HeaderMap::new();
+        let mut fields = Fields::default();
         for (name, value) in sent {
-            fields.append(*name, HeaderValue::from_static(value));
+            let field = HeaderName::from_static(name);
+            fields.receive(field, name.as_bytes(), HeaderValue::from_static(value));
         }
         sources.read(&fields)
     }

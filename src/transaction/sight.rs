@@ -25,7 +25,7 @@ impl Pipeline {
         if !tx.plan.sees_request_body() || request.body != Body::Streamed {
             return Ok(None);
         }
-        if framing::has_token(&request.fields, "expect", "100-continue") {
+        if framing::has_token(&request.fields, &header::EXPECT, "100-continue") {
             // It is we who want the body: the upstream gets it without asking for it.
             interim.pass(Response::new(StatusCode::CONTINUE)).await;
             request.fields.remove(header::EXPECT);

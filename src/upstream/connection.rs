@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use pingora_core::protocols::Stream;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
@@ -214,7 +214,7 @@ fn framing(request: &Request, body: &Sending<'_>) -> Framing {
 
 /// Whether a request without a body says so ([RFC 9110 §8.6]).
 fn expects_length(request: &Request) -> bool {
-    request.fields.contains("content-length")
+    request.fields.has(&header::CONTENT_LENGTH)
         || matches!(request.method, Method::POST | Method::PUT | Method::PATCH)
 }
 

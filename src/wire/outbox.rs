@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 
 /// A piece up to this size is copied behind what waits already, in bytes: one write of a
 /// head and a small body costs less than two, or than gathering them.
@@ -18,8 +18,9 @@ const HEAD: usize = 1024;
 /// it is.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Comes first.
-    buffer: BytesMut,
+    /// Comes first, from `written` on.
+    buffer: Vec<u8>,
+    written: usize,
     /// Comes second.
     piece: Bytes,
     /// Comes last: the end of a chunk.
@@ -29,7 +30,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// Where a head is to be written.
-    pub fn buffer(&mut self) -> &mut BytesMut {
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
         self.buffer.reserve(HEAD);
         &mut self.buffer
     }
@@ -41,7 +42,7 @@ impl Outbox {
 
     /// Whether another piece may be added.
     pub fn has_room(&self) -> bool {
-        self.piece.is_empty() && self.tail.is_empty() && self.buffer.len() < FULL
+        self.piece.is_empty() && self.tail.is_empty() && self.head().len() < FULL
     }
 
     /// Adds a piece of a body; there must be room.
@@ -73,13 +74,13 @@ impl Outbox {
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.piece.is_empty() && self.tail.is_empty()
+        self.head().is_empty() && self.piece.is_empty() && self.tail.is_empty()
     }
 
     /// What waits.
     pub fn slices(&self) -> [IoSlice<'_>; 3] {
         [
-            IoSlice::new(&self.buffer),
+            IoSlice::new(self.head()),
             IoSlice::new(&self.piece),
             IoSlice::new(self.tail),
         ]
@@ -87,8 +88,8 @@ impl Outbox {
 
     /// Forgets the first `count` bytes, which were written.
     pub fn advance(&mut self, mut count: usize) {
-        let here = count.min(self.buffer.len());
-        self.buffer.advance(here);
+        let here = count.min(self.head().len());
+        self.written += here;
         count -= here;
         let here = count.min(self.piece.len());
         self.piece.advance(here);
@@ -101,6 +102,10 @@ impl Outbox {
                 ..Self::default()
             };
         }
+    }
+
+    fn head(&self) -> &[u8] {
+        &self.buffer[self.written..]
     }
 
     /// The line before a chunk.

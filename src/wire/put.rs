@@ -1,8 +1,8 @@
 //! Fields as they go over the wire.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use http::{HeaderName, header};
 
 use crate::message::Field;
@@ -10,7 +10,7 @@ use crate::message::Field;
 use super::Framing;
 
 /// Writes one field as it is spelled.
-pub(super) fn put_field(out: &mut BytesMut, field: &Field) {
+pub(super) fn put_field(out: &mut Vec<u8>, field: &Field) {
     field.put_name(out);
     out.put_slice(b": ");
     out.put_slice(field.value().as_bytes());
@@ -18,7 +18,7 @@ pub(super) fn put_field(out: &mut BytesMut, field: &Field) {
 }
 
 /// Writes a field of our own.
-pub(super) fn put(out: &mut BytesMut, name: &[u8], value: &[u8]) {
+pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.put_slice(name);
     out.put_slice(b": ");
     out.put_slice(value);
@@ -27,7 +27,7 @@ pub(super) fn put(out: &mut BytesMut, name: &[u8], value: &[u8]) {
 
 /// Writes how the body ends, in the place of the field that said it when the message was
 /// received; spelled like that one where it is the same field.
-pub(super) fn put_framing(out: &mut BytesMut, framing: Framing, received: Option<&Field>) {
+pub(super) fn put_framing(out: &mut Vec<u8>, framing: Framing, received: Option<&Field>) {
     let mut put_name = |name: HeaderName, usual: &[u8]| match received {
         Some(field) if *field.name() == name => field.put_name(out),
         Some(_) | None => out.put_slice(usual),

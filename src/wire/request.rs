@@ -1,6 +1,6 @@
 //! The head of a request, as it is sent to the upstream.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use http::header;
 
 use crate::message::Request;
@@ -18,7 +18,7 @@ use super::{Framing, Passage};
 ///
 /// The target can't be written in a request line.
 pub fn put_request(
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
     request: &Request,
     framing: Framing,
     authority: &str,
@@ -27,7 +27,7 @@ pub fn put_request(
     out.put_u8(b' ');
     put_target(out, request)?;
     out.put_slice(b" HTTP/1.1\r\n");
-    if !request.fields.contains("host") {
+    if !request.fields.has(&header::HOST) {
         put(out, b"Host", authority.as_bytes());
     }
     let passage = Passage {
@@ -52,7 +52,7 @@ pub fn put_request(
     Ok(())
 }
 
-fn put_target(out: &mut BytesMut, request: &Request) -> Result<(), &'static str> {
+fn put_target(out: &mut Vec<u8>, request: &Request) -> Result<(), &'static str> {
     if let Some(sent) = request.sent_target() {
         out.put_slice(sent);
         return Ok(());
@@ -84,9 +84,9 @@ mod tests {
     }
 
     fn written(request: &Request, framing: Framing) -> String {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         put_request(&mut out, request, framing, "api.test").expect("a head");
-        String::from_utf8(out.to_vec()).expect("text")
+        String::from_utf8(out).expect("text")
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
     fn a_target_that_would_break_the_request_line_is_refused() {
         for target in ["/a b", "/a\r\nX: 1", "a", "http://x/"] {
             let request = Request::new(Method::GET, target, Fields::default());
-            let written = put_request(&mut BytesMut::new(), &request, Framing::Unsaid, "a");
+            let written = put_request(&mut Vec::new(), &request, Framing::Unsaid, "a");
             assert!(written.is_err(), "{target:?}");
         }
     }

@@ -1,17 +1,17 @@
 //! Which content codings a client reads: `Accept-Encoding` ([RFC 9110 §12.5.3]).
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, header};
 
-use crate::message::framing::Lookup;
+use crate::message::Fields;
 
 use super::{Coding, Codings};
 
-const FIELD: &str = "accept-encoding";
+const FIELD: HeaderName = header::ACCEPT_ENCODING;
 
 /// Whether the client that sent these fields reads a body in all of these codings. One
 /// that says nothing reads everything.
-pub fn accepts(fields: &impl Lookup, codings: &Codings) -> bool {
-    let Some(list) = fields.joined(FIELD) else {
+pub fn accepts(fields: &Fields, codings: &Codings) -> bool {
+    let Some(list) = fields.joined(&FIELD) else {
         return true;
     };
     codings.0.iter().all(|coding| {
@@ -29,8 +29,8 @@ pub fn accepts(fields: &impl Lookup, codings: &Codings) -> bool {
 /// What the upstream may be asked for by a client that sent these fields: those of its
 /// items that we can decode, as they stand, `identity` where none is. `None` where that is
 /// what the fields say already.
-pub fn narrowed(fields: &impl Lookup) -> Option<HeaderValue> {
-    let list = fields.joined(FIELD).unwrap_or_default();
+pub fn narrowed(fields: &Fields) -> Option<HeaderValue> {
+    let list = fields.joined(&FIELD).unwrap_or_default();
     let fitting: Vec<Item<'_>> = items(&list).filter(Item::is_safe).collect();
     if !fitting.iter().any(|item| item.is_wanted) {
         return Some(HeaderValue::from_static("identity"));
@@ -107,11 +107,11 @@ mod tests {
 
     fn accepted(accept: &[&'static str], encoding: &'static str) -> bool {
         let codings = Codings::of(&fields("content-encoding", &[encoding])).expect("known");
-        accepts(&fields(FIELD, accept), &codings)
+        accepts(&fields(FIELD.as_str(), accept), &codings)
     }
 
     fn asked(accept: &[&'static str]) -> Option<String> {
-        let value = narrowed(&fields(FIELD, accept))?;
+        let value = narrowed(&fields(FIELD.as_str(), accept))?;
         Some(value.to_str().expect("text").to_owned())
     }
 

@@ -9,7 +9,7 @@ mod codec;
 
 use bytes::Bytes;
 
-use super::framing::Lookup;
+use super::Fields;
 
 /// How many times a body may have been encoded.
 const DEEPEST: usize = 3;
@@ -79,8 +79,8 @@ impl Codings {
     /// # Errors
     ///
     /// [`UnknownCoding`].
-    pub fn of(fields: &impl Lookup) -> Result<Self, UnknownCoding> {
-        let Some(list) = fields.joined("content-encoding") else {
+    pub fn of(fields: &Fields) -> Result<Self, UnknownCoding> {
+        let Some(list) = fields.joined(&http::header::CONTENT_ENCODING) else {
             return Ok(Self::default());
         };
         let codings = list
