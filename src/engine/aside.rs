@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::limits::THREAD_STACK;
+use super::seat::Seats;
 
 /// How often the watch looks.
 const PERIOD: Duration = Duration::from_millis(15);
@@ -63,6 +64,7 @@ pub(super) struct Aside {
     waiting: Mutex<Vec<Waiting>>,
     watch: Mutex<Watch>,
     stuck: Stuck,
+    seats: Seats,
 }
 
 /// A thread that waits for work.
@@ -137,11 +139,18 @@ impl Aside {
             waiting: Mutex::default(),
             watch: Mutex::default(),
             stuck: Stuck::new(many),
+            seats: Seats::new(),
         })
     }
 
     pub(super) fn stuck(&self) -> &Stuck {
         &self.stuck
+    }
+
+    /// Where errands of usual rank compute. Those that come last take what is left over and
+    /// need none.
+    pub(super) fn seats(&self) -> &Seats {
+        &self.seats
     }
 
     /// Runs an errand on a thread that has nothing else to do.

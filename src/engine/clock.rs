@@ -3,10 +3,12 @@
 //! QuickJS asks every few thousand steps; between promise jobs we ask ourselves. A native that
 //! never asks can't be ended: the watch of its thread (`aside.rs`) reads the same clock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use super::seat::Seat;
 
 /// How long a run may have a worker for itself. The sockets and transactions in the worker's
 /// care wait that long.
@@ -53,6 +55,8 @@ struct Shared {
     hand_over: AtomicU64,
     /// How many handlers of the run have begun.
     begun: AtomicUsize,
+    /// Where the run computes, aside; nowhere in particular on a worker.
+    seat: Mutex<Seat>,
     /// Whether the transaction was answered without waiting for the handler any longer.
     is_given_up: AtomicBool,
 }
@@ -73,6 +77,7 @@ impl Clock {
             entered: AtomicU64::new(0),
             hand_over: AtomicU64::new(u64::MAX),
             begun: AtomicUsize::new(0),
+            seat: Mutex::default(),
             is_given_up: AtomicBool::new(false),
         };
         Self {
@@ -90,6 +95,23 @@ impl Clock {
         self.shared.entered.store(now, Ordering::Relaxed);
         self.shared.hand_over.store(hand_over, Ordering::Relaxed);
         self.shared.begun.store(0, Ordering::Relaxed);
+    }
+
+    /// Says where the run that begins computes.
+    pub(super) fn sit(&self, seat: Seat) {
+        *self.seat() = seat;
+    }
+
+    /// Makes room for others, for the rest of the run.
+    pub(super) fn stand_up(&self) {
+        self.seat().leave();
+    }
+
+    fn seat(&self) -> MutexGuard<'_, Seat> {
+        self.shared
+            .seat
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends a run: nobody's time can be over.

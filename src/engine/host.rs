@@ -203,6 +203,7 @@ impl HostCalls {
         let own = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let deadline = own.map_or(caller.deadline, |own| own.min(caller.deadline));
         let deadline = tokio::time::Instant::from_std(deadline);
+        self.clock.stand_up();
         self.clock.suspend(caller.deadline);
         let answer = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {

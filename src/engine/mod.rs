@@ -30,6 +30,7 @@ mod pool;
 mod realm;
 mod scope;
 mod script;
+mod seat;
 #[cfg(test)]
 mod tests;
 mod thrown;

@@ -27,6 +27,7 @@ use super::aside::{Errand, Rank};
 use super::clock::{Clock, Place};
 use super::habit::Pace;
 use super::isolate::{End, Isolate};
+use super::seat::Seat;
 use super::thrown;
 
 /// How many isolates of one generation may be in use at once. Each belongs to a thread
@@ -90,20 +91,29 @@ impl Pool {
         let come_last = steps
             .iter()
             .any(|step| scripts[step.handler].habit.comes_last());
-        let rank = if come_last { Rank::Last } else { Rank::Usual };
+        let aside = &self.isolates.code.aside;
+        let (rank, seat) = if come_last {
+            (Rank::Last, Seat::default())
+        } else {
+            let Some(seat) = aside.seats().take(call.deadline).await else {
+                return rejected(call, no_room(), 0);
+            };
+            (Rank::Usual, seat)
+        };
         let (reply, answer) = oneshot::channel();
         let spare = call.clone();
         let phase = RunAside {
             isolates: Arc::clone(&self.isolates),
             steps,
             rank,
+            seat,
             host: Arc::clone(host),
             runtime: Handle::current(),
             at: Mutex::default(),
             call: Mutex::new(Some(call)),
             answer: Mutex::new(Some((spare.clone(), reply))),
         };
-        if let Err(error) = self.isolates.code.aside.start(Box::new(phase), rank) {
+        if let Err(error) = aside.start(Box::new(phase), rank) {
             tracing::error!(%error, "no thread for handlers could be had");
             return rejected(spare, no_room(), 0);
         }
@@ -244,6 +254,7 @@ struct RunAside {
     isolates: Arc<Isolates>,
     steps: Vec<Step>,
     rank: Rank,
+    seat: Seat,
     host: Arc<dyn Host>,
     runtime: Handle,
     /// The clock of the isolate it runs on, and how many steps had begun before.
@@ -277,7 +288,10 @@ impl Errand for RunAside {
             .take()
             .expect("an errand is run once, and has its call until then");
         let _entered = self.runtime.enter();
-        let told = |clock: &Clock, begun| *lock(&self.at) = Some((clock.clone(), begun));
+        let told = |clock: &Clock, begun| {
+            clock.sit(self.seat.clone());
+            *lock(&self.at) = Some((clock.clone(), begun));
+        };
         let ran = catch_unwind(AssertUnwindSafe(|| {
             self.isolates.run_steps(
                 None,
@@ -288,6 +302,7 @@ impl Errand for RunAside {
                 told,
             )
         }));
+        self.seat.leave();
         let begun = self.steps.len();
         self.answer(|call| ran.unwrap_or_else(|_| rejected(call, failed(), begun)));
     }
@@ -302,6 +317,7 @@ impl Errand for RunAside {
             return;
         };
         let handler = self.steps[begun - 1].handler;
+        self.seat.leave();
         self.answer(|call| {
             clock.give_up();
             let code = &self.isolates.code;
