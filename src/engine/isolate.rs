@@ -154,17 +154,19 @@ impl Isolate {
             answer: Answer::default(),
             sent: None,
             stops: false,
+            remembers: false,
             read_json: None,
             read_exports: None,
             rejected: Vec::new(),
         });
         let context = self.context.clone();
         let ((end, begun, is_spoiled), mut call, edit) = context.with(|ctx| {
-            let ran = self.run_steps(&ctx, steps);
+            let (end, begun, is_spoiled) = self.run_steps(&ctx, steps);
+            let is_spoiled = is_spoiled || self.scope.with(|state| state.remembers);
             // Values are freed while their runtime is locked.
             let State { call, body, .. } = self.scope.leave();
             value::forget(&ctx);
-            (ran, call, body.edit())
+            ((end, begun, is_spoiled), call, body.edit())
         });
         apply(&mut call, phase, edit);
         self.clock.leave();
@@ -386,7 +388,7 @@ impl Isolate {
     fn leave(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
         let deadline = self.scope.with(|state| state.call.deadline);
         self.clock.arm_end(self.code.limits.handler_time, deadline);
-        self.realm.leave.clone().restore(ctx)?.call::<_, ()>(())
+        self.keep(ctx)
     }
 
     /// Ends the phase: what handlers kept, and the body where it was changed.

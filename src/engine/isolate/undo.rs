@@ -1,7 +1,7 @@
 //! Handlers whose doings may have to be undone: those that may fail, and those that are not
 //! allowed to edit.
 
-use rquickjs::Ctx;
+use rquickjs::{Ctx, Function, Persistent};
 
 use crate::generation::Step;
 use crate::handler::{Call, OnError, Phase, Verdict};
@@ -51,8 +51,7 @@ impl Isolate {
     /// Turns what handlers have edited so far into bytes and texts.
     fn flush_phase(&self, ctx: &Ctx<'_>) {
         // What can't be written fails the phase's end, not this handler.
-        let kept = self.realm.leave.clone().restore(ctx);
-        if kept.and_then(|leave| leave.call::<_, ()>(())).is_err() {
+        if self.keep(ctx).is_err() {
             drop(ctx.catch());
         }
         if self.scope.with(|state| state.phase) == Phase::Response
@@ -62,9 +61,28 @@ impl Isolate {
         }
     }
 
+    /// Gives the transaction what handlers put aside for later ones, and forgets it here.
+    pub(super) fn keep(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
+        self.tell(ctx, &self.realm.leave)
+    }
+
+    /// Drops what handlers put aside since that was last given to the transaction.
+    pub(super) fn forget(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
+        self.tell(ctx, &self.realm.forget)
+    }
+
+    /// Calls a function of the prelude's that empties its memory, where there is anything in it.
+    fn tell(&self, ctx: &Ctx<'_>, what: &Persistent<Function<'static>>) -> rquickjs::Result<()> {
+        if !self.scope.with(|state| state.remembers) {
+            return Ok(());
+        }
+        what.clone().restore(ctx)?.call::<_, ()>(())?;
+        self.scope.with(|state| state.remembers = false);
+        Ok(())
+    }
+
     pub(super) fn restore(&self, ctx: &Ctx<'_>, before: Call) {
-        let forget = self.realm.forget.clone().restore(ctx);
-        if forget.and_then(|forget| forget.call::<_, ()>(())).is_err() {
+        if self.forget(ctx).is_err() {
             drop(ctx.catch());
         }
         self.scope.with(|state| put_back(state, before));

@@ -42,13 +42,17 @@
   // may run on an isolate of its own.
   const bags = new Map();
   const bag = (name) => {
-    if (!bags.has(name)) bags.set(name, parse(natives.kept(name)));
+    if (!bags.has(name)) setBag(name, parse(natives.kept(name)));
     return bags.get(name);
   };
-  const setBag = (name, value) => { bags.set(name, value); };
+  const setBag = (name, value) => {
+    natives.remembers();
+    bags.set(name, value);
+  };
   // What is made once in a phase.
   const made = new Map();
   const once = (name, make) => {
+    natives.remembers();
     if (!made.has(name)) made.set(name, make());
     return made.get(name);
   };

@@ -64,6 +64,9 @@ pub(super) struct State {
     pub sent: Option<Persistent<Value<'static>>>,
     /// Whether later handlers of the phase are left out: `event.stop_propagation`.
     pub stops: bool,
+    /// Whether the prelude holds something of this transaction, which is to be given to it or
+    /// forgotten before the isolate serves another.
+    pub remembers: bool,
     /// Tells what the variable `json` is, for a handler that may write it.
     pub read_json: Option<Persistent<Function<'static>>>,
     /// Tells what a handler that names `module` has exported.

@@ -102,6 +102,11 @@ fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resu
     natives.set("kept", Func::from(move |name: String| kept(&of, &name)))?;
     let of = Rc::clone(scope);
     natives.set(
+        "remembers",
+        Func::from(move || of.with(|state| state.remembers = true)),
+    )?;
+    let of = Rc::clone(scope);
+    natives.set(
         "keep",
         Func::from(move |name: String, text: String| keep(&of, &name, text)),
     )?;
