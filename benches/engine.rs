@@ -115,7 +115,10 @@ impl Handler for Interpose {
             kind: Kind::Response,
         }];
 
-        let ran = self.generation.program.run(call, steps, &self.host);
+        let ran = self
+            .generation
+            .program
+            .run(Box::new(call), steps, &self.host);
         let ran = self.waiting.block_on(ran);
 
         assert!(matches!(ran.verdict, Verdict::Continue), "{ran:?}");

@@ -54,7 +54,7 @@ unsafe impl<'js> rquickjs::JsLifetime<'js> for Shared {
 
 /// How the steps of a phase went on one isolate.
 pub(super) struct Run {
-    pub call: Call,
+    pub call: Box<Call>,
     /// How many steps were begun.
     pub begun: usize,
     pub end: End,
@@ -128,7 +128,7 @@ impl Isolate {
     pub(super) fn run(
         &mut self,
         place: Place,
-        call: Call,
+        call: Box<Call>,
         steps: &[Step],
         host: &Arc<dyn Host>,
     ) -> (Run, bool) {

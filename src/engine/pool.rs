@@ -86,7 +86,7 @@ impl Pool {
                 .any(|step| code.scripts[step.handler].habit.has_stuck())
     }
 
-    async fn run_aside(&self, call: Call, steps: Vec<Step>, host: &Arc<dyn Host>) -> Ran {
+    async fn run_aside(&self, call: Box<Call>, steps: Vec<Step>, host: &Arc<dyn Host>) -> Ran {
         let scripts = &self.isolates.code.scripts;
         let come_last = steps
             .iter()
@@ -127,7 +127,7 @@ impl Pool {
 impl Program for Pool {
     fn run<'a>(
         &'a self,
-        call: Call,
+        call: Box<Call>,
         steps: Vec<Step>,
         host: &'a Arc<dyn Host>,
     ) -> BoxFuture<'a, Ran> {
@@ -166,7 +166,7 @@ impl Isolates {
         &self,
         first: Option<Isolate>,
         (place, rank): (Place, Rank),
-        mut call: Call,
+        mut call: Box<Call>,
         steps: &[Step],
         host: &Arc<dyn Host>,
         told: impl Fn(&Clock, usize),
@@ -259,14 +259,14 @@ struct RunAside {
     runtime: Handle,
     /// The clock of the isolate it runs on, and how many steps had begun before.
     at: Mutex<Option<(Clock, usize)>>,
-    call: Mutex<Option<Call>>,
+    call: Mutex<Option<Box<Call>>>,
     /// Where the answer goes, and the call as it was, for who answers without the thread.
-    answer: Mutex<Option<(Call, oneshot::Sender<Ran>)>>,
+    answer: Mutex<Option<(Box<Call>, oneshot::Sender<Ran>)>>,
 }
 
 impl RunAside {
     /// Sends what `ran` makes of the call as it was, unless somebody has answered.
-    fn answer(&self, ran: impl FnOnce(Call) -> Ran) {
+    fn answer(&self, ran: impl FnOnce(Box<Call>) -> Ran) {
         let answer = lock(&self.answer).take();
         if let Some((call, reply)) = answer {
             // Where nobody waits any more the client has gone.
@@ -357,7 +357,7 @@ fn is_small(body: &Body) -> bool {
     body.bytes().is_none_or(|bytes| bytes.len() <= SMALL)
 }
 
-fn rejected(call: Call, rejection: Rejection, begun: usize) -> Ran {
+fn rejected(call: Box<Call>, rejection: Rejection, begun: usize) -> Ran {
     Ran {
         call,
         verdict: Verdict::Reject(rejection),

@@ -141,7 +141,7 @@ impl Set {
         runtime.block_on(async {
             let mut ran = Vec::new();
             for call in calls {
-                ran.push(compiled.program.run(call, steps(), &host).await);
+                ran.push(compiled.program.run(Box::new(call), steps(), &host).await);
             }
             ran
         })

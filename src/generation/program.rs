@@ -56,7 +56,7 @@ pub trait Program: Send + Sync {
     /// Runs `steps` in order until one answers, rejects or the last has run.
     fn run<'a>(
         &'a self,
-        call: Call,
+        call: Box<Call>,
         steps: Vec<Step>,
         host: &'a Arc<dyn Host>,
     ) -> BoxFuture<'a, Ran>;
@@ -75,7 +75,7 @@ pub struct Step {
 #[derive(Debug)]
 pub struct Ran {
     /// The call, with what the handlers made of it.
-    pub call: Call,
+    pub call: Box<Call>,
     /// What they decided.
     pub verdict: Verdict,
     /// How many of the steps were begun.

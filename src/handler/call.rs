@@ -65,8 +65,8 @@ impl Call {
 
     /// Takes the call away, to hand it to the engine. What stays behind has no message.
     #[must_use]
-    pub fn take(&mut self) -> Self {
-        let vacant = Self {
+    pub fn take(self: &mut Box<Self>) -> Box<Self> {
+        let vacant = Box::new(Self {
             id: self.id.clone(),
             request: Request::new(Method::GET, "", Fields::default()),
             received: None,
@@ -76,7 +76,7 @@ impl Call {
             kept: Kept::default(),
             emitted: Emitted::default(),
             deadline: self.deadline,
-        };
+        });
         std::mem::replace(self, vacant)
     }
 }

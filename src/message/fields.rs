@@ -9,6 +9,8 @@ pub struct Field {
     name: HeaderName,
     spelling: Spelling,
     value: HeaderValue,
+    /// Whether it was written since the message was received.
+    is_edited: bool,
 }
 
 /// How a name is spelled.
@@ -53,6 +55,7 @@ impl Field {
             name,
             spelling: Spelling::Title,
             value,
+            is_edited: false,
         }
     }
 
@@ -79,12 +82,13 @@ impl Field {
 
 /// The header fields of one message, in the order they were sent.
 ///
-/// Remembers which names a handler wrote ([`Fields::edits`]), so that whoever
+/// Remembers which names a handler wrote ([`Fields::is_edited`]), so that whoever
 /// forwards the message can leave the others exactly as they were.
 #[derive(Debug, Clone, Default)]
 pub struct Fields {
     list: Vec<Field>,
-    edits: Vec<HeaderName>,
+    /// The names that were taken away since the message was received.
+    removed: Vec<HeaderName>,
 }
 
 impl Fields {
@@ -92,7 +96,7 @@ impl Fields {
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             list: Vec::with_capacity(capacity),
-            edits: Vec::new(),
+            removed: Vec::new(),
         }
     }
 
@@ -107,6 +111,7 @@ impl Fields {
             name,
             spelling: Spelling::of(sent, || Bytes::copy_from_slice(sent)),
             value,
+            is_edited: false,
         });
     }
 
@@ -130,6 +135,7 @@ impl Fields {
             name,
             spelling,
             value,
+            is_edited: false,
         });
         Ok(())
     }
@@ -210,7 +216,6 @@ impl Fields {
         let Some(first) = values.next() else {
             return self.remove(&name);
         };
-        self.mark(&name);
         let at = match self.list.iter().position(|field| field.name == name) {
             Some(at) => {
                 self.list[at].value = first;
@@ -222,6 +227,7 @@ impl Fields {
                 self.list.len() - 1
             }
         };
+        self.list[at].is_edited = true;
         for (place, value) in (at + 1..).zip(values) {
             let field = Field {
                 value,
@@ -236,11 +242,14 @@ impl Fields {
         let name = name.into();
         if let Some(at) = self.list.iter().position(|field| field.name == name) {
             self.list[at].value = value;
+            self.list[at].is_edited = true;
             self.drop_repeats(at);
         } else {
-            self.list.push(Field::new(name.clone(), value));
+            self.list.push(Field {
+                is_edited: true,
+                ..Field::new(name, value)
+            });
         }
-        self.mark(&name);
     }
 
     /// Takes every field `name` away. Does nothing where there is none.
@@ -254,7 +263,9 @@ impl Fields {
         };
         let name = self.list[at].name.clone();
         self.list.retain(|field| field.name != name);
-        self.mark(&name);
+        if !self.removed.contains(&name) {
+            self.removed.push(name);
+        }
     }
 
     /// Whether the same names have the same values, in the same order.
@@ -268,14 +279,18 @@ impl Fields {
         self.list.retain(|field| keeps(&field.name));
     }
 
-    /// The names that were written or removed since the message was received, each once.
-    pub fn edits(&self) -> &[HeaderName] {
-        &self.edits
+    /// Whether `name` was written or removed since the message was received.
+    pub fn is_edited(&self, name: &HeaderName) -> bool {
+        let mut written = self.list.iter().filter(|field| field.is_edited);
+        written.any(|field| field.name == *name) || self.removed.contains(name)
     }
 
     /// Takes the fields as they are for the ones received.
     pub fn forget_edits(&mut self) {
-        self.edits.clear();
+        self.removed.clear();
+        for field in &mut self.list {
+            field.is_edited = false;
+        }
     }
 
     /// Gives `name` one value as [`insert`](Self::insert) does, in a message that goes on
@@ -301,12 +316,6 @@ impl Fields {
         let mut place = 0..;
         self.list
             .retain(|field| place.next() == Some(first) || field.name != name);
-    }
-
-    fn mark(&mut self, name: &HeaderName) {
-        if !self.edits.contains(name) {
-            self.edits.push(name.clone());
-        }
     }
 }
 
@@ -337,6 +346,8 @@ fn put_title_case(out: &mut impl BufMut, name: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
 
     fn received(sent: &[(&str, &str)]) -> Fields {
@@ -375,7 +386,7 @@ mod tests {
         assert_eq!(cookies, ["a=1", "b=2"]);
         assert_eq!(shown(&fields)[0].0, "Set-Cookie");
         assert_eq!(shown(&fields)[1].0, "X-weird");
-        assert!(fields.edits().is_empty());
+        assert!(!fields.is_edited(&header::SET_COOKIE));
     }
 
     #[test]
@@ -393,7 +404,8 @@ mod tests {
             shown(&fields),
             expected.map(|(n, v)| (n.to_owned(), v.to_owned()))
         );
-        assert_eq!(fields.edits(), ["x-weird"]);
+        let is_edited = |name| fields.is_edited(&HeaderName::from_static(name));
+        assert_eq!(["a", "x-weird", "b"].map(is_edited), [false, true, false]);
     }
 
     #[test]
@@ -441,10 +453,12 @@ mod tests {
         let mut fields = received(&[("a", "1")]);
 
         fields.remove("b");
-        assert!(fields.edits().is_empty());
+        assert!(!fields.is_edited(&HeaderName::from_static("b")));
 
         fields.remove("A");
-        assert_eq!(fields.edits(), ["a"]);
+        assert!(fields.is_edited(&HeaderName::from_static("a")));
+        fields.forget_edits();
+        assert!(!fields.is_edited(&HeaderName::from_static("a")));
         assert_eq!(fields.iter().count(), 0);
     }
 }

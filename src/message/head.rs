@@ -289,8 +289,7 @@ fn is_host(text: &[u8]) -> bool {
     !host.is_empty() && !host.contains([',', '@']) && !text.contains(&b'@') && has_sound_port
 }
 
-/// What most hosts are, seen at a glance: letters, digits, dots and dashes, and a port below
-/// 10000 perhaps.
+/// What most hosts are, seen at a glance: letters, digits, dots and dashes, and a port perhaps.
 fn is_plain_host(text: &[u8]) -> bool {
     let is_name = |name: &[u8]| {
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
@@ -300,9 +299,12 @@ fn is_plain_host(text: &[u8]) -> bool {
         None => is_name(text),
         Some(colon) => {
             let port = &text[colon + 1..];
-            matches!(port.len(), 1..=4)
-                && port.iter().all(u8::is_ascii_digit)
-                && is_name(&text[..colon])
+            let is_number = matches!(port.len(), 1..=5) && port.iter().all(u8::is_ascii_digit);
+            let number = |digits: &[u8]| {
+                let digits = digits.iter().map(|digit| u32::from(digit - b'0'));
+                digits.fold(0, |sum, digit| sum * 10 + digit)
+            };
+            is_number && number(port) <= u16::MAX.into() && is_name(&text[..colon])
         }
     }
 }

@@ -30,7 +30,7 @@ const MARK: usize = 12;
 pub fn describe_edited(fields: &mut Fields, mark: &str) {
     mark_tag(fields, mark);
     for name in DESCRIPTIONS {
-        if !fields.edits().contains(&name) {
+        if !fields.is_edited(&name) {
             fields.remove(name);
         }
     }
@@ -39,7 +39,7 @@ pub fn describe_edited(fields: &mut Fields, mark: &str) {
 /// Gives the entity tag of a response a mark, or takes it off where it is none. What a
 /// handler wrote stays.
 pub fn mark_tag(fields: &mut Fields, mark: &str) {
-    if fields.edits().contains(&header::ETAG) {
+    if fields.is_edited(&header::ETAG) {
         return;
     }
     let Some(value) = fields.get(header::ETAG) else {

@@ -363,7 +363,7 @@ impl Pipeline {
         enter_response_phase(&mut tx, response);
         let job = Job {
             generation: tx.generation,
-            call: tx.call,
+            call: *tx.call,
             steps,
         };
         Some((job, left_out.len()))

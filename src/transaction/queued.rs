@@ -120,7 +120,7 @@ impl Pipeline {
         let (mut done, mut unreadable) = (0, 0);
         let mut failed = Vec::new();
         for step in steps {
-            let mut copy = call.clone();
+            let mut copy = Box::new(call.clone());
             copy.deadline = deadline();
             copy.emitted = Emitted::default();
             let ran = generation

@@ -26,7 +26,7 @@ pub struct Transaction {
     /// The bodies that passed without the handlers that would have seen them.
     pub unseen: Unseen,
     /// The call, while no handler has it.
-    pub(super) call: Call,
+    pub(super) call: Box<Call>,
     /// The request as the client sent it, once handlers may have changed the call's.
     pub(super) sent: Option<Request>,
     /// The handlers of the response phase that have begun, by number: none runs twice.
@@ -50,7 +50,7 @@ impl Transaction {
             began,
             outcome: Outcome::default(),
             unseen: Unseen::default(),
-            call,
+            call: Box::new(call),
             sent: None,
             begun: Vec::new(),
             left: None,

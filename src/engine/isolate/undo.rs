@@ -12,7 +12,7 @@ use super::Isolate;
 
 impl Isolate {
     /// What a handler that may fail must leave behind as it found it.
-    pub(super) fn checkpoint(&self, ctx: &Ctx<'_>, step: &Step) -> Option<Call> {
+    pub(super) fn checkpoint(&self, ctx: &Ctx<'_>, step: &Step) -> Option<Box<Call>> {
         if !self.may_fail(step) && self.allows_edits(step) {
             return None;
         }
@@ -39,11 +39,9 @@ impl Isolate {
                 let (transaction, handler) = (&state.call.id, &state.name);
                 tracing::warn!(%transaction, %handler, "what the handler made of the event was left out: its NAME.json says `allow_event_modification: false`");
             }
-            let kept = Call {
-                kept: after.kept,
-                emitted: after.emitted,
-                ..before.clone()
-            };
+            let mut kept = Box::new(before.clone());
+            kept.kept = after.kept;
+            kept.emitted = after.emitted;
             put_back(state, kept);
         });
     }
@@ -81,7 +79,7 @@ impl Isolate {
         Ok(())
     }
 
-    pub(super) fn restore(&self, ctx: &Ctx<'_>, before: Call) {
+    pub(super) fn restore(&self, ctx: &Ctx<'_>, before: Box<Call>) {
         if self.forget(ctx).is_err() {
             drop(ctx.catch());
         }
@@ -90,14 +88,14 @@ impl Isolate {
 }
 
 /// The call as handlers have left it so far; flushed first.
-fn snapshot(state: &mut State) -> Call {
+fn snapshot(state: &mut State) -> Box<Call> {
     let mut call = state.call.clone();
     apply(&mut call, state.phase, state.body.edit());
     call
 }
 
 /// Goes on with the call as it was.
-fn put_back(state: &mut State, before: Call) {
+fn put_back(state: &mut State, before: Box<Call>) {
     let body = match state.phase {
         Phase::Request => &before.request.body,
         Phase::Response => &before.response.body,

@@ -41,7 +41,7 @@ pub(super) struct Scope {
 /// One phase of one transaction.
 pub(super) struct State {
     /// The call, as the handlers so far have left it.
-    pub call: Call,
+    pub call: Box<Call>,
     /// The phase.
     pub phase: Phase,
     /// The running handler: its number, and its name for the log.

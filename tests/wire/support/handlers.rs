@@ -99,7 +99,7 @@ impl Handlers {
 impl Program for Handlers {
     fn run<'a>(
         &'a self,
-        mut call: Call,
+        mut call: Box<Call>,
         steps: Vec<Step>,
         _: &'a Arc<dyn Host>,
     ) -> BoxFuture<'a, Ran> {
