@@ -6,9 +6,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use crate::message::coding::{Codings, Undecodable, UnknownCoding};
+use crate::message::framing::{self, Length};
 use crate::message::{Body, Fields};
 
 use super::coded::Coded;
+use super::gathered::Gathered;
 use super::ports::{BodyError, BodySource, next};
 use super::respond::Refusal;
 use super::unseen::Reason;
@@ -37,17 +39,21 @@ impl<S: BodySource> Resumed<S> {
         limit: usize,
     ) -> Result<Received, Missing> {
         let codings = Codings::of(fields).map_err(|UnknownCoding| Missing::Coded)?;
-        let mut pieces = VecDeque::new();
-        let mut length = 0;
+        let expected = match framing::length(fields) {
+            Ok(Length::Known(length)) => usize::try_from(length).map_or(limit, |it| it.min(limit)),
+            Ok(Length::Chunked | Length::Unsaid) | Err(_) => 0,
+        };
+        let mut gathered = Gathered::default();
         while let Some(piece) = next(self).await.map_err(Missing::Broken)? {
-            length += piece.len();
-            pieces.push_back(piece);
-            if length > limit {
-                self.read = pieces;
+            if gathered.len() + piece.len() > limit {
+                let read = [gathered.into_bytes(), piece];
+                self.read
+                    .extend(read.into_iter().filter(|it| !it.is_empty()));
                 return Err(Missing::TooLarge);
             }
+            gathered.add(&piece, expected);
         }
-        let whole = joined(pieces, length);
+        let whole = gathered.into_bytes();
         let read = decoded(codings, whole.clone(), fields, limit).await;
         if read.is_err() {
             self.read.push_back(whole);
@@ -145,22 +151,6 @@ impl From<Undecodable> for Missing {
         match error {
             Undecodable::Malformed => Self::Corrupt,
             Undecodable::TooLarge => Self::TooLarge,
-        }
-    }
-}
-
-/// One piece is passed on as it is, several are copied once.
-fn joined(mut pieces: VecDeque<Bytes>, length: usize) -> Bytes {
-    match (pieces.pop_front(), pieces.is_empty()) {
-        (None, _) => Bytes::new(),
-        (Some(only), true) => only,
-        (Some(first), false) => {
-            let mut whole = Vec::with_capacity(length);
-            whole.extend_from_slice(&first);
-            for piece in pieces {
-                whole.extend_from_slice(&piece);
-            }
-            whole.into()
         }
     }
 }

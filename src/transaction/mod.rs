@@ -9,6 +9,7 @@ pub mod calls;
 mod coded;
 mod configured;
 mod fallback;
+mod gathered;
 pub mod line;
 pub mod outcome;
 pub mod pipeline;

@@ -12,6 +12,7 @@ use crate::handler::TokenRefusal;
 use crate::message::{Body, Request, Response, framing};
 
 use super::Record;
+use super::gathered::Gathered;
 
 /// A body that arrives piece by piece.
 ///
@@ -69,26 +70,14 @@ pub enum BodyError {
 ///
 /// [`BodyError::TooLarge`] as soon as it is longer than `limit` bytes; nothing of it is kept.
 pub async fn read_whole(source: &mut dyn BodySource, limit: usize) -> Result<Bytes, BodyError> {
-    let Some(first) = next(source).await? else {
-        return Ok(Bytes::new());
-    };
-    if first.len() > limit {
-        return Err(BodyError::TooLarge { limit });
-    }
-    let Some(second) = next(source).await? else {
-        return Ok(first);
-    };
-    let mut whole = Vec::with_capacity((first.len() + second.len()) * 2);
-    whole.extend_from_slice(&first);
-    let mut piece = Some(second);
-    while let Some(bytes) = piece {
-        if whole.len() + bytes.len() > limit {
+    let mut gathered = Gathered::default();
+    while let Some(piece) = next(source).await? {
+        if gathered.len() + piece.len() > limit {
             return Err(BodyError::TooLarge { limit });
         }
-        whole.extend_from_slice(&bytes);
-        piece = next(source).await?;
+        gathered.add(&piece, 0);
     }
-    Ok(whole.into())
+    Ok(gathered.into_bytes())
 }
 
 /// The body of a request on its way to the upstream.
