@@ -1,8 +1,9 @@
 //! Whole transactions: the real binary between a client and an upstream, all on loopback.
 //!
 //! One client on one connection, so this is the time of a request and not a throughput. The zero is [`straight`]: the
-//! same request without the sidecar. The other paths take the three ways through it: `/plain` has no handler, `/heads` has
-//! ten that don't see the body, and on `/body` one edits all 50 rows of it.
+//! same request without the sidecar. The other paths take the ways through it: `/plain` and `/download` have no handler,
+//! `/heads` has ten that don't see the body, on `/body` one edits all 50 rows of it, on `/large` one field of 5,000 rows,
+//! on `/request` all rows of the request, and on `/rejected` one refuses. `benches/guided` learns from them what is hot.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,6 +11,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 
 use divan::Bencher;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 #[path = "support/rows.rs"]
@@ -26,13 +28,13 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench]
-fn straight(bencher: Bencher) {
-    let mut client = Client::new(upstream(), "/plain");
+#[divan::bench(args = ["/plain", "/download"])]
+fn straight(bencher: Bencher, path: &str) {
+    let mut client = Client::new(upstream(), path);
     bencher.bench_local(|| client.exchange());
 }
 
-#[divan::bench(args = ["/plain", "/heads", "/body"])]
+#[divan::bench(args = ["/plain", "/download", "/heads", "/body", "/large", "/request", "/rejected"])]
 fn sidecar(bencher: Bencher, path: &str) {
     let sidecar = Sidecar::start(upstream());
     let mut client = Client::new(sidecar.address, path);
@@ -80,7 +82,12 @@ impl Sidecar {
 
 impl Drop for Sidecar {
     fn drop(&mut self) {
-        self.process.kill().expect("it was not waited for");
+        // As an operator ends it: what it writes at its end, a profile for instance, is not lost.
+        let id = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw);
+        let asked = kill_process(id.expect("a child has a process id"), Signal::TERM);
+        asked.expect("it was not waited for");
         self.process.wait().expect("it is ours to wait for");
     }
 }
@@ -97,7 +104,21 @@ fn handlers() -> TempDir {
         "response/20-rows.js".to_owned(),
         format!("// @match GET /body\n{code}\n"),
     );
-    script_dir(on_heads.chain([on_body]))
+    let on_large = (
+        "response/30-large.js".to_owned(),
+        "// @match GET /large\njson[0].paid = false;\n".to_owned(),
+    );
+    let code = "var rows = JSON.parse(json); for (const row of rows) delete row.note; json = JSON.stringify(rows);";
+    let on_request = (
+        "request/40-rows.js".to_owned(),
+        format!("// @match POST /request\n{code}\n"),
+    );
+    let code = "if (!req.headers['x-api-key']) throw { status: 403, body: { error: 'missing x-api-key' } };";
+    let rejecting = (
+        "request/50-key.js".to_owned(),
+        format!("// @match /rejected\n{code}\n"),
+    );
+    script_dir(on_heads.chain([on_body, on_large, on_request, rejecting]))
 }
 
 /// What the log says of the one listener there is.
@@ -111,19 +132,30 @@ fn proxy_address(log: &mut impl BufRead) -> SocketAddr {
     address.trim().parse().expect("it is a socket's")
 }
 
-/// An upstream that answers every request with 50 rows, for as long as this process lives.
+/// An upstream that answers every request with 50 rows, those for a lot with 5,000, for as long as this process lives.
 fn upstream() -> SocketAddr {
     let listener = TcpListener::bind(FREE).expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
-    let body = rows(50);
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
-    let response = format!("{head}: {}\r\n\r\n{body}", body.len());
+    let response = |count| {
+        let body = rows(count);
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
+        format!("{head}: {}\r\n\r\n{body}", body.len())
+    };
+    let (usual, large) = (response(50), response(5_000));
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let response = response.clone();
+            let (usual, large) = (usual.clone(), large.clone());
             thread::spawn(move || {
                 let mut connection = Connection::new(stream);
-                while connection.read_head().is_some() {
+                while let Some(head) = connection.read_head() {
+                    connection.read_body(&mut vec![0; head.length]);
+                    let is_large =
+                        ["/large", "/download"].map(|path| head.start_line.contains(path));
+                    let response = if is_large.contains(&true) {
+                        &large
+                    } else {
+                        &usual
+                    };
                     connection.write(response.as_bytes());
                 }
             });
@@ -137,15 +169,32 @@ struct Client {
     server: SocketAddr,
     connection: Connection,
     request: String,
+    /// What the response begins with.
+    expected: &'static str,
     body: Vec<u8>,
 }
 
 impl Client {
     fn new(server: SocketAddr, path: &str) -> Self {
+        let (method, body) = match path {
+            "/request" | "/rejected" => ("POST", rows(5)),
+            _ => ("GET", String::new()),
+        };
+        let length = match body.len() {
+            0 => String::new(),
+            length => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+        };
+        let expected = match path {
+            "/rejected" => "HTTP/1.1 403 Forbidden",
+            _ => "HTTP/1.1 200 OK",
+        };
         Self {
             server,
             connection: Connection::open(server),
-            request: format!("GET {path} HTTP/1.1\r\nHost: api.test\r\nAccept: */*\r\n\r\n"),
+            request: format!(
+                "{method} {path} HTTP/1.1\r\nHost: api.test\r\nAccept: */*\r\n{length}\r\n{body}"
+            ),
+            expected,
             body: Vec::new(),
         }
     }
@@ -153,7 +202,7 @@ impl Client {
     fn exchange(&mut self) {
         self.connection.write(self.request.as_bytes());
         let head = self.connection.read_head().expect("there is a response");
-        assert_eq!(head.start_line, "HTTP/1.1 200 OK");
+        assert_eq!(head.start_line, self.expected);
         self.body.resize(head.length, 0);
         self.connection.read_body(&mut self.body);
         if head.closes {
