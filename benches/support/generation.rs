@@ -15,6 +15,7 @@ use interpose::store::{Bounds, MemoryStore};
 const LIMITS: Limits = Limits {
     handler_time: Duration::from_secs(60),
     memory: 64 << 20,
+    total_memory: 4 << 30,
     text: 64 << 20,
     stuck: 4,
 };

@@ -3,12 +3,46 @@
 use std::fs;
 use std::path::Path;
 
-/// What may be used at once, in bytes: by handlers on workers and by those that are stuck.
-pub(super) fn at_once(isolate: usize, workers: usize, stuck: usize) -> u64 {
-    let isolates = u64::try_from(workers.saturating_add(stuck)).unwrap_or(u64::MAX);
-    u64::try_from(isolate)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(isolates)
+use crate::config::Limits;
+
+/// A heap of this size, the default, is begun on any machine.
+const ANYWHERE: usize = 64 << 20;
+
+/// What all heaps may use where the system doesn't tell what there is.
+const UNTOLD: usize = 1 << 30;
+
+/// Limits that can't be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {wanted} bytes, and the machine or its cgroup has {there_is}; lower it")]
+pub struct TooMuch {
+    key: &'static str,
+    wanted: usize,
+    there_is: u64,
+}
+
+/// What all heaps may use together, in bytes: what was set, or half of what there is.
+///
+/// # Errors
+///
+/// A limit is more than there is.
+pub(super) fn for_handlers(limits: &Limits, there_is: Option<u64>) -> Result<usize, TooMuch> {
+    let Some(there_is) = there_is else {
+        return Ok(limits.total_memory.unwrap_or(UNTOLD));
+    };
+    let most = usize::try_from(there_is).unwrap_or(usize::MAX);
+    let too_much = |key, wanted| TooMuch {
+        key,
+        wanted,
+        there_is,
+    };
+    match limits.total_memory {
+        Some(total) if total > most => Err(too_much("limits.total_memory", total)),
+        Some(total) => Ok(total),
+        None if limits.handler_memory > most.max(ANYWHERE) => {
+            Err(too_much("limits.handler_memory", limits.handler_memory))
+        }
+        None => Ok(most / 2),
+    }
 }
 
 /// What there is: the cgroup's limit where it has one, else the machine's memory, in bytes.
@@ -16,21 +50,31 @@ pub(super) fn at_once(isolate: usize, workers: usize, stuck: usize) -> u64 {
 pub(super) fn there_is() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let limits = limit_files(&groups).filter_map(|file| {
+    let limits = limit_files(&groups).into_iter().filter_map(|file| {
         let text = fs::read_to_string(Path::new("/sys/fs/cgroup").join(file)).ok()?;
         text.trim().parse().ok()
     });
     limits.chain(total(&machine)).min()
 }
 
-/// Where the limits of a process's groups stand, below the mounted hierarchy: of version 2 its
-/// own group's and the outermost that a container sees, of version 1 the memory controller's.
-fn limit_files(groups: &str) -> impl Iterator<Item = String> {
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
-    own.into_iter()
-        .map(|group| format!("{group}/memory.max"))
-        .map(|file| file.trim_start_matches('/').to_owned())
-        .chain(["memory.max", "memory/memory.limit_in_bytes"].map(str::to_owned))
+/// Where the limits of a process's groups stand, below the mounted hierarchy: of its own group
+/// and of all that this one is in. A container sees its own group as the outermost.
+fn limit_files(groups: &str) -> Vec<String> {
+    let version_2 = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let version_1 = groups.lines().find_map(|line| {
+        let (controllers, group) = line.split_once(':')?.1.split_once(":/")?;
+        let mut controllers = controllers.split(',');
+        controllers.any(|it| it == "memory").then_some(group)
+    });
+    let below = |group: &str, root: &str, file: &str| {
+        let outer = Path::new(group).ancestors();
+        let files = outer.map(|outer| Path::new(root).join(outer).join(file));
+        files.map(|it| it.display().to_string()).collect::<Vec<_>>()
+    };
+    let mut files = below(version_2.unwrap_or_default(), "", "memory.max");
+    let version_1 = version_1.unwrap_or_default();
+    files.extend(below(version_1, "memory", "memory.limit_in_bytes"));
+    files
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.
@@ -42,6 +86,8 @@ fn total(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use crate::config::{Inputs, flag, for_check};
+
     use super::*;
 
     #[test]
@@ -53,25 +99,72 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_those_of_the_own_group_and_of_the_container() {
-        let files = |groups| limit_files(groups).collect::<Vec<_>>();
-
+    fn limits_are_those_of_the_own_group_and_of_all_that_it_is_in() {
         assert_eq!(
-            files("0::/system.slice/interpose.service\n"),
+            limit_files("0::/system.slice/interpose.service\n"),
             [
                 "system.slice/interpose.service/memory.max",
+                "system.slice/memory.max",
                 "memory.max",
                 "memory/memory.limit_in_bytes"
             ]
         );
         assert_eq!(
-            files("0::/\n"),
-            ["memory.max", "memory.max", "memory/memory.limit_in_bytes"]
+            limit_files("12:cpu,cpuacct:/a\n11:memory:/docker/f00\n"),
+            [
+                "memory.max",
+                "memory/docker/f00/memory.limit_in_bytes",
+                "memory/docker/memory.limit_in_bytes",
+                "memory/memory.limit_in_bytes"
+            ]
         );
     }
 
+    const MIB: usize = 1 << 20;
+
+    /// What becomes of `limits.handler_memory` and `limits.total_memory`, all in MiB.
+    fn for_handlers_of(
+        handler: usize,
+        total: Option<usize>,
+        there_is: u64,
+    ) -> Result<usize, String> {
+        let limits = Limits {
+            handler_memory: handler * MIB,
+            total_memory: total.map(|it| it * MIB),
+            ..limits()
+        };
+        for_handlers(&limits, Some(there_is << 20))
+            .map(|bytes| bytes / MIB)
+            .map_err(|error| error.key.to_owned())
+    }
+
+    fn limits() -> Limits {
+        let inputs = Inputs {
+            flags: vec![(flag::SCRIPTS, "/handlers".to_owned())],
+            ..Inputs::default()
+        };
+        for_check(&inputs).expect("the defaults are valid").limits
+    }
+
     #[test]
-    fn what_may_be_used_counts_workers_and_stuck_threads() {
-        assert_eq!(at_once(64 << 20, 2, 4), 6 * (64 << 20));
+    fn handlers_have_half_of_what_there_is_or_what_was_set() {
+        assert_eq!(for_handlers_of(64, None, 2048), Ok(1024));
+        assert_eq!(for_handlers_of(64, None, 48), Ok(24));
+        assert_eq!(for_handlers_of(64, Some(1500), 2048), Ok(1500));
+        assert_eq!(for_handlers(&limits(), None), Ok(UNTOLD));
+    }
+
+    #[test]
+    fn limits_beyond_what_there_is_are_refused() {
+        let refused = |key: &str| Err(key.to_owned());
+
+        assert_eq!(
+            for_handlers_of(64, Some(257), 256),
+            refused("limits.total_memory")
+        );
+        assert_eq!(
+            for_handlers_of(300, None, 256),
+            refused("limits.handler_memory")
+        );
     }
 }

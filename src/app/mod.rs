@@ -44,6 +44,7 @@ use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
 pub use load::{Loaded, load};
+pub use memory::TooMuch;
 
 /// How long admin and status requests may take to finish at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -65,6 +66,9 @@ pub enum AppError {
         /// Why not.
         source: io::Error,
     },
+    /// Limits that can't be kept.
+    #[error(transparent)]
+    Memory(#[from] TooMuch),
     /// The upstream can't be set up.
     #[error(transparent)]
     Upstream(#[from] upstream::SetupError),
@@ -150,11 +154,13 @@ fn observer(config: &Config, transactions: &Arc<Ring>) -> Arc<dyn Observer> {
     Arc::new(Observers(observers))
 }
 
-/// The engine that compiles script sets, whose handlers may ask for `secrets`.
-pub(crate) fn engine(config: &Config, secrets: Secrets) -> Engine {
+/// The engine that compiles script sets, whose handlers may ask for `secrets` and have so many
+/// bytes of `memory` together.
+pub(crate) fn engine(config: &Config, secrets: Secrets, memory: usize) -> Engine {
     let limits = Limits {
         handler_time: config.limits.handler_time,
         memory: config.limits.handler_memory,
+        total_memory: memory,
         text: config.limits.response_body.max(config.limits.request_body) * 4,
         stuck: config.limits.stuck.get(),
     };
@@ -196,6 +202,7 @@ async fn serve(
     config: Config,
     tell: impl FnOnce(&Bound),
 ) -> Result<(), AppError> {
+    let memory = memory::for_handlers(&config.limits, memory::there_is())?;
     let mut signals = Signals::new()?;
     let session = session::sources(&serving, &config)?;
     let listener = Listener::bind(serving.listen).map_err(|error| AppError::Listen {
@@ -206,8 +213,7 @@ async fn serve(
     let admin = bind(serving.admin.as_ref().map(|admin| admin.listen)).await?;
 
     let generations = Arc::new(Generations::default());
-    let engine = engine(&config, secrets(&serving));
-    warn_of_memory(&config);
+    let engine = engine(&config, secrets(&serving), memory);
     let stuck = engine.stuck();
     let (reload, reloads) = reload_loop(&config, engine, &generations);
     let reading = tokio::spawn(reload.run());
@@ -345,25 +351,6 @@ fn reload_loop(
         Ok(())
     };
     ReloadLoop::new(settings, Box::new(loader))
-}
-
-/// A machine that has less than handlers may use at once ends the process one day.
-fn warn_of_memory(config: &Config) {
-    let workers = config.workers.or(std::thread::available_parallelism().ok());
-    let workers = workers.map_or(1, std::num::NonZeroUsize::get);
-    let limits = &config.limits;
-    let may_use = memory::at_once(limits.handler_memory, workers, limits.stuck.get());
-    let Some(there_is) = memory::there_is().filter(|there_is| *there_is < may_use) else {
-        return;
-    };
-    tracing::warn!(
-        may_use,
-        there_is,
-        handler_memory = limits.handler_memory,
-        workers,
-        stuck = limits.stuck,
-        "handlers may use more memory than there is; lower limits.handler_memory"
-    );
 }
 
 /// Why only a new process helps, where that is so.

@@ -80,7 +80,7 @@ pub fn check(
     let loaded = app::load(
         &snapshot,
         &app::services(&config),
-        &app::engine(&config, Secrets::default()),
+        &app::engine(&config, Secrets::default(), config.limits.handler_memory),
     );
     print(&report(loaded), format)
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::app;
+use crate::app::{self, AppError};
 use crate::config;
 
 use super::args::Run;
@@ -21,7 +21,15 @@ pub fn run(args: Run, variables: impl IntoIterator<Item = (OsString, OsString)>)
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("interpose: {error}");
-            ExitCode::FAILURE
+            match error {
+                AppError::Memory(_) => super::USAGE.into(),
+                AppError::Log(_)
+                | AppError::System(_)
+                | AppError::Listen { .. }
+                | AppError::Upstream(_)
+                | AppError::Token(_)
+                | AppError::NoHandlers(_) => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -160,6 +160,7 @@ fn limits(reader: &mut Reader) -> Limits {
     let limits = Limits {
         handler_time: reader.or("limits.handler_time", "50ms", time),
         handler_memory: reader.or("limits.handler_memory", "64MiB", units::size(MIB, 4 * GIB)),
+        total_memory: reader.optional("limits.total_memory", units::size(MIB, 1024 * GIB)),
         stuck: reader.or("limits.stuck", "4", value::count(MOST_STUCK)),
         transaction_time: reader.or("limits.transaction_time", "30s", time),
         request_body: reader.or("limits.request_body", "8MiB", units::size(1, LARGEST_BODY)),
@@ -181,6 +182,15 @@ fn limits(reader: &mut Reader) -> Limits {
             Refusal::HandlerOutlastsTransaction {
                 handler: limits.handler_time,
                 transaction: limits.transaction_time,
+            },
+        );
+    }
+    if let Some(total) = limits.total_memory.filter(|it| *it < limits.handler_memory) {
+        reader.refuse(
+            &["limits.total_memory", "limits.handler_memory"],
+            Refusal::HandlerOutgrowsAll {
+                handler: limits.handler_memory,
+                total,
             },
         );
     }

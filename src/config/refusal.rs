@@ -324,6 +324,17 @@ pub enum Refusal {
     #[error("no public key; give one in PEM, \"-----BEGIN PUBLIC KEY-----\"")]
     NoPublicKey,
 
+    /// A handler's memory beyond that of all handlers.
+    #[error(
+        "one handler could need {handler} bytes (limits.handler_memory) and all together have {total} (limits.total_memory); raise the one or lower the other"
+    )]
+    HandlerOutgrowsAll {
+        /// `limits.handler_memory`.
+        handler: usize,
+        /// `limits.total_memory`.
+        total: usize,
+    },
+
     /// Both a format and a template.
     #[error("errors.format is \"problem\"; keep one of the two")]
     TemplateAndFormat,

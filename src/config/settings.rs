@@ -79,6 +79,8 @@ pub struct Limits {
     pub handler_time: Duration,
     /// Heap of one isolate.
     pub handler_memory: usize,
+    /// All heaps together, never less than one; `None` for half of what there is.
+    pub total_memory: Option<usize>,
     /// With how many threads in handlers that can't be stopped the process is still sound.
     pub stuck: NonZeroUsize,
     /// From a request's head to its response's last byte, for transactions with handlers.

@@ -402,6 +402,19 @@ fn a_handler_cannot_outlast_its_transaction() {
 }
 
 #[test]
+fn one_handler_cannot_have_more_memory_than_all() {
+    let problems = Sources::sufficient()
+        .file("limits.total_memory = '32MiB'")
+        .problems();
+
+    assert_eq!(
+        problems,
+        "interpose.toml: 1 problem
+  limits.total_memory: one handler could need 67108864 bytes (limits.handler_memory) and all together have 33554432 (limits.total_memory); raise the one or lower the other"
+    );
+}
+
+#[test]
 fn an_admin_listener_that_others_can_reach_needs_a_token() {
     let open = Sources::sufficient().flag(flag::ADMIN, "0.0.0.0:9465");
     assert!(

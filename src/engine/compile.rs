@@ -86,6 +86,7 @@ impl Compile for Engine {
             permits: Arc::clone(&self.permits),
             store: Arc::clone(&self.store),
             aside: Arc::clone(&self.aside),
+            memory: self.memory.clone(),
         };
         Ok(Compiled {
             program: Box::new(Pool::new(Arc::new(code)).warmed()),

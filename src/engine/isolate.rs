@@ -17,6 +17,7 @@ use crate::handler::{Call, Kind, Phase, Verdict};
 
 use super::clock::{Clock, Place};
 use super::habit::Pace;
+use super::heap::{Heap, Memory};
 use super::limits::STACK;
 use super::realm::{self, Realm};
 use super::scope::{Answer, Body, Scope, State};
@@ -34,6 +35,7 @@ pub(super) struct Isolate {
     scope: Rc<Scope>,
     code: Arc<Code>,
     clock: Clock,
+    heap: Heap,
     context: Context,
     runtime: Runtime,
 }
@@ -75,8 +77,10 @@ impl Isolate {
     /// Builds an isolate for a program.
     pub(super) fn new(code: Arc<Code>) -> rquickjs::Result<Self> {
         let clock = Clock::new();
-        let runtime = Runtime::new()?;
-        runtime.set_memory_limit(code.limits.memory);
+        let memory = Memory::new(code.limits.memory, &code.memory);
+        let memory = memory.ok_or(rquickjs::Error::Allocation)?;
+        let heap = memory.heap().clone();
+        let runtime = Runtime::new_with_alloc(memory)?;
         runtime.set_max_stack_size(STACK);
         let asked = clock.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || asked.is_over())));
@@ -108,6 +112,7 @@ impl Isolate {
             scope,
             code,
             clock,
+            heap,
             context,
             runtime,
         })
@@ -133,6 +138,7 @@ impl Isolate {
         host: &Arc<dyn Host>,
     ) -> (Run, bool) {
         self.clock.enter(place);
+        self.heap.enter();
         let first = steps.first().expect("a run has steps");
         let phase = first.kind.phase();
         let body = match phase {
@@ -259,7 +265,13 @@ impl Isolate {
     /// Finds out what the pending exception means.
     fn explain(&self, ctx: &Ctx<'_>) -> Thrown {
         let places = &self.code.places;
-        thrown::explain(ctx, &self.scope, &self.clock, &self.realm, places)
+        thrown::explain(
+            ctx,
+            &self.scope,
+            (&self.clock, &self.heap),
+            &self.realm,
+            places,
+        )
     }
 
     /// Takes note of how long a handler took: the next one may run elsewhere.

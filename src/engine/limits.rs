@@ -9,6 +9,8 @@ pub struct Limits {
     pub handler_time: Duration,
     /// The memory of one isolate, in bytes.
     pub memory: usize,
+    /// The memory of all isolates together, in bytes.
+    pub total_memory: usize,
     /// The longest text a value may be written as, in bytes.
     pub text: usize,
     /// With how many threads in handlers that can't be stopped the process is still sound.

@@ -19,6 +19,7 @@ mod clock;
 mod compile;
 mod guard;
 mod habit;
+mod heap;
 mod host;
 mod imports;
 mod isolate;
@@ -51,6 +52,7 @@ pub use limits::{Limits, THREAD_STACK};
 use aside::Aside;
 use clock::Clock;
 use habit::Habit;
+use heap::Common;
 use host::HostCalls;
 use library::Library;
 use script::{Places, Script};
@@ -62,6 +64,7 @@ pub struct Engine {
     permits: Arc<Semaphore>,
     store: Arc<dyn Store>,
     aside: Arc<Aside>,
+    memory: Common,
 }
 
 impl Engine {
@@ -73,6 +76,7 @@ impl Engine {
             permits: HostCalls::permits(),
             store,
             aside: Aside::new(limits.stuck),
+            memory: Common::new(limits.total_memory),
         }
     }
 
@@ -92,6 +96,7 @@ struct Code {
     permits: Arc<Semaphore>,
     store: Arc<dyn Store>,
     aside: Arc<Aside>,
+    memory: Common,
 }
 
 /// One handler of a script set.

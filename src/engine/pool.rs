@@ -238,8 +238,11 @@ impl Isolates {
 
     fn check_in(&self, isolate: Isolate, is_well: bool) {
         self.in_use.fetch_sub(1, Ordering::Relaxed);
+        if !is_well || self.code.memory.is_scarce() {
+            return;
+        }
         let mut idle = self.idle();
-        if is_well && idle.len() < IDLE {
+        if idle.len() < IDLE {
             idle.push(isolate);
         }
     }

@@ -20,13 +20,13 @@ use crate::message::{Body, Fields, Request, Response};
 use crate::store::{Bounds, MemoryStore};
 
 /// An engine with one secret and a configuration for scripts.
-fn engine() -> Engine {
+fn engine(limits: Limits) -> Engine {
     let host = HostSettings {
         secrets: Secrets::new([("crm".to_owned(), Arc::from("s3cret"))]),
         config: r#"{"region":"eu"}"#.to_owned(),
         ..HostSettings::default()
     };
-    Engine::new(LIMITS, host, Arc::new(MemoryStore::new(Bounds::default())))
+    Engine::new(limits, host, Arc::new(MemoryStore::new(Bounds::default())))
 }
 
 mod aliases;
@@ -35,6 +35,7 @@ mod vocabularies;
 const LIMITS: Limits = Limits {
     handler_time: Duration::from_millis(50),
     memory: 64 << 20,
+    total_memory: 1 << 30,
     text: 32 << 20,
     stuck: 4,
 };
@@ -77,6 +78,7 @@ fn response(status: u16, body: &str) -> HostResponse {
 struct Set {
     handlers: Vec<Declared>,
     modules: Vec<Module>,
+    limits: Limits,
 }
 
 impl Set {
@@ -98,6 +100,7 @@ impl Set {
         Self {
             handlers: sources.iter().enumerate().map(declared).collect(),
             modules: Vec::new(),
+            limits: LIMITS,
         }
     }
 
@@ -111,7 +114,7 @@ impl Set {
     }
 
     fn compile(&self) -> Result<crate::generation::Compiled, Vec<Diagnostic>> {
-        engine().compile(&self.handlers, &self.modules)
+        engine(self.limits).compile(&self.handlers, &self.modules)
     }
 
     fn problem(&self) -> String {
@@ -604,6 +607,17 @@ fn loops_and_bombs_end_and_the_next_transaction_is_well() {
 }
 
 #[test]
+fn a_realm_and_a_small_handler_fit_into_what_a_heap_has_from_the_start() {
+    let mut set = Set::of(Kind::Request, &["req.headers.path = req.path"]);
+    set.limits.total_memory = super::heap::LEAST;
+
+    let ran = set.run_all(vec![call("GET", "/1", ""), call("GET", "/2", "")]);
+
+    let paths = ran.iter().map(|it| it.call.request.fields.get_str("path"));
+    assert_eq!(paths.collect::<Vec<_>>(), [Some("/1"), Some("/2")]);
+}
+
+#[test]
 fn nothing_a_handler_does_outlives_its_transaction() {
     let set = Set::of(
         Kind::Request,
@@ -754,21 +768,6 @@ fn user_properties_reach_the_later_phase() {
 }
 
 #[test]
-fn an_error_handlers_status_code_is_the_status() {
-    let ran = Set::of(
-        Kind::Error,
-        &["json.statusCode = 418; json.errorMessage = 'mine'"],
-    )
-    .run(answered(404, "application/json", r#"{"statusCode":404}"#));
-
-    assert_eq!(ran.call.response.status, 418);
-    assert_eq!(
-        response_body(&ran),
-        r#"{"statusCode":418,"errorMessage":"mine"}"#
-    );
-}
-
-#[test]
 fn what_a_handler_kept_that_rejects_stays_with_its_transaction() {
     let set = Set::of(
         Kind::Request,
@@ -806,6 +805,21 @@ fn what_cannot_be_kept_is_seen_by_nobody_else() {
         let [_, looks] = <[Ran; 2]>::try_from(ran).expect("two");
         assert_eq!(message(&rejection(looks)), "{}", "{path}");
     }
+}
+
+#[test]
+fn an_error_handlers_status_code_is_the_status() {
+    let ran = Set::of(
+        Kind::Error,
+        &["json.statusCode = 418; json.errorMessage = 'mine'"],
+    )
+    .run(answered(404, "application/json", r#"{"statusCode":404}"#));
+
+    assert_eq!(ran.call.response.status, 418);
+    assert_eq!(
+        response_body(&ran),
+        r#"{"statusCode":418,"errorMessage":"mine"}"#
+    );
 }
 
 #[test]

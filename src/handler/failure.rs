@@ -38,7 +38,7 @@ pub enum Cause {
     Thrown,
     /// It ran longer than its limit.
     Time,
-    /// It needed more memory than its limit.
+    /// There was no memory for it: beyond its limit, that of all handlers, or the system's.
     Memory,
     /// Something it called failed.
     Host,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::support::client::{connect, request};
+use super::support::gate::Gate;
 use super::support::load::Load;
 use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
@@ -189,6 +190,72 @@ mod memory_and_stack {
             let sidecar = endure(SMALL, "", code);
 
             sidecar.logs(|line| line.contains("memory") && line.contains("10-hostile"));
+        }
+    }
+
+    /// What each handler's failure is called in the log.
+    #[test]
+    fn the_log_tells_null_from_memory_and_names_the_limit() {
+        for (code, told) in [
+            ("throw null;", "threw null, which is no string"),
+            (
+                "new ArrayBuffer(1 << 30);",
+                "more memory than limits.handler_memory",
+            ),
+            (
+                "const all = []; try { while (true) all.push(new Array(1000).fill(1.5)); } catch (error) { throw error; }",
+                "more memory than limits.handler_memory",
+            ),
+            (
+                "throw new InternalError('out of memory');",
+                "InternalError: out of memory",
+            ),
+        ] {
+            let sidecar = endure(SMALL, "", code);
+
+            sidecar.logs(|line| line.contains("handler failed") && line.contains(told));
+        }
+    }
+
+    #[test]
+    fn handlers_that_need_more_memory_together_than_there_is_are_answered_with_503() {
+        let (reached, end) = (Gate::default(), Gate::default());
+        let (at_upstream, held) = (reached.clone(), end.clone());
+        let upstream = Upstream::answering(move |request| {
+            if request.target() == "/held" {
+                at_upstream.open();
+                held.pass();
+            }
+            json("{}")
+        });
+        let scripts = ScriptDir::with(&[
+            (
+                "10-hold.request.js",
+                "// @match /hold\nconst much = new ArrayBuffer(12 << 20);\ngetResource('held');\nreturn { much: much.byteLength };\n",
+            ),
+            (
+                "20-much.request.js",
+                "// @match /much\nreturn { much: new ArrayBuffer(12 << 20).byteLength };\n",
+            ),
+        ]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .config("[limits]\nhandler_memory = \"20MiB\"\ntotal_memory = \"20MiB\"\n")
+            .start();
+        let (mut holder, mut other) = (connect(sidecar.proxy), connect(sidecar.proxy));
+
+        holder.send(&request("GET", "/hold", "")).unwrap();
+        reached.pass();
+        let refused = ask(&mut other, "/much");
+        end.open();
+        let held = holder.response("GET").unwrap();
+        let after = ask(&mut other, "/much");
+
+        assert_eq!(refused.status(), 503, "{}", refused.text());
+        assert!(refused.head.value("retry-after").is_some());
+        sidecar.logs(|line| line.contains("more memory than limits.total_memory"));
+        for fine in [held, after] {
+            assert_eq!(fine.json(), json!({"much": 12 << 20}));
         }
     }
 
@@ -391,32 +458,6 @@ look('properties', req.userProperties.mark);
 return { found };
 ";
 
-#[test]
-fn nothing_that_a_hostile_handler_leaves_reaches_a_later_transaction() {
-    let upstream = api();
-    let scripts = ScriptDir::with(&[
-        ("10-litter.response.js", LITTER),
-        ("20-probe.response.js", PROBE),
-        ("lib/kept.js", "module.exports = Object.freeze({});\n"),
-    ]);
-    // One worker, and so one isolate that all of them share.
-    let sidecar = Sidecar::before(upstream.url())
-        .scripts(scripts.path())
-        .args(&["--workers", "1"])
-        .config("[limits]\nhandler_time = \"2s\"\n")
-        .start();
-    let mut connection = connect(sidecar.proxy);
-
-    let clean = ask(&mut connection, "/probe").json();
-    assert_eq!(clean, json!({"found": []}));
-    for round in 0..100 {
-        let littered = ask(&mut connection, "/litter");
-        assert_eq!(littered.status(), 418, "{}", littered.text());
-
-        let probed = ask(&mut connection, "/probe").json();
-        assert_eq!(probed, json!({"found": []}), "round {round}");
-    }
-}
 /// Visits everything that can be reached from the globals, with the way to it.
 const WALK: &str = "\
 function walk(visit) {
@@ -520,5 +561,32 @@ fn whatever_a_handler_tries_on_whatever_it_can_reach_changes_nothing_for_the_nex
             assert_eq!(*before, after, "round {round}");
         }
         assert_eq!(before, after, "round {round}");
+    }
+}
+
+#[test]
+fn nothing_that_a_hostile_handler_leaves_reaches_a_later_transaction() {
+    let upstream = api();
+    let scripts = ScriptDir::with(&[
+        ("10-litter.response.js", LITTER),
+        ("20-probe.response.js", PROBE),
+        ("lib/kept.js", "module.exports = Object.freeze({});\n"),
+    ]);
+    // One worker, and so one isolate that all of them share.
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .args(&["--workers", "1"])
+        .config("[limits]\nhandler_time = \"2s\"\n")
+        .start();
+    let mut connection = connect(sidecar.proxy);
+
+    let clean = ask(&mut connection, "/probe").json();
+    assert_eq!(clean, json!({"found": []}));
+    for round in 0..100 {
+        let littered = ask(&mut connection, "/litter");
+        assert_eq!(littered.status(), 418, "{}", littered.text());
+
+        let probed = ask(&mut connection, "/probe").json();
+        assert_eq!(probed, json!({"found": []}), "round {round}");
     }
 }

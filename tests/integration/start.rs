@@ -14,6 +14,8 @@ fn a_problem_in_the_configuration_ends_it_with_64_before_a_port_is_bound() {
         Sidecar::before("http://127.0.0.1:9").env("INTERPOSE_LIMITS__HANDLER_TIME", "soon"),
         Sidecar::before("http://127.0.0.1:9").args(&["--workers", "many"]),
         Sidecar::before("no address"),
+        // More than any machine has, which only the machine tells.
+        Sidecar::before("http://127.0.0.1:9").config("[limits]\ntotal_memory = \"1024GiB\"\n"),
     ] {
         let ended = launch.run();
 

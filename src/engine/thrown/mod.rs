@@ -11,6 +11,7 @@ use crate::handler::{
 };
 
 use super::clock::Clock;
+use super::heap::{Heap, Refused};
 use super::realm::Realm;
 use super::scope::Scope;
 use super::script::Places;
@@ -28,7 +29,7 @@ pub(super) struct Thrown {
 pub(super) fn explain<'js>(
     ctx: &Ctx<'js>,
     scope: &Scope,
-    clock: &Clock,
+    (clock, heap): (&Clock, &Heap),
     realm: &Realm,
     places: &Places,
 ) -> Thrown {
@@ -39,23 +40,15 @@ pub(super) fn explain<'js>(
     if clock.has_stopped() {
         return spoiled(handler, Cause::Time, "it ran longer than its limit", stack);
     }
-    if thrown.is_null() {
-        // What a script may throw, and what QuickJS throws where no memory is left for an
-        // error: the heap isn't used again, just in case.
-        return spoiled(
-            handler,
-            Cause::Thrown,
-            "threw null, or ran out of memory",
-            stack,
-        );
-    }
-    if is_out_of_memory(&thrown) {
-        return spoiled(
-            handler,
-            Cause::Memory,
-            "it needed more memory than its limit",
-            stack,
-        );
+    let is_unreadable = thrown.type_of() == rquickjs::Type::Uninitialized;
+    match heap.refused() {
+        Some(refused) if is_unreadable || may_be_of_memory(&thrown) => {
+            return out_of_memory(handler, refused, stack);
+        }
+        None if is_unreadable => {
+            return spoiled(handler, Cause::Thrown, "what it threw can't be read", stack);
+        }
+        Some(_) | None => {}
     }
     match meaning::of(ctx, scope, realm, &thrown, places) {
         Ok(thrown) => thrown,
@@ -63,12 +56,17 @@ pub(super) fn explain<'js>(
             // What it threw threw in turn, or never ended: a getter, a Proxy, or no memory is
             // left to look at it.
             drop(ctx.catch());
-            let (cause, message) = if clock.has_stopped() {
-                (Cause::Time, "what it threw ran longer than its limit")
-            } else {
-                (Cause::Thrown, "what it threw can't be read")
-            };
-            spoiled(handler, cause, message, stack)
+            match heap.refused() {
+                Some(refused) if !clock.has_stopped() => out_of_memory(handler, refused, stack),
+                Some(_) | None => {
+                    let (cause, message) = if clock.has_stopped() {
+                        (Cause::Time, "what it threw ran longer than its limit")
+                    } else {
+                        (Cause::Thrown, "what it threw can't be read")
+                    };
+                    spoiled(handler, cause, message, stack)
+                }
+            }
         }
     }
 }
@@ -90,15 +88,33 @@ pub(super) fn report(thrown: &Thrown, file: &str, transaction: &TransactionId) {
 }
 
 /// Out of memory QuickJS throws an `InternalError` if it can build one, else an
-/// uninitialised value or `null`.
-fn is_out_of_memory(thrown: &Value<'_>) -> bool {
-    if thrown.type_of() == rquickjs::Type::Uninitialized {
+/// uninitialised value or `null`. A script may throw most of these too.
+fn may_be_of_memory(thrown: &Value<'_>) -> bool {
+    if thrown.is_null() {
         return true;
     }
     thrown
         .as_exception()
         .and_then(rquickjs::Exception::message)
         .is_some_and(|message| message == "out of memory")
+}
+
+/// Its own limit is the handler's fault, all else isn't.
+fn out_of_memory(handler: HandlerName, refused: Refused, stack: String) -> Thrown {
+    let message = match refused {
+        Refused::Heap => "it needed more memory than limits.handler_memory",
+        Refused::Handlers => "all handlers together needed more memory than limits.total_memory",
+        Refused::System => "the system had no memory left for it",
+    };
+    let mut thrown = spoiled(handler, Cause::Memory, message, stack);
+    match refused {
+        Refused::Heap => {}
+        Refused::Handlers | Refused::System => {
+            thrown.rejection.status = StatusCode::SERVICE_UNAVAILABLE;
+            thrown.rejection.fault = Fault::Sidecar;
+        }
+    }
+    thrown
 }
 
 /// A failure after which nothing of the isolate can be trusted.
