@@ -18,6 +18,7 @@ const LIMITS: Limits = Limits {
     total_memory: 4 << 30,
     text: 64 << 20,
     stuck: 4,
+    code_from_text: false,
 };
 
 /// Reads, declares and compiles the script set in `directory`.

@@ -163,6 +163,7 @@ pub(crate) fn engine(config: &Config, secrets: Secrets, memory: usize) -> Engine
         total_memory: memory,
         text: config.limits.response_body.max(config.limits.request_body) * 4,
         stuck: config.limits.stuck.get(),
+        code_from_text: config.scripts.allow_eval,
     };
     let settings = config
         .resources

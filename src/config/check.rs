@@ -151,6 +151,7 @@ fn scripts(reader: &mut Reader) -> Scripts {
         settle: reader.or("scripts.settle", "250ms", units::positive_duration),
         rescan: reader.or("scripts.rescan", "2s", units::positive_duration),
         allow_empty: reader.or("scripts.allow_empty", "false", value::switch),
+        allow_eval: reader.or("scripts.allow_eval", "false", value::switch),
         commit: reader.optional("scripts.commit", value::file_name),
     }
 }

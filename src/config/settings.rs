@@ -68,6 +68,8 @@ pub struct Scripts {
     pub rescan: Duration,
     /// Whether a directory without handlers is a usable set.
     pub allow_empty: bool,
+    /// Whether handlers may make code from text.
+    pub allow_eval: bool,
     /// The file in the directory whose change alone triggers a reload.
     pub commit: Option<String>,
 }

@@ -96,7 +96,7 @@ impl Isolate {
             let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
             let natives = scope.natives(&ctx)?;
             guard::install(&ctx, code.limits.memory)?;
-            realm::build(&ctx, natives)
+            realm::build(&ctx, natives, code.limits.code_from_text)
         })?;
         runtime.set_host_promise_rejection_tracker(Some(Box::new(
             |ctx, promise, reason, is_handled| {

@@ -15,6 +15,8 @@ pub struct Limits {
     pub text: usize,
     /// With how many threads in handlers that can't be stopped the process is still sound.
     pub stuck: usize,
+    /// Whether `eval`, `Function` and their kin make code from text.
+    pub code_from_text: bool,
 }
 
 /// The stack one isolate may use, in bytes. The threads that run handlers have several times that.

@@ -38,6 +38,7 @@ const LIMITS: Limits = Limits {
     total_memory: 1 << 30,
     text: 32 << 20,
     stuck: 4,
+    code_from_text: false,
 };
 
 /// A host whose every resource is one row that says what was asked for.

@@ -272,6 +272,75 @@ mod memory_and_stack {
     }
 }
 
+mod code_from_text {
+    use super::*;
+
+    const ALLOWED: &str = "[scripts]\nallow_eval = true\n";
+
+    /// What becomes of each way to make code of a text.
+    const EACH: &str = "\
+const makers = [(async () => {}), function* () {}, async function* () {}].map((it) => it.constructor);
+const made = [() => eval('1 + 1'), () => (0, eval)('2'), () => Function('return 2')(), () => new Function('return 2')(),
+  ...makers.map((maker) => () => typeof maker('yield 2'.slice(8)) === 'function' && 2)];
+json.made = made.map((make) => { try { return make(); } catch (error) { return error.message; } });
+json.are = typeof eval === 'function' && typeof Function === 'function' && (() => {}) instanceof Function;
+";
+
+    fn made(config: &str) -> serde_json::Value {
+        let upstream = api();
+        let scripts = ScriptDir::with(&[("10-each.response.js", EACH)]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .config(config)
+            .start();
+        ask(&mut connect(sidecar.proxy), "/").json()
+    }
+
+    #[test]
+    fn no_code_is_made_unless_that_is_allowed() {
+        let refused = made("");
+        let allowed = made(ALLOWED);
+
+        for (at, message) in refused["made"].as_array().unwrap().iter().enumerate() {
+            let message = message.as_str().unwrap_or_default();
+            assert!(
+                message.ends_with("is not available to handlers"),
+                "{at}: {message}"
+            );
+        }
+        assert_eq!(allowed["made"], json!([2, 2, 2, 2, 2, 2, 2]));
+        assert_eq!(
+            (&refused["are"], &allowed["are"]),
+            (&json!(true), &json!(true))
+        );
+    }
+
+    #[test]
+    fn code_that_is_made_obeys_the_limits() {
+        for code in [
+            "eval('for (;;);');",
+            "new Function('while (true) {}')();",
+            "(async () => {}).constructor('for (;;) await null;')();",
+            "function bomb(code) { for (;;) eval(code); }\nbomb('bomb');",
+            "eval('['.repeat(1e6));",
+            "eval('1' + '+1'.repeat(1e7));",
+            "eval('/(a+)+$/.test(\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\")');",
+            "let text = 'throw 1'; for (;;) text = `try { eval(${JSON.stringify(text)}) } finally { for (;;); }`;",
+        ] {
+            endure(ALLOWED, "", code);
+        }
+    }
+
+    #[test]
+    fn code_that_is_made_changes_nothing_for_others() {
+        endure(
+            ALLOWED,
+            "",
+            "eval('try { JSON.parse = 1; Array.prototype.at = 1; var mark = 1; globalThis.mark = 1 } catch {} null.x');",
+        );
+    }
+}
+
 mod bodies {
     use super::*;
 

@@ -80,7 +80,7 @@
   }
 
   removeWhatOutlives();
-  forbidCodeFromText();
+  if (!allowsCodeFromText) forbidCodeFromText();
   const errors = ['Error', 'TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'EvalError', 'URIError', 'AggregateError', 'InternalError'];
   for (const name of ['Object', 'Function', 'Promise', ...errors]) {
     const prototype = globalThis[name]?.prototype;

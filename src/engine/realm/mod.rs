@@ -64,10 +64,16 @@ impl Realm {
     }
 }
 
-/// Builds the names of the scope from `natives` and freezes the realm.
-pub(super) fn build<'js>(ctx: &Ctx<'js>, natives: Object<'js>) -> rquickjs::Result<Realm> {
+/// Builds the names of the scope from `natives` and freezes the realm, in which text becomes
+/// code only where that is allowed.
+pub(super) fn build<'js>(
+    ctx: &Ctx<'js>,
+    natives: Object<'js>,
+    allows_code_from_text: bool,
+) -> rquickjs::Result<Realm> {
     let prelude: Function<'js> = eval(ctx, "prelude", PRELUDE)?;
     let harden: Function<'js> = eval(ctx, "harden", HARDEN)?;
+    natives.set("allowsCodeFromText", allows_code_from_text)?;
     natives.set(
         "part",
         Func::from(|ctx: Ctx<'js>, name: String| part(&ctx, &name)),
