@@ -38,6 +38,8 @@ pub(super) struct Reader<'s> {
     incoming: BytesMut,
     /// What is still to come of the present body.
     inbox: Inbox,
+    /// How long nothing may come of a next request.
+    idle: Patience,
     /// How long nothing may come of a body; none once the connection has left HTTP.
     patience: Option<Patience>,
     progress: &'s Progress,
@@ -91,6 +93,7 @@ impl<'s> Reader<'s> {
             settings,
             incoming: BytesMut::new(),
             inbox: Inbox::Known(0),
+            idle: Patience::new(settings.idle_time),
             patience: None,
             progress,
         }
@@ -104,8 +107,8 @@ impl<'s> Reader<'s> {
     /// Waits for the next head. One that comes too slowly, or not at all, is no head.
     pub(super) async fn head(&mut self) -> Arrival {
         if self.incoming.is_empty() {
-            let idle = timeout(self.settings.idle_time, self.fill()).await;
-            if !matches!(idle, Ok(Ok(1..))) {
+            self.idle.renew();
+            if !matches!(poll_fn(|cx| self.poll_begin(cx)).await, Ok(1..)) {
                 return Arrival::End;
             }
         }
@@ -185,17 +188,27 @@ impl<'s> Reader<'s> {
         timeout(DRAIN_TIME, drain).await.unwrap_or(false)
     }
 
-    /// Reads more; gives how much, 0 at the end.
+    /// Reads more of a head; gives how much, 0 at the end.
     async fn fill(&mut self) -> io::Result<usize> {
-        poll_fn(|cx| {
-            let read = self.poll_fill_up_to(READ_SIZE, cx);
-            if read.is_pending() && self.incoming.is_empty() {
-                // A connection that only waits holds no memory for it.
-                self.incoming = BytesMut::new();
-            }
-            read
-        })
-        .await
+        poll_fn(|cx| self.poll_fill_head(cx)).await
+    }
+
+    /// Reads the first of a head; gives how much, 0 at the end and where nothing comes in time.
+    /// One clock serves all requests of the connection.
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self.poll_fill_head(cx) {
+            Poll::Pending => self.idle.poll_end(cx).map(|()| Ok(0)),
+            read @ Poll::Ready(_) => read,
+        }
+    }
+
+    fn poll_fill_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = self.poll_fill_up_to(READ_SIZE, cx);
+        if read.is_pending() && self.incoming.is_empty() {
+            // A connection that only waits holds no memory for it.
+            self.incoming = BytesMut::new();
+        }
+        read
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
