@@ -5,6 +5,7 @@
     reason = "what fails in a test's support fails the test"
 )]
 
+mod admin;
 mod cases;
 mod check;
 mod clients;
