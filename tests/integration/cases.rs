@@ -97,7 +97,11 @@ impl Case {
     fn differences(self) -> Result<Vec<String>, String> {
         let unasked = Arc::new(Mutex::new(Vec::new()));
         let upstream = upstream(self.stubs, unasked.clone());
-        let mut launch = Sidecar::before(upstream.url()).scripts(&self.handlers);
+        // What a handler does is shown here, not how fast: on a busy machine 50 ms may pass
+        // without it.
+        let mut launch = Sidecar::before(upstream.url())
+            .scripts(&self.handlers)
+            .env("INTERPOSE_LIMITS__HANDLER_TIME", "2s");
         if let Some(config) = &self.config {
             launch = launch.config(config);
         }
