@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
@@ -16,15 +15,12 @@ pub(crate) struct Api {
 struct Held {
     is_let_go: Mutex<bool>,
     change: Condvar,
-    count: AtomicUsize,
 }
 
 impl Held {
     fn wait(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
         let is_let_go = self.is_let_go.lock().unwrap();
         drop(self.change.wait_while(is_let_go, |it| !*it).unwrap());
-        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -44,11 +40,6 @@ impl Api {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// How many requests are held.
-    pub(crate) fn holds(&self) -> usize {
-        self.held.count.load(Ordering::Relaxed)
     }
 
     /// From now on nothing is held.

@@ -2,7 +2,7 @@
 //! nothing meanwhile.
 
 use std::net::SocketAddr;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use super::api::Api;
 use super::beside::ALONE;
 use super::support::client::{connect, get, request};
-use super::support::eventually::eventually;
+use super::support::eventually::{PATIENCE, eventually};
 use super::support::sidecar::Sidecar;
 use super::support::wire::Wire;
 
@@ -23,10 +23,21 @@ const LITTLE: Duration = Duration::from_millis(200);
 const FEW: usize = 96;
 const PLACES: usize = 64;
 
+/// Clients of a process that loses its descriptors: more than it may happen to have connections
+/// to the upstream.
+const CLIENTS: usize = 8;
+
+/// What the log says of those who wait.
+const NOT_ACCEPTED: &str = "no connection accepted";
+
 #[track_caller]
 fn assert_is_served(wire: &mut Wire) {
+    assert_eq!(status(wire), 200);
+}
+
+fn status(wire: &mut Wire) -> u16 {
     wire.send(&request("GET", "/", "")).unwrap();
-    assert_eq!(wire.response("GET").unwrap().status(), 200);
+    wire.response("GET").unwrap().status()
 }
 
 fn connections(proxy: SocketAddr, count: usize) -> Vec<Wire> {
@@ -90,8 +101,7 @@ fn where_there_are_few_descriptors_clients_wait_and_the_upstream_and_operators_d
     drop(served);
     assert_eq!(waiting[0].response("GET").unwrap().status(), 200);
     waiting.iter_mut().for_each(assert_is_served);
-    let failed =
-        |line: &str| line.contains("upstream failed") || line.contains("no connection accepted");
+    let failed = |line: &str| line.contains("upstream failed") || line.contains(NOT_ACCEPTED);
     assert!(!sidecar.log().has(failed));
 }
 
@@ -100,49 +110,48 @@ fn a_process_that_runs_out_of_descriptors_refuses_what_it_must_and_recovers_by_i
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let api = Api::start();
     let sidecar = Sidecar::before(api.url()).start();
-    let (mut one, mut other) = (connect(sidecar.proxy), connect(sidecar.proxy));
-    assert_is_served(&mut one);
-    assert_is_served(&mut other);
+    let mut clients = connections(sidecar.proxy, CLIENTS);
+    clients.iter_mut().for_each(assert_is_served);
 
     allow_more(&sidecar, 0);
     let mut waiting = connections(sidecar.proxy, 20);
     for wire in &mut waiting {
         wire.send(&request("GET", "/", "")).unwrap();
     }
-    sidecar.logs(|line| line.contains("no connection accepted"));
-    // Who has a connection goes on, by the one to the upstream that there is.
-    for _ in 0..10 {
-        assert_is_served(&mut one);
-        assert_is_served(&mut other);
+    sidecar.logs(|line| line.contains(NOT_ACCEPTED));
+    // Who has a connection goes on, by what connections to the upstream there are: another try
+    // where one who was accepted last has just that.
+    for wire in &mut clients {
+        eventually("a free connection to the upstream", || {
+            (status(wire) == 200).then_some(())
+        });
     }
-    one.send(&request("GET", "/held", "")).unwrap();
-    eventually("the only connection to the upstream in use", || {
-        (api.holds() == 1).then_some(())
-    });
-    other.send(&request("GET", "/", "")).unwrap();
-    let refused = other.response("GET").unwrap();
-    assert_eq!(refused.status(), 503, "{}", refused.text());
-    assert!(refused.head.value("Retry-After").is_some());
-    assert_computes_little(&sidecar);
-    let said = |line: &String| line.contains("no connection accepted");
-    assert!(
-        sidecar
-            .log()
-            .lines()
-            .iter()
-            .filter(|line| said(line))
-            .count()
-            <= 2
-    );
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        for wire in &mut clients {
+            let tell = tell.clone();
+            scope.spawn(move || {
+                wire.send(&request("GET", "/held", "")).unwrap();
+                tell.send(wire.response("GET").unwrap()).unwrap();
+            });
+        }
+        // The others hold every connection to the upstream.
+        let refused = told.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(refused.status(), 503, "{}", refused.text());
+        assert!(refused.head.value("Retry-After").is_some());
+        assert_computes_little(&sidecar);
+        let lines = sidecar.log().lines();
+        let said = lines.iter().filter(|line| line.contains(NOT_ACCEPTED));
+        assert!(said.count() <= 2);
 
-    allow_more(&sidecar, 1000);
-    for wire in &mut waiting {
-        // One of them may have been given the very last descriptor.
-        assert!([200, 503].contains(&wire.response("GET").unwrap().status()));
-        assert_is_served(wire);
-    }
-    api.let_go();
-    assert_eq!(one.response("GET").unwrap().status(), 200);
-    assert_is_served(&mut other);
+        allow_more(&sidecar, 1000);
+        for wire in &mut waiting {
+            // Some may have been given the very last descriptors.
+            assert!([200, 503].contains(&wire.response("GET").unwrap().status()));
+            assert_is_served(wire);
+        }
+        api.let_go();
+    });
+    clients.iter_mut().for_each(assert_is_served);
     assert_eq!(get(sidecar.status, "/livez").status(), 200);
 }
