@@ -134,7 +134,11 @@ fn reloads_under_load_leave_nothing_behind() {
     write_set(&scripts, 0);
     let sidecar = Sidecar::before(api.url())
         .scripts(scripts.path())
-        .config("[log]\naccess = false\n[limits]\nhandler_time = \"2s\"\n")
+        // The pinned request is under way until the end.
+        .config(
+            "[log]\naccess = false\n[limits]\nhandler_time = \"2s\"\n\
+             transaction_time = \"1h\"\nupstream_read = \"1h\"\n",
+        )
         .start();
     let mut pinned = connect(sidecar.proxy);
     pinned.send(&request("GET", "/held", "")).unwrap();
