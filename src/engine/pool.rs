@@ -35,7 +35,7 @@ use super::thrown;
 const AT_ONCE: usize = 512;
 
 /// How many isolates of one generation are kept while nobody uses them: a burst of host
-/// calls builds many, each of which holds some 200 KiB.
+/// calls builds many, each of which holds some 520 KiB.
 const IDLE: usize = 64;
 
 /// The largest body, in bytes, that is opened or written on a worker.

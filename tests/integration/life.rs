@@ -12,6 +12,7 @@ use super::support::process::run_to_end;
 use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
 use super::support::upstream::{Upstream, json};
+use super::support::wire::Wire;
 
 /// What an end that waits for nothing may take.
 const SOON: Duration = Duration::from_secs(3);
@@ -175,6 +176,14 @@ mod at_the_end {
     /// Goes on accepting for longer than any test waits.
     const SLOW_DRAIN: &str = "[drain]\ndelay = \"10m\"\n";
 
+    /// A client whose request the upstream has, and doesn't answer before its gate opens.
+    fn held_request(sidecar: &Sidecar, upstream: &Upstream) -> Wire {
+        let mut held = connect(sidecar.proxy);
+        held.send(&request("GET", "/held", "")).unwrap();
+        eventually("the held request", || upstream.requests().pop());
+        held
+    }
+
     /// An upstream that holds `/held` back until the gate opens.
     fn holding(gate: &Gate) -> Upstream {
         let gate = gate.clone();
@@ -216,9 +225,7 @@ mod at_the_end {
         let mut sidecar = Sidecar::before(upstream.url())
             .config("[drain]\ndelay = \"0s\"\n")
             .start();
-        let mut held = connect(sidecar.proxy);
-        held.send(&request("GET", "/held", "")).unwrap();
-        eventually("the held request", || upstream.requests().pop());
+        let mut held = held_request(&sidecar, &upstream);
 
         sidecar.signal(Signal::TERM);
         until_draining(&sidecar);
@@ -240,9 +247,7 @@ mod at_the_end {
             .scripts(scripts.path())
             .config("[drain]\ndelay = \"0s\"\n")
             .start();
-        let mut held = connect(sidecar.proxy);
-        held.send(&request("GET", "/held", "")).unwrap();
-        eventually("the held request", || upstream.requests().pop());
+        let mut held = held_request(&sidecar, &upstream);
 
         sidecar.signal(Signal::TERM);
         until_draining(&sidecar);
@@ -257,9 +262,7 @@ mod at_the_end {
         let gate = Gate::default();
         let upstream = holding(&gate);
         let mut sidecar = Sidecar::before(upstream.url()).config(SLOW_DRAIN).start();
-        let mut held = connect(sidecar.proxy);
-        held.send(&request("GET", "/held", "")).unwrap();
-        eventually("the held request", || upstream.requests().pop());
+        let mut held = held_request(&sidecar, &upstream);
 
         sidecar.signal(Signal::TERM);
         until_draining(&sidecar);
@@ -277,9 +280,7 @@ mod at_the_end {
         let gate = Gate::default();
         let upstream = holding(&gate);
         let mut sidecar = Sidecar::before(upstream.url()).config(SLOW_DRAIN).start();
-        let mut held = connect(sidecar.proxy);
-        held.send(&request("GET", "/held", "")).unwrap();
-        eventually("the held request", || upstream.requests().pop());
+        let mut held = held_request(&sidecar, &upstream);
 
         sidecar.signal(Signal::TERM);
         until_draining(&sidecar);
@@ -319,9 +320,7 @@ mod at_the_end {
             let gate = Gate::default();
             let upstream = holding(&gate);
             let mut sidecar = Sidecar::before(upstream.url()).config(SLOW_DRAIN).start();
-            let mut held = connect(sidecar.proxy);
-            held.send(&request("GET", "/held", "")).unwrap();
-            eventually("the held request", || upstream.requests().pop());
+            let _held = held_request(&sidecar, &upstream);
             sidecar.signal(Signal::TERM);
             until_draining(&sidecar);
 
@@ -342,9 +341,7 @@ mod at_the_end {
         let mut sidecar = Sidecar::before(upstream.url())
             .config("[drain]\ndelay = \"0s\"\ntimeout = \"200ms\"\n")
             .start();
-        let mut held = connect(sidecar.proxy);
-        held.send(&request("GET", "/held", "")).unwrap();
-        eventually("the held request", || upstream.requests().pop());
+        let mut held = held_request(&sidecar, &upstream);
 
         let began = Instant::now();
         sidecar.signal(Signal::TERM);
