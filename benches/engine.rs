@@ -98,6 +98,7 @@ impl Handler for Interpose {
         let directory = script_dir([("response/10-bench.js", code)]);
         Self {
             waiting: tokio::runtime::Builder::new_current_thread()
+                .enable_time()
                 .build()
                 .expect("the system gives what a runtime needs"),
             generation: load(directory.path()),
