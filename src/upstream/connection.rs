@@ -352,7 +352,11 @@ impl Connection {
                 && let Some(head) =
                     wire::read_response(&mut self.incoming, method).map_err(Lost::Broken)?
             {
-                return Poll::Ready(Ok(head));
+                return Poll::Ready(if self.ends_behind(&head, cx) {
+                    Err(Lost::Broken("the connection ended with the head"))
+                } else {
+                    Ok(head)
+                });
             }
             let read = ready!(self.poll_read(cx, READ_SIZE))
                 .map_err(|error| Lost::Closed(error.to_string()))?;
@@ -364,6 +368,21 @@ impl Connection {
                 }));
             }
         }
+    }
+
+    /// Whether the connection is known to have ended before the body that `head` promises:
+    /// while nothing is sent to the client, that can still be told by a status. Looks at
+    /// what has arrived and waits for nothing.
+    fn ends_behind(&mut self, head: &Head, cx: &mut Context<'_>) -> bool {
+        let is_owed = match head.length {
+            Length::Known(length) => length > 0,
+            Length::Chunked => true,
+            // The end of the connection is that of the body.
+            Length::Unsaid => false,
+        };
+        is_owed
+            && self.incoming.is_empty()
+            && matches!(self.poll_read(cx, READ_SIZE), Poll::Ready(Ok(0) | Err(_)))
     }
 
     /// Whether nothing is left over of what was read.

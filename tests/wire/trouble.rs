@@ -61,6 +61,37 @@ async fn no_usable_response_is_502() {
 }
 
 #[tokio::test]
+async fn a_head_whose_connection_ends_with_it_is_502() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n",
+    ] {
+        fails(vec![Act::LastWords(head)], 502, Outcome::UpstreamFailed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_a_body_may_be_the_last_thing_on_its_connection() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        for handlers in ways() {
+            let upstream = Upstream::acting(move |_, _| vec![Act::LastWords(head)]).await;
+            let sidecar = Sidecar::with(&upstream, handlers);
+
+            let response = sidecar.client().await.get("/").await;
+
+            assert_eq!(response.status().to_string(), head[9..12], "{head}");
+            eventually(|| !sidecar.finished().is_empty()).await;
+            assert_eq!(sidecar.finished()[0].outcome, Outcome::Forwarded, "{head}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_that_is_not_there_is_502() {
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = free.local_addr().expect("an address");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustix::net::sockopt::set_tcp_cork;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -17,6 +18,8 @@ pub(crate) enum Act {
     Send(Vec<u8>),
     /// Waits until it is told.
     Wait(Arc<Notify>),
+    /// Sends bytes and closes the connection, both in one packet.
+    LastWords(&'static str),
     /// Closes the connection.
     Close,
     /// Resets the connection.
@@ -142,6 +145,11 @@ async fn serve(mut stream: TcpStream, site: Arc<Shared>) {
                     }
                 }
                 Act::Wait(gate) => gate.notified().await,
+                Act::LastWords(text) => {
+                    set_tcp_cork(&stream, true).expect("a socket");
+                    let _ = stream.write_all(text.as_bytes()).await;
+                    return;
+                }
                 Act::Close => return,
                 Act::Reset => {
                     stream.set_zero_linger().expect("a socket");
