@@ -59,6 +59,10 @@ const OWNERS: [(&str, &str); 14] = [
     ("toml", "config"),
 ];
 
+/// The modules that may ask what time it is on the wall: to tell it, and how old files are. Limits,
+/// pauses and terms of the others go by a clock that nobody sets.
+const WALL_CLOCK: &str = "generation scripts telemetry proxy admin app";
+
 /// The one module that may say `unsafe`.
 const UNSAFE: &str = "engine";
 
@@ -96,6 +100,17 @@ fn a_violation_is_told_with_its_place() {
             "src/scripts/set.rs:5: `unsafe` is for engine",
         ]
     );
+}
+
+#[test]
+fn limits_go_by_a_clock_that_nobody_sets() {
+    let text = "use std::time::{Instant, SystemTime};\nlet now = SystemTime::now();\n";
+
+    let found = violations("src/upstream/idle.rs", text);
+
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[1].starts_with("src/upstream/idle.rs:2: `SystemTime` can be set"));
+    assert_eq!(violations("src/telemetry/ring.rs", text), [""; 0]);
 }
 
 #[test]
@@ -167,6 +182,10 @@ fn code_of(line: &str) -> String {
 
 /// What is wrong with a word or path of a module's code.
 fn complaint(module: &str, imports: &str, word: &str) -> Option<String> {
+    let is_wall_clock = word.split("::").any(|part| part == "SystemTime");
+    if is_wall_clock && !names(WALL_CLOCK, module) {
+        return Some(format!("`SystemTime` can be set; it is for {WALL_CLOCK}"));
+    }
     match word.split_once("::") {
         None => (word == "unsafe" && module != UNSAFE).then(|| format!("`unsafe` is for {UNSAFE}")),
         Some(("crate" | "interpose", "")) => {
