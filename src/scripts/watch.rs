@@ -67,6 +67,9 @@ impl<W: Watcher> Watch<W> {
 
         match self.open(&wanted) {
             Ok(watcher) => {
+                if self.is_blind {
+                    tracing::info!("script directory is watched again");
+                }
                 self.watcher = Some(watcher);
                 self.watched = wanted;
                 self.is_blind = false;

@@ -18,6 +18,7 @@ mod life;
 mod limits;
 mod load;
 mod log;
+mod lost_events;
 mod product;
 mod queued;
 mod reload;

@@ -10,6 +10,7 @@ pub(crate) mod launch;
 pub(crate) mod legacy;
 pub(crate) mod load;
 pub(crate) mod log;
+pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod script_dir;
 pub(crate) mod sidecar;
