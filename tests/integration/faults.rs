@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::support::client::get;
 use super::support::eventually::eventually;
@@ -80,6 +80,13 @@ fn assert_serves(sidecar: &Sidecar, fault: &str) {
     assert_eq!(get(sidecar.status, "/readyz").status(), 200, "{fault}");
 }
 
+#[track_caller]
+fn until_nothing_is_rejected(sidecar: &Sidecar) {
+    eventually("a set that is well again", || {
+        sidecar.generations()["rejected"].is_null().then_some(())
+    });
+}
+
 #[test]
 fn a_file_that_can_not_be_a_script_refuses_the_set_by_name_and_its_end_mends_it() {
     let upstream = Upstream::answering(|_| json("{}"));
@@ -97,9 +104,7 @@ fn a_file_that_can_not_be_a_script_refuses_the_set_by_name_and_its_end_mends_it(
         fs::remove_file(&path)
             .or_else(|_| fs::remove_dir(&path))
             .unwrap();
-        eventually("a set that is well again", || {
-            sidecar.generations()["rejected"].is_null().then_some(())
-        });
+        until_nothing_is_rejected(&sidecar);
         assert_serves(&sidecar, name);
         assert!(began.elapsed() < Duration::from_secs(10), "{name}");
     }
@@ -138,10 +143,141 @@ fn what_may_not_be_read_refuses_the_set_by_name_and_leave_to_read_it_mends_it() 
         assert_serves(&sidecar, path);
 
         allow(path, mode);
-        eventually("a set that is well again", || {
-            sidecar.generations()["rejected"].is_null().then_some(())
-        });
+        until_nothing_is_rejected(&sidecar);
         assert_serves(&sidecar, path);
+    }
+}
+
+/// What becomes of the directory itself.
+struct Loss {
+    name: &'static str,
+    /// Takes it away; beside it stands `away`, where nothing is.
+    lose: fn(directory: &Path, away: &Path),
+    /// What the reason says.
+    reason: &'static str,
+    /// Undoes what `lose` did, save that the directory may be empty then.
+    restore: fn(directory: &Path, away: &Path),
+}
+
+/// No two of the same reason stand side by side, so that a test can tell the second one from the first.
+const LOSSES: [Loss; 6] = [
+    Loss {
+        name: "deleted",
+        lose: |directory, _| fs::remove_dir_all(directory).unwrap(),
+        reason: "cannot be read: entity not found",
+        restore: |directory, _| fs::create_dir(directory).unwrap(),
+    },
+    Loss {
+        name: "emptied",
+        lose: |directory, _| fs::remove_file(directory.join("10-mark.response.js")).unwrap(),
+        reason: "holds no handlers",
+        restore: |_, _| (),
+    },
+    Loss {
+        name: "renamed away",
+        lose: |directory, away| fs::rename(directory, away).unwrap(),
+        reason: "cannot be read: entity not found",
+        restore: |directory, away| fs::rename(away, directory).unwrap(),
+    },
+    Loss {
+        name: "a file in its place",
+        lose: |directory, _| {
+            fs::remove_dir_all(directory).unwrap();
+            fs::write(directory, MARK).unwrap();
+        },
+        reason: "cannot be read: not a directory",
+        restore: |directory, _| {
+            fs::remove_file(directory).unwrap();
+            fs::create_dir(directory).unwrap();
+        },
+    },
+    Loss {
+        name: "a symlink to itself in its place",
+        lose: |directory, away| {
+            fs::rename(directory, away).unwrap();
+            symlink(directory, directory).unwrap();
+        },
+        reason: "cannot be read: ",
+        restore: |directory, away| {
+            fs::remove_file(directory).unwrap();
+            fs::rename(away, directory).unwrap();
+        },
+    },
+    Loss {
+        name: "a fifo in its place",
+        lose: |directory, away| {
+            fs::rename(directory, away).unwrap();
+            let made = Command::new("mkfifo").arg(directory).status();
+            assert!(made.unwrap().success());
+        },
+        reason: "cannot be read: not a directory",
+        restore: |directory, away| {
+            fs::remove_file(directory).unwrap();
+            fs::rename(away, directory).unwrap();
+        },
+    },
+];
+
+#[test]
+fn a_directory_that_is_gone_is_told_and_the_last_set_serves_until_it_is_back() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let site = ScriptDir::with(&[("scripts/10-mark.response.js", MARK)]);
+    let directory = site.path().join("scripts");
+    let away = site.path().join("away");
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(&directory)
+        .config("[scripts]\nsettle = \"20ms\"\nrescan = \"100ms\"\n")
+        .start();
+
+    for Loss {
+        name,
+        lose,
+        reason,
+        restore,
+    } in LOSSES
+    {
+        lose(&directory, &away);
+        let failure = sidecar.next_load_failure().to_string();
+        assert!(failure.contains(reason), "{name}: {failure}");
+        assert_serves(&sidecar, name);
+        sidecar.logs(|line| line.contains("script set refused") && line.contains(reason));
+
+        restore(&directory, &away);
+        let old = sidecar.live_generation();
+        site.write("scripts/10-mark.response.js", &format!("{MARK}// {name}\n"));
+        sidecar.generation_after(&old);
+        until_nothing_is_rejected(&sidecar);
+        assert_serves(&sidecar, name);
+    }
+}
+
+#[test]
+fn an_edit_goes_live_whatever_time_its_file_tells() {
+    let ten_years = Duration::from_secs(10 * 365 * 24 * 3600);
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[("10-mark.response.js", MARK)]);
+    let file = scripts.path().join("10-mark.response.js");
+    let tell = |time| {
+        let file = File::options().write(true).open(&file).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    tell(SystemTime::now() + ten_years);
+    let sidecar = start(&scripts, &upstream);
+    assert_serves(&sidecar, "made in ten years");
+
+    let told = [
+        SystemTime::now() - ten_years,
+        SystemTime::UNIX_EPOCH,
+        SystemTime::now() + ten_years,
+        SystemTime::now() + ten_years,
+    ];
+    for (mark, time) in ["b", "c", "d", "e"].into_iter().zip(told) {
+        // As long as the text before it, so that nothing but its time tells of it.
+        fs::write(&file, MARK.replace("'a'", &format!("'{mark}'"))).unwrap();
+        tell(time);
+        eventually("the edit", || {
+            (sidecar.get("/").head.value("X-Mark") == Some(mark)).then_some(())
+        });
     }
 }
 
