@@ -30,6 +30,7 @@ mod start;
 mod stream;
 mod support;
 mod system;
+mod to_other_hosts;
 mod token;
 mod transactions;
 mod vocabularies;
