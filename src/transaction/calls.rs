@@ -6,6 +6,7 @@
 //! http(s)://host ───────▶ that host, where it is listed
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
@@ -153,6 +154,35 @@ impl Calls {
         })
     }
 
+    /// A full address of this API, such as `req.baseUrl` makes, as a path of it.
+    ///
+    /// By what the client calls us it is known only where handlers may call no such host. Else
+    /// whoever sends a listed host's name as `Host` would have calls answered by this API that
+    /// are meant for that host.
+    fn own_target(&self, address: &str, caller: &Caller) -> Option<String> {
+        let (_, rest) = address.split_once("://")?;
+        let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let origin = &caller.origin;
+        let is_ours = names_local(host, origin.local)
+            || (host == origin.host && !self.allows_address(address));
+        is_ours.then(|| {
+            if target.is_empty() {
+                "/".to_owned()
+            } else {
+                target.to_owned()
+            }
+        })
+    }
+
+    fn allows_address(&self, address: &str) -> bool {
+        let Ok(url) = Url::parse(address) else {
+            return false;
+        };
+        let port = url.port_or_known_default();
+        url.host()
+            .is_some_and(|host| self.allows(&host.to_owned(), port))
+    }
+
     async fn read(&self, mut exchange: Exchange<'_>) -> Result<HostResponse, HostError> {
         let body = match exchange.head.body {
             Body::Empty => Bytes::new(),
@@ -197,7 +227,7 @@ impl Host for CallsIn {
                     .through_handlers(generation, &target, caller, request)
                     .await
             }
-            Destination::Host(address) => match own_target(&address, caller) {
+            Destination::Host(address) => match calls.own_target(&address, caller) {
                 Some(target) => {
                     calls
                         .through_handlers(generation, &target, caller, request)
@@ -209,18 +239,10 @@ impl Host for CallsIn {
     }
 }
 
-/// A full address of this API, such as `req.baseUrl` makes, as a path of it.
-fn own_target(address: &str, caller: &Caller) -> Option<String> {
-    let (_, rest) = address.split_once("://")?;
-    let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let is_ours = host == caller.origin.host || host == caller.origin.local.to_string();
-    is_ours.then(|| {
-        if target.is_empty() {
-            "/".to_owned()
-        } else {
-            target.to_owned()
-        }
-    })
+/// Whether a host and port are those of ours that the client is connected to.
+fn names_local(host: &str, local: SocketAddr) -> bool {
+    host == local.to_string()
+        || (local.ip().is_loopback() && host == format!("localhost:{}", local.port()))
 }
 
 /// A request to this API, with the caller's authentication and the client's host.
