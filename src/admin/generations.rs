@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 
 use crate::generation::Generation;
 use crate::handler::{Diagnostic, Order};
-use crate::scripts::Rejected;
+use crate::scripts::{Rejected, ReloadError};
 
 use super::View;
 
@@ -74,12 +74,16 @@ pub(super) async fn reload(State(view): State<View>) -> Response {
             generation: id.to_string(),
         })
         .into_response(),
-        Err(rejected) => {
+        Err(ReloadError::Rejected(rejected)) => {
             let failed = Reloaded::Failed {
                 success: false,
                 errors: rejected.errors,
             };
             (StatusCode::UNPROCESSABLE_ENTITY, Json(failed)).into_response()
+        }
+        Err(busy @ ReloadError::Busy) => {
+            let later = [(header::RETRY_AFTER, "1")];
+            (StatusCode::SERVICE_UNAVAILABLE, later, format!("{busy}\n")).into_response()
         }
     }
 }

@@ -16,7 +16,8 @@
 //! GET  /transactions  the last transactions: which events they fired, which handlers ran, and why others didn't
 //! POST /transactions?keep=N
 //!                     keeps so many from now on; 0 for none
-//! POST /reload        reads the script directory now; 200 with the generation, or 422 with the errors
+//! POST /reload        reads the script directory now; 200 with the generation, 422 with the errors, or
+//!                     503 where too many wait for theirs
 //! GET  /system/event?scriptable=true
 //!                     what can be scripted, as DreamFactory lists it; service=NAME, as_list=true
 //! DELETE /system/cache[/{service}|/_event/{event}]

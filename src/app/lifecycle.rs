@@ -52,7 +52,7 @@ impl Signals {
                 _ = self.hangup.recv() => {
                     let reloads = reloads.clone();
                     // What came of it is logged where it happens.
-                    tokio::spawn(async move { reloads.request().await.ok() });
+                    tokio::spawn(async move { reloads.request_in_turn().await.ok() });
                 }
             }
         }

@@ -19,7 +19,7 @@ mod snapshot;
 mod status;
 mod watch;
 
-pub use reload::{ReloadLoop, Reloads};
+pub use reload::{ReloadError, ReloadLoop, Reloads};
 pub use set::{Module, ScriptSet};
 pub use settings::Settings;
 pub use snapshot::{Snapshot, SnapshotError, SnapshotFile};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use notify::{RecommendedWatcher, Watcher};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
 
@@ -28,13 +28,33 @@ use crate::handler::Diagnostic;
 /// So often a look is repeated because there were new directories to watch.
 const LOOKS: usize = 3;
 
-/// Where the answer to a request goes.
-type Reply = oneshot::Sender<Result<GenerationId, Rejected>>;
+/// How many may wait for a reload that they asked for.
+const MOST_WAITING: usize = 64;
+
+/// Someone who asked for a reload and waits.
+struct Asked {
+    reply: oneshot::Sender<Result<GenerationId, Rejected>>,
+    /// One of [`MOST_WAITING`], free again once they are answered.
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why a request to read the directory led to no generation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReloadError {
+    /// The set as it is now was refused; the last good one stays live.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// So many wait for one that nobody else may.
+    #[error("{MOST_WAITING} reloads that were asked for are under way; ask again later")]
+    Busy,
+}
 
 /// A hold on the reloads of one directory. They end when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct Reloads {
-    requests: mpsc::UnboundedSender<Reply>,
+    /// No longer than there are places.
+    requests: mpsc::UnboundedSender<Asked>,
+    places: Arc<Semaphore>,
     status: watch::Receiver<Status>,
 }
 
@@ -43,10 +63,26 @@ impl Reloads {
     ///
     /// # Errors
     ///
-    /// The set as it is now was refused; the last good one stays live.
-    pub async fn request(&self) -> Result<GenerationId, Rejected> {
+    /// [`ReloadError`].
+    pub async fn request(&self) -> Result<GenerationId, ReloadError> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| ReloadError::Busy)?;
+        Ok(self.ask(place).await?)
+    }
+
+    /// The same, once there is a place to wait in.
+    pub async fn request_in_turn(&self) -> Result<GenerationId, Rejected> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        self.ask(place.expect("nobody closes the places")).await
+    }
+
+    async fn ask(&self, place: OwnedSemaphorePermit) -> Result<GenerationId, Rejected> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(reply).ok();
+        let asked = Asked {
+            reply,
+            _place: place,
+        };
+        self.requests.send(asked).ok();
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -65,7 +101,7 @@ fn stopped() -> Rejected {
 pub struct ReloadLoop<L> {
     settings: Arc<Settings>,
     load: Arc<Mutex<L>>,
-    requests: mpsc::UnboundedReceiver<Reply>,
+    requests: mpsc::UnboundedReceiver<Asked>,
     status: watch::Sender<Status>,
 }
 
@@ -91,6 +127,7 @@ where
             reloads,
             Reloads {
                 requests,
+                places: Arc::new(Semaphore::new(MOST_WAITING)),
                 status: watched,
             },
         )
@@ -116,8 +153,8 @@ where
         progress.begin().await;
         loop {
             tokio::select! {
-                reply = requests.recv() => match reply {
-                    Some(reply) => progress.ask(reply).await,
+                asked = requests.recv() => match asked {
+                    Some(asked) => progress.ask(asked).await,
                     None => return,
                 },
                 () = wake.notified() => progress.look().await,
@@ -196,9 +233,9 @@ struct Progress<L, W> {
     live: Option<Live>,
     loading: Option<JoinHandle<Outcome>>,
     /// Who asked since the load under way began.
-    waiting: Vec<Reply>,
+    waiting: Vec<Asked>,
     /// Who is answered when it ends.
-    serving: Vec<Reply>,
+    serving: Vec<Asked>,
 }
 
 impl<L, W> Progress<L, W>
@@ -277,9 +314,9 @@ where
         self.step(Input::Tick);
     }
 
-    async fn ask(&mut self, reply: Reply) {
+    async fn ask(&mut self, asked: Asked) {
         self.look().await;
-        self.waiting.push(reply);
+        self.waiting.push(asked);
         self.step(Input::Asked);
     }
 
@@ -287,7 +324,7 @@ where
         self.loading = None;
         let is_torn = matches!(outcome, Some(Outcome::Torn(_)));
         let result = self.conclude(outcome);
-        for reply in self.serving.drain(..) {
+        for Asked { reply, _place } in self.serving.drain(..) {
             reply.send(result.clone()).ok();
         }
         self.step(if is_torn { Input::Torn } else { Input::Loaded });

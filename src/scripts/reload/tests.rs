@@ -326,14 +326,49 @@ async fn a_request_does_not_wait_for_quiet_and_tells_what_came_of_it() {
     assert_eq!(running.last().unwrap(), [file("a.request.js", "2")]);
 
     directory.write("a.request.js", "broken");
-    let rejected = running.reloads.request().await.unwrap_err();
+    let rejected = refused(&running).await;
     assert_eq!(
         rejected.errors[0].to_string(),
         "a.request.js:1:1: is broken"
     );
-    let again = running.reloads.request().await.unwrap_err();
+    let again = refused(&running).await;
     assert_eq!(again.since, rejected.since, "it has been broken since then");
     assert_eq!(running.reloads.status().borrow().live, Some(second));
+}
+
+async fn refused(running: &Running) -> Rejected {
+    match running.reloads.request().await {
+        Err(ReloadError::Rejected(rejected)) => rejected,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_while_too_many_wait_is_told_so_at_once() {
+    let directory = Directory::with(&[("a.request.js", "1")]);
+    let (gate, load) = std::sync::mpsc::channel::<()>();
+    let (reload_loop, reloads) = ReloadLoop::new(directory.settings(), move |_| {
+        load.recv().ok(); // until the gate is gone
+        Ok(())
+    });
+    tokio::spawn(reload_loop.run());
+
+    let ask = || {
+        let reloads = reloads.clone();
+        tokio::spawn(async move { reloads.request().await })
+    };
+    let waiting: Vec<_> = (0..MOST_WAITING).map(|_| ask()).collect();
+    while reloads.places.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(reloads.request().await, Err(ReloadError::Busy));
+
+    drop(gate);
+    for request in waiting {
+        let answer = timeout(PATIENCE, request).await.expect("it is answered");
+        assert!(answer.unwrap().is_ok());
+    }
+    assert!(reloads.request().await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
