@@ -71,13 +71,16 @@ fn read_within<const FIELDS: usize>(
         Err(httparse::Error::TooManyHeaders) => return Err(Unread::TooManyFields),
         Err(_) => return Err("no HTTP response".into()),
     };
-    let httparse::Status::Complete(size) = status else {
-        return if incoming.len() > HEAD_LIMIT {
-            Err("the head is too large".into())
-        } else {
-            Ok(None)
-        };
+    let (size, is_complete) = match status {
+        httparse::Status::Complete(size) => (size, true),
+        httparse::Status::Partial => (incoming.len(), false),
     };
+    if size > HEAD_LIMIT {
+        return Err("the head is too large".into());
+    }
+    if !is_complete {
+        return Ok(None);
+    }
     let code = parsed.code.ok_or("no status")?;
     let code = StatusCode::from_u16(code).map_err(|_| "no status")?;
     let is_http11 = parsed.version == Some(1);

@@ -81,6 +81,24 @@ async fn a_client_that_still_sends_its_body_gets_an_interim_response_all_the_sam
 }
 
 #[tokio::test]
+async fn an_upstream_that_sends_them_without_end_is_502() {
+    for (_, handlers) in every_path() {
+        let answer = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(16) + &ok("", "");
+        let upstream = Upstream::answering(answer).await;
+        let sidecar = Sidecar::with(&upstream, handlers);
+        let mut client = sidecar.client().await;
+
+        client
+            .send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await;
+        let answer = client.try_rest().await.expect("a whole response");
+
+        assert_eq!(answer.matches("HTTP/1.1 103 ").count(), 16);
+        assert!(answer.contains("HTTP/1.1 502 "), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_of_http_1_0_gets_no_interim_response() {
     for (path, handlers) in every_path() {
         let upstream = Upstream::answering(format!("{HINTS}{}", json())).await;

@@ -92,6 +92,22 @@ async fn a_head_without_a_body_may_be_the_last_thing_on_its_connection() {
 }
 
 #[tokio::test]
+async fn a_head_beyond_all_measure_is_502() {
+    let head = |fields: String| format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n");
+    for answer in [
+        head("X-A: y\r\n".repeat(256)),
+        head(format!("X-A: {}\r\n", "y".repeat(300 * 1024))),
+    ] {
+        fails(
+            vec![Act::send(answer), Act::Close],
+            502,
+            Outcome::UpstreamFailed,
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_that_is_not_there_is_502() {
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = free.local_addr().expect("an address");
