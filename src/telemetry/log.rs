@@ -2,7 +2,7 @@
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::Layer;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
@@ -13,14 +13,13 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::handler::OneLine;
 
+use super::backlog::{self, Intake};
+
 /// The target of lines that are written at every level: bound addresses.
 pub(crate) const ALWAYS: &str = "listening";
 
 /// The target of the lines that [`AccessLog`](super::AccessLog) writes.
 pub(super) const ACCESS: &str = "access";
-
-/// How many lines may wait to be written.
-const QUEUE: usize = 16 * 1024;
 
 /// The `[log]` table, as meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +51,8 @@ impl Log {
     ///
     /// Something else in this process does so already.
     pub fn start(settings: LogSettings) -> Result<Self, TryInitError> {
-        let (stderr, stderr_guard) = queue(std::io::stderr());
-        let (stdout, stdout_guard) = queue(std::io::stdout());
+        let (stderr, stderr_guard) = backlog::before(std::io::stderr());
+        let (stdout, stdout_guard) = backlog::before(std::io::stdout());
         // Pingora has a line for every broken connection; ours say what became of the transaction.
         let rest = Targets::new()
             .with_default(settings.level)
@@ -73,14 +72,7 @@ impl Log {
     }
 }
 
-fn queue(to: impl std::io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(QUEUE)
-        .finish(to)
-}
-
-fn lines<S>(format: Format, to: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(format: Format, to: Intake) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {

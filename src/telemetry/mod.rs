@@ -5,6 +5,7 @@
 //! queue is dropped.
 
 mod access;
+mod backlog;
 mod log;
 mod observers;
 mod ring;
