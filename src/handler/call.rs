@@ -127,3 +127,11 @@ pub struct Kept {
     /// How long they ran.
     pub times: Times,
 }
+
+impl Kept {
+    /// How long its texts are, in bytes.
+    pub fn size(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        length(&self.user_properties) + length(&self.shared)
+    }
+}

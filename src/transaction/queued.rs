@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::generation::{Generation, Ran, Step};
 use crate::handler::{Call, Emitted, TransactionId, Verdict};
-use crate::message::{Body, Request};
+use crate::message::Body;
 
 use super::{Emissions, Fate, Pipeline, QueuedStory};
 
@@ -53,12 +53,13 @@ impl Job {
         self.steps.len()
     }
 
-    /// What it holds in memory, in bytes: bodies, fields and paths.
+    /// What it holds in memory, in bytes: bodies, heads and what handlers kept.
     pub fn size(&self) -> usize {
         let Call {
             request,
             received,
             response,
+            kept,
             ..
         } = &self.call;
         let length = |body: &Body| body.bytes().map_or(0, bytes::Bytes::len);
@@ -75,9 +76,9 @@ impl Job {
                 received.as_ref().map_or(0, bytes::Bytes::len)
             }
         };
-        let Request { path, .. } = request;
         size_of::<Self>()
-            + path.len()
+            + kept.size()
+            + request.target().len()
             + received
             + length(&request.body)
             + length(&response.body)

@@ -236,25 +236,33 @@ fn a_handler_that_takes_too_long_is_stopped_and_the_next_one_runs() {
 
 #[test]
 fn what_finds_no_room_is_dropped_aloud_and_harms_no_response() {
-    let upstream = orders();
-    let scripts = ScriptDir::with(&[(
-        "10-tell.queued.js",
-        "// @match /orders\nSysUtility.restPost('/told', null, null, {});\n",
-    )]);
-    let config = "[queued]\ncapacity = 2\ndelay = \"1h\"\n";
-    let sidecar = sidecar(&upstream, &scripts, config);
+    for (bound, room) in [("capacity = 2", 2), ("memory = \"1MiB\"", 2)] {
+        let upstream = orders();
+        let scripts = ScriptDir::with(&[
+            (
+                "10-keep.request.js",
+                "// @match /orders\ng.shared.all = 'x'.repeat(400 << 10);\n",
+            ),
+            (
+                "10-tell.queued.js",
+                "// @match /orders\nSysUtility.restPost('/told', null, null, {});\n",
+            ),
+        ]);
+        let config = format!("[queued]\ndelay = \"1h\"\n{bound}\n");
+        let sidecar = sidecar(&upstream, &scripts, &config);
 
-    for _ in 0..5 {
-        assert_eq!(sidecar.get("/orders").status(), 200);
+        for _ in 0..5 {
+            assert_eq!(sidecar.get("/orders").status(), 200);
+        }
+
+        let dropped = eventually("the drops", || {
+            let lines = sidecar.log().lines();
+            let full = |line: &&String| line.contains("were dropped") && line.contains("\"full\"");
+            Some(lines.iter().filter(full).count()).filter(|count| *count >= 5 - room)
+        });
+        assert_eq!(dropped, 5 - room, "{bound}");
+        assert!(told(&upstream).is_empty());
     }
-
-    let dropped = eventually("three drops", || {
-        let lines = sidecar.log().lines();
-        let full = |line: &&String| line.contains("were dropped") && line.contains("\"full\"");
-        Some(lines.iter().filter(full).count()).filter(|count| *count >= 3)
-    });
-    assert_eq!(dropped, 3);
-    assert!(told(&upstream).is_empty());
 }
 
 #[test]
