@@ -17,6 +17,7 @@ use crate::handler::Secrets;
 use crate::handler::host::{Caller, Destination, HostError, HostRequest, HostResponse};
 
 use super::clock::Clock;
+use super::scope::allowance::{CALLS, check_size};
 use super::scope::{Scope, field};
 use super::web;
 
@@ -47,14 +48,22 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Clone)]
 pub(super) struct HostCalls {
     settings: Arc<HostSettings>,
+    /// In bytes.
+    longest_body: usize,
     permits: Arc<Semaphore>,
     pub(super) clock: Clock,
 }
 
 impl HostCalls {
-    pub(super) fn new(settings: Arc<HostSettings>, permits: Arc<Semaphore>, clock: Clock) -> Self {
+    pub(super) fn new(
+        settings: Arc<HostSettings>,
+        longest_body: usize,
+        permits: Arc<Semaphore>,
+        clock: Clock,
+    ) -> Self {
         Self {
             settings,
+            longest_body,
             permits,
             clock,
         }
@@ -193,6 +202,14 @@ impl HostCalls {
         request: HostRequest,
         timeout: Option<Duration>,
     ) -> Result<HostResponse, HostError> {
+        if !scope.with(|state| state.allowance.call()) {
+            return Err(HostError::TooMany { limit: CALLS });
+        }
+        if request.body.len() > self.longest_body {
+            return Err(HostError::TooLarge {
+                limit: self.longest_body,
+            });
+        }
         let _permit = self.permits.try_acquire().map_err(|_| HostError::Busy)?;
         let (caller, host) = scope.with(|state| {
             (
@@ -262,9 +279,10 @@ impl CallHead {
 /// Tells the prelude why nothing came back: `{error, code, isRefused}`.
 fn refused(answer: &Object<'_>, error: &HostError) -> rquickjs::Result<()> {
     let code = match error {
-        HostError::NotAllowed { .. } | HostError::BadAddress { .. } => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        HostError::NotAllowed { .. }
+        | HostError::BadAddress { .. }
+        | HostError::TooMany { .. }
+        | HostError::TooLarge { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         HostError::TooDeep => StatusCode::LOOP_DETECTED,
         HostError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         HostError::TimedOut | HostError::Failed { .. } => StatusCode::BAD_GATEWAY,
@@ -358,6 +376,10 @@ fn parse_fields(ctx: &Ctx<'_>, headers: &str) -> rquickjs::Result<Vec<(HeaderNam
     let refuse = |message: &str| Exception::throw_type(ctx, message);
     let parsed: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(headers).map_err(|_| refuse("the headers of a call are an object"))?;
+    let bytes = |(name, value): (&String, &serde_json::Value)| {
+        name.len() + value.as_str().map_or(0, str::len)
+    };
+    check_size(parsed.len(), parsed.iter().map(bytes).sum()).map_err(|message| refuse(&message))?;
     parsed
         .iter()
         .filter(|(_, value)| !value.is_null())

@@ -20,7 +20,7 @@ use super::habit::Pace;
 use super::heap::{Heap, Memory};
 use super::limits::STACK;
 use super::realm::{self, Realm};
-use super::scope::{Answer, Body, Scope, State};
+use super::scope::{Allowance, Answer, Body, Scope, State};
 use super::thrown::{self, Thrown};
 use super::{Code, guard, value};
 use undo::apply;
@@ -157,6 +157,7 @@ impl Isolate {
             matches: Arc::default(),
             body,
             host: Arc::clone(host),
+            allowance: Allowance::default(),
             answer: Answer::default(),
             sent: None,
             stops: false,

@@ -24,6 +24,3 @@ pub(super) const STACK: usize = 512 * 1024;
 
 /// The stack of a thread that runs handlers, in bytes.
 pub const THREAD_STACK: usize = 4 * 1024 * 1024;
-
-/// The longest line a handler may write to the log, in bytes.
-pub(super) const LOG_LINE: usize = 8 * 1024;

@@ -118,6 +118,11 @@ impl Code {
     }
 
     fn host_calls(&self, clock: Clock) -> HostCalls {
-        HostCalls::new(Arc::clone(&self.host), Arc::clone(&self.permits), clock)
+        HostCalls::new(
+            Arc::clone(&self.host),
+            self.limits.text,
+            Arc::clone(&self.permits),
+            clock,
+        )
     }
 }

@@ -30,6 +30,7 @@ fn engine(limits: Limits) -> Engine {
 }
 
 mod aliases;
+mod bounds;
 mod vocabularies;
 
 const LIMITS: Limits = Limits {

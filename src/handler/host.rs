@@ -65,6 +65,18 @@ pub enum HostError {
     /// Handlers called handlers too often.
     #[error("calls through handlers are nested too deeply")]
     TooDeep,
+    /// The handlers have made as many as they may.
+    #[error("the handlers of one phase make at most {limit} host calls")]
+    TooMany {
+        /// How many.
+        limit: usize,
+    },
+    /// The body is longer than what is sent for a handler.
+    #[error("the body of a host call has at most {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// Too many host calls are under way.
     #[error("too many host calls are under way")]
     Busy,

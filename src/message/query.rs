@@ -82,6 +82,16 @@ impl Query {
         self.edited = true;
     }
 
+    /// How long it is as text, in bytes, its separators left out.
+    pub fn len(&self) -> usize {
+        self.pairs.iter().map(|pair| pair.raw.len()).sum()
+    }
+
+    /// Whether there is no pair.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// Whether anything was written since it was read.
     pub fn is_edited(&self) -> bool {
         self.edited

@@ -297,6 +297,28 @@ fn a_call_that_gets_no_answer_ends_at_the_transactions_deadline() {
 }
 
 #[test]
+fn what_a_call_is_answered_with_has_its_limit() {
+    let upstream = Upstream::answering(|request| match request.target() {
+        "/long" => json(&format!("\"{}\"", "x".repeat(2000))),
+        _ => json("{}"),
+    });
+    let scripts = ScriptDir::with(&[(
+        "10-ask.request.js",
+        "// @match /ask\n\
+         const got = [];\n\
+         for (const ask of [() => getResource('long'), () => SysUtility.restGet('/long')]) {\n\
+         try { ask(); } catch (error) { got.push(error.statusCode); }\n}\n\
+         return got;\n",
+    )]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .config("[limits]\nresponse_body = \"1KiB\"\n")
+        .start();
+
+    assert_eq!(sidecar.get("/ask").json(), json!([502, 502]));
+}
+
+#[test]
 fn a_failure_of_the_upstream_is_told_to_the_handler_that_asked() {
     let upstream = Upstream::answering(|request| match request.target() {
         "/gone" => response("410 Gone", "", "{\"why\": \"sold\"}"),

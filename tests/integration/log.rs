@@ -319,6 +319,45 @@ fn whatever_a_script_says_is_one_line_of_text() {
 }
 
 #[test]
+fn a_handler_that_logs_without_end_is_cut_off_and_the_log_says_so() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[
+        (
+            "10-many.request.js",
+            "// @match /many\nfor (let i = 0; i < 3000; i++) log.info(`line ${i}`);\n",
+        ),
+        (
+            "10-long.request.js",
+            "// @match /long\nfor (let i = 0; i < 100; i++) log.info('x'.repeat(5000));\n",
+        ),
+        (
+            "10-framing.request.js",
+            "// @match /framing\nfor (let i = 0; i < 3000; i++) req.headers.connection = 'x';\n",
+        ),
+    ]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .config("[limits]\nhandler_time = \"2s\"\n")
+        .start();
+
+    for (path, most) in [
+        ("/many", 1000),
+        ("/long", 256 * 1024 / 5000),
+        ("/framing", 1000),
+    ] {
+        assert_eq!(sidecar.get(path).status(), 200);
+
+        let name = format!("\"10-{}\"", &path[1..]);
+        let told = |line: &str| line.contains(&name) && line.contains("logs too much");
+        sidecar.logs(told);
+        let lines = sidecar.log().lines_of(Output::Stderr);
+        let of_it = lines.iter().filter(|line| line.contains(&name));
+        assert_eq!(of_it.count(), most + 1, "{path}");
+        assert!(told(lines.last().unwrap()), "{path}");
+    }
+}
+
+#[test]
 fn a_failure_is_told_with_its_place_and_stack() {
     let upstream = Upstream::answering(|_| json("{}"));
     let scripts = ScriptDir::with(&[(

@@ -9,6 +9,7 @@
 
 mod api;
 mod beside;
+mod calls;
 mod descriptors;
 mod hostile;
 mod idle;

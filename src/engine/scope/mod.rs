@@ -4,6 +4,7 @@
 //! a phase runs. The names themselves are built by `realm/prelude.js` from the natives
 //! that [`natives`] offers.
 
+pub(super) mod allowance;
 mod answer;
 mod body;
 mod natives;
@@ -20,6 +21,8 @@ use crate::handler::host::Host;
 use crate::handler::{Call, EventName, HandlerName, Kind, Match, Phase, Store};
 use crate::message::{Fields, framing};
 
+pub(super) use allowance::Allowance;
+use allowance::{HEAD, Line, check_fields};
 pub(super) use answer::Answer;
 pub(super) use body::{Body, BodyEdit, Spelling, written};
 use view::{Class, Given, Shown, Shows, Text};
@@ -58,6 +61,8 @@ pub(super) struct State {
     pub body: Body,
     /// What carries out host calls.
     pub host: Arc<dyn Host>,
+    /// What is left of what they may make besides their heap.
+    pub allowance: Allowance,
     /// What request handlers have written of a response.
     pub answer: Answer,
     /// The client's body as a value, in the response phase, once somebody has looked at it.
@@ -131,8 +136,10 @@ impl Scope {
     /// A remark on the running handler, for the log.
     fn warn(&self, remark: &str) {
         self.with(|state| {
-            let (transaction, handler) = (&state.call.id, &state.name);
-            tracing::warn!(%transaction, %handler, "{remark}");
+            state.tell(remark, |state, remark| {
+                let (transaction, handler) = (&state.call.id, &state.name);
+                tracing::warn!(%transaction, %handler, "{remark}");
+            });
         });
     }
 
@@ -211,27 +218,26 @@ impl Scope {
     /// What is wrong with the name or a value.
     fn write(&self, shows: Shows, name: &str, values: Given) -> Result<(), String> {
         self.with(|state| {
-            let fields = match shows {
-                Shows::Parameters => {
-                    state.call.request.query().set(name, values.as_slice());
-                    return Ok(());
-                }
-                // In the response phase the request is what the client sent; writing it has no effect.
-                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication | Shows::JoinedRequestFields
-                    if state.phase == Phase::Response =>
-                {
-                    return Ok(());
-                }
-                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication | Shows::JoinedRequestFields => {
-                    &mut state.call.request.fields
-                }
-                Shows::ResponseFields | Shows::JoinedResponseFields => &mut state.call.response.fields,
-            };
-            let parsed = field_name(name)?;
-            if framing::is_ours(&parsed) {
-                tracing::warn!(transaction = %state.call.id, handler = %state.name, field = name, "a field that frames the message was left as it is");
+            if shows == Shows::Parameters {
+                return state.set_parameter(name, values.as_slice());
+            }
+            // In the response phase the request is what the client sent; writing it has no effect.
+            if shows.is_of_request() && state.phase == Phase::Response {
                 return Ok(());
             }
+            let parsed = field_name(name)?;
+            if framing::is_ours(&parsed) {
+                state.tell(parsed.as_str(), |state, field| {
+                    tracing::warn!(transaction = %state.call.id, handler = %state.name, field, "a field that frames the message was left as it is");
+                });
+                return Ok(());
+            }
+            let fields = if shows.is_of_request() {
+                &mut state.call.request.fields
+            } else {
+                &mut state.call.response.fields
+            };
+            check_fields(fields, name, values.as_slice())?;
             match values {
                 Given::One(value) => {
                     let value = field_value(name, value)?;
@@ -269,6 +275,34 @@ impl Scope {
             }
             state.call.response.status = status;
         });
+        Ok(())
+    }
+}
+
+impl State {
+    /// Writes a line about the running handler to the log, while there may be more.
+    fn tell(&mut self, text: &str, write: impl FnOnce(&Self, &str)) {
+        match self.allowance.line(text) {
+            Line::Written(text) => write(self, text),
+            Line::First => {
+                let (transaction, handler) = (&self.call.id, &self.name);
+                tracing::warn!(%transaction, %handler, "a handler logs too much; the rest is left out");
+            }
+            Line::Dropped => {}
+        }
+    }
+
+    fn set_parameter(&mut self, name: &str, values: &[String]) -> Result<(), String> {
+        // Each byte may become three.
+        let added: usize = values
+            .iter()
+            .map(|it| 3 * (name.len() + it.len()) + 2)
+            .sum();
+        let query = self.call.request.query();
+        if added > 0 && query.len() + added > HEAD {
+            return Err(format!("a query has at most {HEAD} bytes"));
+        }
+        query.set(name, values);
         Ok(())
     }
 }

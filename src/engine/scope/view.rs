@@ -14,6 +14,7 @@ use http::HeaderValue;
 use rquickjs::{Coerced, Ctx, FromJs, IntoJs, Object, Value, qjs};
 
 use super::Scope;
+use super::allowance::FIELDS;
 
 /// What a view shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,18 @@ pub(super) enum Shows {
     JoinedResponseFields,
     /// The query's parameters.
     Parameters,
+}
+
+impl Shows {
+    /// Whether it shows fields of the request.
+    pub(super) fn is_of_request(self) -> bool {
+        match self {
+            Self::RequestFields
+            | Self::RequestFieldsWithoutAuthentication
+            | Self::JoinedRequestFields => true,
+            Self::ResponseFields | Self::JoinedResponseFields | Self::Parameters => false,
+        }
+    }
 }
 
 /// A property's value: one text, or several where a name repeats.
@@ -419,6 +432,11 @@ fn given<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Given> {
     let Some(array) = value.as_array() else {
         return Ok(Given::One(Coerced::<String>::from_js(ctx, value)?.0));
     };
+    // Before any of it is read: a length is not what there is, and nothing interrupts the walk.
+    if array.len() > FIELDS {
+        let message = format!("a name has at most {FIELDS} values");
+        return Err(rquickjs::Exception::throw_range(ctx, &message));
+    }
     let texts = array.iter::<Coerced<String>>();
     let texts: rquickjs::Result<_> = texts.map(|item| Ok(item?.0)).collect();
     Ok(Given::Several(texts?))

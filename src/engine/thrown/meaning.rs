@@ -9,6 +9,7 @@ use rquickjs::{Array, Coerced, Ctx, FromJs, Object, Value};
 
 use crate::document::Document;
 use crate::engine::realm::Realm;
+use crate::engine::scope::allowance::check_size;
 use crate::engine::scope::{Scope, field, written};
 use crate::engine::script::Places;
 use crate::engine::{object, value};
@@ -272,9 +273,12 @@ fn own_fields<'js>(
     }
     let refused = |message: String| rquickjs::Exception::throw_type(ctx, &message);
     let headers = Object::from_js(ctx, headers.clone())?;
+    let mut bytes = 0;
     for item in headers.props::<String, Coerced<String>>() {
         let (name, value) = item?;
         let (name, value) = field(&name, value.0).map_err(refused)?;
+        bytes += name.as_str().len() + value.len();
+        check_size(fields.len() + 1, bytes).map_err(refused)?;
         if !is_ours(&name) {
             fields.push((name, value));
         }

@@ -7,6 +7,7 @@ use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, IntoJs, Object, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::engine::scope::allowance::HEAD;
 use crate::engine::scope::{Scope, State};
 use crate::engine::value;
 use crate::handler::Phase;
@@ -137,6 +138,10 @@ fn set_method(ctx: &Ctx<'_>, scope: &Scope, method: &str) -> rquickjs::Result<()
 
 /// Takes a path, with a query or without. Without one the query stays.
 fn set_path(ctx: &Ctx<'_>, scope: &Scope, path: String) -> rquickjs::Result<()> {
+    if path.len() > HEAD {
+        let message = format!("a path has at most {HEAD} bytes");
+        return Err(Exception::throw_range(ctx, &message));
+    }
     let is_sendable = path.starts_with('/')
         && path
             .bytes()

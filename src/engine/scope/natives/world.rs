@@ -10,8 +10,8 @@ use rquickjs::{Ctx, Exception, Function, Object, Persistent, Value};
 use tracing::Level;
 
 use crate::engine::host::CallHead;
-use crate::engine::limits::LOG_LINE;
-use crate::engine::scope::Scope;
+use crate::engine::scope::allowance::check_kept;
+use crate::engine::scope::{Scope, State};
 use crate::handler::{Audience, Event};
 
 pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
@@ -108,7 +108,7 @@ fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resu
     let of = Rc::clone(scope);
     natives.set(
         "keep",
-        Func::from(move |name: String, text: String| keep(&of, &name, text)),
+        Func::from(move |ctx: Ctx<'js>, name: String, text: String| keep(&ctx, &of, &name, text)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
@@ -160,7 +160,8 @@ fn kept(scope: &Scope, name: &str) -> String {
     })
 }
 
-fn keep(scope: &Scope, name: &str, text: String) {
+fn keep(ctx: &Ctx<'_>, scope: &Scope, name: &str, text: String) -> rquickjs::Result<()> {
+    check_kept(ctx, name, &text)?;
     scope.with(|state| {
         let kept = &mut state.call.kept;
         if name == SHARED {
@@ -169,6 +170,7 @@ fn keep(scope: &Scope, name: &str, text: String) {
             kept.user_properties = Some(text);
         }
     });
+    Ok(())
 }
 
 /// The prelude's name for `g.shared`; the other one is `userProperties`.
@@ -200,14 +202,9 @@ fn emit(scope: &Scope, audience: &str, name: &str, data: &str) {
     }
 }
 
-/// Writes a text to the log, cut where it is too long.
+/// Writes a text to the log, as much of it as is allowed.
 fn log(scope: &Scope, level: &str, text: &str) {
-    let cut = (0..=LOG_LINE.min(text.len()))
-        .rev()
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(0);
-    let text = &text[..cut];
-    scope.with(|state| {
+    let write = |state: &State, text: &str| {
         let (transaction, handler) = (&state.call.id, &state.name);
         match level {
             "error" => tracing::error!(target: "script", %transaction, %handler, "{text}"),
@@ -216,7 +213,8 @@ fn log(scope: &Scope, level: &str, text: &str) {
             "debug" => tracing::debug!(target: "script", %transaction, %handler, "{text}"),
             _ => tracing::trace!(target: "script", %transaction, %handler, "{text}"),
         }
-    });
+    };
+    scope.with(|state| state.tell(text, write));
 }
 
 fn logs(level: &str) -> bool {
