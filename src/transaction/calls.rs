@@ -109,18 +109,13 @@ impl Calls {
 
     async fn to_host(&self, address: &str, call: HostRequest) -> Result<HostResponse, HostError> {
         let url = Url::parse(address).map_err(|error| HostError::BadAddress {
-            // Its query may hold what no log may.
-            address: address
-                .split(['?', '#'])
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            address: without_secrets(address),
             reason: error.to_string(),
         })?;
         let host = url
             .host()
             .ok_or_else(|| HostError::NotAllowed {
-                host: address.to_owned(),
+                host: without_secrets(address),
             })?
             .to_owned();
         if !self.allows(&host, url.port_or_known_default()) {
@@ -243,6 +238,15 @@ impl Host for CallsIn {
 fn names_local(host: &str, local: SocketAddr) -> bool {
     host == local.to_string()
         || (local.ip().is_loopback() && host == format!("localhost:{}", local.port()))
+}
+
+/// What a log may hold of an address: neither credentials nor a query.
+fn without_secrets(address: &str) -> String {
+    let address = address.split(['?', '#']).next().unwrap_or_default();
+    match address.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => address.to_owned(),
+    }
 }
 
 /// A request to this API, with the caller's authentication and the client's host.

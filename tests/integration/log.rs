@@ -17,7 +17,13 @@ const CANARY: &str = "c4n4ry";
 
 /// Transactions: method, path, and the kind and text of the handler that runs there. They do
 /// their job, reject, and fail in every way there is.
-const CALLS: [(&str, &str, &str, &str); 23] = [
+const CALLS: [(&str, &str, &str, &str); 24] = [
+    (
+        "GET",
+        "/address",
+        "request",
+        "SysUtility.restGet(`http://u:${req.headers['x-secret']}@[/x`);",
+    ),
     ("POST", "/text", "request", "json = json + ' ';"),
     ("POST", "/parse", "request", "JSON.parse(json);"),
     (
