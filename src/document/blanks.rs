@@ -2,6 +2,10 @@
 
 use super::{Document, Kind, Node};
 
+/// The most bytes of blanks that are taken for a style. A document may have megabytes of them
+/// between two members; they are copied where they stand, and not again for each new one.
+const LONGEST: usize = 256;
+
 /// The blanks of a container's style.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Blanks {
@@ -61,8 +65,8 @@ impl Blanks {
             return around;
         };
         let text = document.text();
-        let head = text[document.start(container) + 1..document.start(first)].to_vec();
-        let tail = tail(document, container).to_vec();
+        let head = style(&text[document.start(container) + 1..document.start(first)]);
+        let tail = style(tail(document, container));
         let (before_colon, after_colon) = match document.kind(container) {
             Kind::Object => {
                 let colon = &text[document.span(first).end..document.start(first.value())];
@@ -70,12 +74,12 @@ impl Blanks {
                     .iter()
                     .position(|&b| b == b':')
                     .expect("a colon stands between a key and its value");
-                (colon[..at].to_vec(), colon[at + 1..].to_vec())
+                (style(&colon[..at]), style(&colon[at + 1..]))
             }
             _ => (around.before_colon, around.after_colon),
         };
         let lead = match children.next() {
-            Some(second) => before(document, second).to_vec(),
+            Some(second) => style(before(document, second)),
             None if head.contains(&b'\n') => head.clone(),
             None if after_colon == b" " => b" ".to_vec(),
             None => around.lead,
@@ -88,6 +92,10 @@ impl Blanks {
             tail,
         }
     }
+}
+
+fn style(blanks: &[u8]) -> Vec<u8> {
+    blanks[..blanks.len().min(LONGEST)].to_vec()
 }
 
 /// The blanks right before a node.

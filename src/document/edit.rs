@@ -8,13 +8,17 @@
 //! Duplicate keys: the last one is the member, the ones before it are *shadowed*: nobody can read
 //! them, but they stay in the text until the member is written or deleted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::Node;
+use super::memory::table;
 
 /// Objects with more members than this get a hash index; below it a walk is as quick.
 const INDEXED_FROM: usize = 16;
+
+/// Room for the member or two that a program adds.
+const SPARE: usize = 2;
 
 /// What became of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,17 +76,66 @@ pub struct Members<K, V> {
 /// Slots by key.
 #[derive(Debug)]
 struct Index<K> {
-    members: HashMap<K, usize>,
-    /// The slots that a member shadows, for the few keys that occur twice.
-    shadowed: HashMap<K, Vec<usize>>,
+    members: HashMap<K, u32>,
+    /// For each slot the one before it that has the same key; empty where no key occurs twice. A
+    /// slot that was added later has none.
+    earlier: Vec<Option<u32>>,
+}
+
+impl<K> Index<K> {
+    fn earlier(&self, slot: usize) -> Option<usize> {
+        self.earlier
+            .get(slot)
+            .copied()
+            .flatten()
+            .map(|it| it as usize)
+    }
 }
 
 impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
+    /// What so many members of a text take at most until it is known whether their keys occur
+    /// twice, in bytes.
+    pub fn needed(count: usize) -> usize {
+        let slots = count + SPARE;
+        let index = match count {
+            0 | 1 => 0,
+            _ => Self::index_of(slots) + slots * size_of::<Option<u32>>(),
+        };
+        slots * size_of::<Slot<K, V>>() + index
+    }
+
+    /// What they take now, in bytes.
+    pub fn takes(&self) -> usize {
+        let index = self.index.as_ref().map_or(0, |index| {
+            Self::index_of(self.slots.capacity())
+                + index.earlier.capacity() * size_of::<Option<u32>>()
+        });
+        self.slots.capacity() * size_of::<Slot<K, V>>() + index
+    }
+
+    /// What it takes to [add](Self::add) a member besides what is taken already, in bytes: for a
+    /// moment there are the old ones too.
+    pub fn needed_to_add(&self) -> usize {
+        let is_full = self.slots.len() == self.slots.capacity();
+        let is_indexed = self.index.is_none() && self.slots.len() == INDEXED_FROM;
+        if is_full {
+            let slots = 2 * self.slots.capacity();
+            slots * size_of::<Slot<K, V>>() + Self::index_of(slots)
+        } else if is_indexed {
+            Self::index_of(self.slots.capacity())
+        } else {
+            0
+        }
+    }
+
+    fn index_of(slots: usize) -> usize {
+        size_of::<Index<K>>() + table::<(K, u32)>(slots)
+    }
+
     /// No members yet; `count` will come from a text.
     pub fn with_capacity(count: usize) -> Self {
-        // Room for the member or two that a program adds.
         Self {
-            slots: Vec::with_capacity(count + 2),
+            slots: Vec::with_capacity(count + SPARE),
             index: None,
             gone: 0,
             is_compacted: false,
@@ -116,7 +169,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
     /// The number of the member `key`'s slot.
     pub fn find(&self, key: K) -> Option<usize> {
         match &self.index {
-            Some(index) => index.members.get(&key).copied(),
+            Some(index) => index.members.get(&key).map(|&slot| slot as usize),
             None => self
                 .slots
                 .iter()
@@ -133,15 +186,20 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
     /// Gives the member in `slot` another value; returns the one it had, if it was ever read.
     pub fn write(&mut self, slot: usize, value: V) -> Option<V> {
         self.slots[slot].state = State::Written;
-        for shadowed in self.shadowed_by(slot) {
+        let mut next = self.shadowed_by(slot);
+        while let Some(shadowed) = next {
             self.slots[shadowed].state = State::Place;
+            next = self.shadowed_by(shadowed);
         }
         self.slots[slot].value.replace(value)
     }
 
     /// Adds a member; `key` must not be one yet.
     pub fn add(&mut self, key: K, value: V) {
-        let number = self.slots.len();
+        let added = number(self.slots.len());
+        if self.slots.len() == self.slots.capacity() {
+            self.lengthen();
+        }
         self.slots.push(Slot {
             key,
             node: None,
@@ -150,7 +208,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
         });
         match &mut self.index {
             Some(index) => {
-                index.members.insert(key, number);
+                index.members.insert(key, added);
             }
             None if self.slots.len() > INDEXED_FROM => self.index(),
             None => {}
@@ -163,16 +221,15 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
     /// `release` is called for the key of each slot that goes.
     pub fn remove(&mut self, slot: usize, mut release: impl FnMut(K)) -> Option<V> {
         let key = self.slots[slot].key;
-        let mut going = self.shadowed_by(slot);
-        going.push(slot);
-        for &slot in &going {
-            self.slots[slot].state = State::Gone;
+        let mut next = Some(slot);
+        while let Some(going) = next {
+            self.slots[going].state = State::Gone;
+            self.gone += 1;
             release(key);
+            next = self.shadowed_by(going);
         }
-        self.gone += going.len();
         if let Some(index) = &mut self.index {
             index.members.remove(&key);
-            index.shadowed.remove(&key);
         }
         let value = self.slots[slot].value.take();
         self.compact();
@@ -182,19 +239,12 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
     /// The keys as a program lists them, each once and at its first place; the slots are the
     /// members' own only where no key occurs twice.
     pub fn keys(&self) -> impl Iterator<Item = &Slot<K, V>> {
-        let repeated = self
-            .index
-            .as_ref()
-            .map(|index| &index.shadowed)
-            .filter(|shadowed| !shadowed.is_empty());
-        let mut seen = HashSet::new();
-        self.slots
-            .iter()
-            .filter(|slot| slot.state != State::Gone)
-            .filter(move |slot| match repeated {
-                Some(repeated) => !repeated.contains_key(&slot.key) || seen.insert(slot.key),
-                None => true,
+        let slots = self.slots.iter().enumerate();
+        slots
+            .filter(|(number, slot)| {
+                slot.state != State::Gone && self.shadowed_by(*number).is_none()
             })
+            .map(|(_, slot)| slot)
     }
 
     /// Members that nobody has read or written and that are neighbours in the text, from a slot on:
@@ -238,38 +288,45 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
         }
     }
 
-    fn shadowed_by(&self, slot: usize) -> Vec<usize> {
-        let key = self.slots[slot].key;
-        self.index
-            .as_ref()
-            .and_then(|index| index.shadowed.get(&key))
-            .cloned()
-            .unwrap_or_default()
+    /// Makes room for as many again, in the index too, so that it never grows by itself.
+    fn lengthen(&mut self) {
+        self.slots.reserve_exact(self.slots.capacity());
+        if let Some(index) = &mut self.index {
+            index
+                .members
+                .reserve(self.slots.capacity() - index.members.len());
+        }
+    }
+
+    /// The slot before this one that has the same key.
+    fn shadowed_by(&self, slot: usize) -> Option<usize> {
+        self.index.as_ref()?.earlier(slot)
     }
 
     fn index(&mut self) {
-        let mut index = Index {
-            members: HashMap::with_capacity(self.slots.len()),
-            shadowed: HashMap::new(),
-        };
-        for number in 0..self.slots.len() {
-            let Slot { key, state, .. } = self.slots[number];
+        // The old one goes first: there is room for one.
+        self.index = None;
+        let count = self.slots.len();
+        let mut members = HashMap::with_capacity(self.slots.capacity());
+        let mut earlier = Vec::new();
+        for at in 0..count {
+            let Slot { key, state, .. } = self.slots[at];
             if state == State::Gone {
                 continue;
             }
-            if let Some(earlier) = index.members.insert(key, number) {
-                let slot = &mut self.slots[earlier];
-                if slot.state != State::Place {
-                    slot.state = State::Shadowed;
-                }
-                index
-                    .shadowed
-                    .entry(key)
-                    .or_insert_with(Vec::new)
-                    .push(earlier);
+            let Some(shadowed) = members.insert(key, number(at)) else {
+                continue;
+            };
+            let slot = &mut self.slots[shadowed as usize];
+            if slot.state != State::Place {
+                slot.state = State::Shadowed;
             }
+            if earlier.is_empty() {
+                earlier = vec![None; count];
+            }
+            earlier[at] = Some(shadowed);
         }
-        self.index = Some(Box::new(index));
+        self.index = Some(Box::new(Index { members, earlier }));
     }
 
     fn repeats_a_key(&self) -> bool {
@@ -282,6 +339,12 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
         }
         false
     }
+}
+
+/// The number of a slot. The members of a text have nodes, which have 32 bits; whoever adds so many
+/// has run out of memory before.
+fn number(slot: usize) -> u32 {
+    u32::try_from(slot).expect("an object has fewer members than a text has bytes")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Why a text is not a JSON document, and where.
 
+use super::memory::Full;
+
 /// What is wrong at a place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -30,6 +32,9 @@ pub enum Fault {
     /// A text of 4 GiB or more: offsets have 32 bits.
     #[error("text too long")]
     Length,
+    /// Nothing is wrong with the text: there is no memory for its index.
+    #[error("no memory left for its index")]
+    Memory,
 }
 
 /// A text that is not a JSON document.
@@ -44,6 +49,17 @@ pub struct ParseError {
     pub column: usize,
     /// What is wrong there.
     pub fault: Fault,
+}
+
+impl From<Full> for ParseError {
+    fn from(Full: Full) -> Self {
+        Self {
+            offset: 0,
+            line: 1,
+            column: 1,
+            fault: Fault::Memory,
+        }
+    }
 }
 
 impl ParseError {

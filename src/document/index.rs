@@ -11,6 +11,7 @@
 //! ```
 
 use super::error::Fault;
+use super::memory::{Charge, Full, lengthen};
 use super::number;
 use super::{MAX_DEPTH, Node};
 
@@ -36,22 +37,27 @@ pub(super) struct Index {
 /// A fault and its offset.
 type Found = (usize, Fault);
 
-/// Scans the value that `text` holds from offset `start` on, to the end of the text.
+/// Scans the value that `text` holds from offset `start` on, to the end of the text. What the index
+/// takes is added to `charge`.
 ///
 /// # Errors
 ///
 /// The first fault and its offset. The encoding is not looked at: `text` must be UTF-8 already.
-pub(super) fn scan(text: &[u8], start: usize) -> Result<Index, Found> {
+pub(super) fn scan(text: &[u8], start: usize, charge: &Charge) -> Result<Index, Found> {
     if u32::try_from(text.len()).is_err() {
         return Err((0, Fault::Length));
     }
+    // Six bytes a token is denser than most documents are.
+    let tokens = text.len() / 6 + 4;
+    charge
+        .grow(tokens * size_of::<Token>())
+        .map_err(|Full| (0, Fault::Memory))?;
     let mut tape = Tape {
         text,
-        // Six bytes a token is denser than most documents are; the pages that stay unused are never
-        // touched.
-        tokens: Vec::with_capacity(text.len() / 6 + 4),
+        tokens: Vec::with_capacity(tokens),
         odd_numbers: Vec::new(),
         blanks: 0,
+        charge,
     };
     let root = tape.skip_blanks(start);
     tape.blanks = 0;
@@ -88,6 +94,7 @@ struct Tape<'t> {
     odd_numbers: Vec<Node>,
     /// Bytes of blanks seen.
     blanks: usize,
+    charge: &'t Charge,
 }
 
 impl Tape<'_> {
@@ -112,10 +119,10 @@ impl Tape<'_> {
                         children: 0,
                         closing: opening + 2,
                     };
-                    self.push(at, at);
+                    self.push(at, at)?;
                     at = self.skip_blanks(at + 1);
                     if self.peek(at) == container.closing {
-                        at = self.close(container, at);
+                        at = self.close(container, at)?;
                         innermost = around.pop();
                     } else {
                         if opening == b'{' {
@@ -150,19 +157,19 @@ impl Tape<'_> {
                 if byte != container.closing {
                     return Err((at, Fault::Unexpected));
                 }
-                at = self.close(*container, at);
+                at = self.close(*container, at)?;
                 innermost = around.pop();
             }
         }
     }
 
-    fn close(&mut self, container: Open, at: usize) -> usize {
-        self.tokens.push(Token {
+    fn close(&mut self, container: Open, at: usize) -> Result<usize, Found> {
+        self.note(Token {
             start: index(at),
             extent: container.children,
-        });
+        })?;
         self.tokens[container.token as usize].extent = index(self.tokens.len());
-        at + 1
+        Ok(at + 1)
     }
 
     /// Scans a key and its colon; returns the offset of the value.
@@ -187,7 +194,7 @@ impl Tape<'_> {
         } else {
             self.closing_quote(at)?
         };
-        self.push(start, quote + 1);
+        self.push(start, quote + 1)?;
         Ok(quote + 1)
     }
 
@@ -237,9 +244,9 @@ impl Tape<'_> {
             at = self.digits(at + 1 + usize::from(matches!(self.peek(at + 1), b'+' | b'-')))?;
         }
         if is_odd {
-            self.odd_numbers.push(Node(index(self.tokens.len())));
+            self.note_odd()?;
         }
-        self.push(start, at);
+        self.push(start, at)?;
         Ok(at)
     }
 
@@ -263,7 +270,7 @@ impl Tape<'_> {
                 return Err((at, Fault::Unexpected));
             }
         }
-        self.push(start, start + word.len());
+        self.push(start, start + word.len())?;
         Ok(start + word.len())
     }
 
@@ -293,11 +300,35 @@ impl Tape<'_> {
 
     /// Notes a token by where it begins and where it ends.
     #[inline]
-    fn push(&mut self, start: usize, end: usize) {
-        self.tokens.push(Token {
+    fn push(&mut self, start: usize, end: usize) -> Result<(), Found> {
+        self.note(Token {
             start: index(start),
             extent: index(end - start),
-        });
+        })
+    }
+
+    #[inline]
+    fn note(&mut self, token: Token) -> Result<(), Found> {
+        if self.tokens.len() == self.tokens.capacity() {
+            let at = token.start as usize;
+            // A token has a byte of the text at least.
+            let most = self.tokens.len() + self.text.len() - at;
+            lengthen(&mut self.tokens, most, self.charge).map_err(|Full| (at, Fault::Memory))?;
+        }
+        self.tokens.push(token);
+        Ok(())
+    }
+
+    /// Notes that the next token is a number that JavaScript might spell in another way.
+    fn note_odd(&mut self) -> Result<(), Found> {
+        let odd = &mut self.odd_numbers;
+        if odd.len() == odd.capacity() {
+            // The shortest is `-0` with a comma.
+            let most = self.text.len() / 3 + 1;
+            lengthen(odd, most, self.charge).map_err(|Full| (0, Fault::Memory))?;
+        }
+        odd.push(Node(index(self.tokens.len())));
+        Ok(())
     }
 }
 

@@ -12,7 +12,9 @@ mod blanks;
 mod edit;
 mod error;
 mod index;
+mod memory;
 mod number;
+mod out;
 mod spelling;
 mod string;
 mod write;
@@ -26,9 +28,10 @@ use bytes::Bytes;
 
 pub use edit::{Members, Slot, State};
 pub use error::{Fault, ParseError};
+pub use memory::{Budget, Charge, Full};
 pub use spelling::Spelled;
-pub use string::{Text, quote};
-pub use write::{Layout, Source, Writer};
+pub use string::Text;
+pub use write::{Layout, Overflow, Source, Writer};
 
 use index::Token;
 use spelling::Spellings;
@@ -79,6 +82,8 @@ pub struct Document {
     tokens: Vec<Token>,
     is_compact: bool,
     spellings: Spellings,
+    /// What index and spellings take.
+    charge: Charge,
 }
 
 impl Document {
@@ -89,6 +94,15 @@ impl Document {
     ///
     /// The first place at which the text is not such a value.
     pub fn parse(text: Bytes) -> Result<Self, ParseError> {
+        Self::parse_within(text, Charge::on(None))
+    }
+
+    /// The same; `charge` grows by what the document takes besides its text.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Memory`] too, before there is no memory.
+    pub fn parse_within(text: Bytes, charge: Charge) -> Result<Self, ParseError> {
         let start = if text.starts_with(BYTE_ORDER_MARK) {
             BYTE_ORDER_MARK.len()
         } else {
@@ -96,13 +110,14 @@ impl Document {
         };
         std::str::from_utf8(&text)
             .map_err(|error| ParseError::at(&text, error.valid_up_to(), Fault::Encoding))?;
-        let index = index::scan(&text, start)
+        let index = index::scan(&text, start, &charge)
             .map_err(|(offset, fault)| ParseError::at(&text, offset, fault))?;
         Ok(Self {
             text,
             tokens: index.tokens,
             is_compact: index.is_compact,
             spellings: Spellings::new(index.odd_numbers),
+            charge,
         })
     }
 
@@ -166,6 +181,12 @@ impl Document {
         string::read(self.inner(node))
     }
 
+    /// Whether the string or key `node` stands for a text: UTF-8 in which an unpaired surrogate may
+    /// stand as if it were a character.
+    pub fn stands_for(&self, node: Node, wtf8: &[u8]) -> bool {
+        string::stands_for(self.inner(node), wtf8)
+    }
+
     /// What stands between the quotes of the string or key `node`.
     pub fn inner(&self, node: Node) -> &[u8] {
         let Token { start, extent } = self.token(node);
@@ -178,12 +199,16 @@ impl Document {
     }
 
     /// How the document spells the number `value`.
-    pub fn spelled(&self, value: f64) -> Spelled<&[u8]> {
-        match self.spellings.find(self, value) {
+    ///
+    /// # Errors
+    ///
+    /// There is no memory to find out.
+    pub fn spelled(&self, value: f64) -> Result<Spelled<&[u8]>, Full> {
+        Ok(match self.spellings.find(self, value)? {
             Spelled::AsUsual => Spelled::AsUsual,
             Spelled::Alike(node) => Spelled::Alike(self.spelling(node)),
             Spelled::Variously => Spelled::Variously,
-        }
+        })
     }
 
     /// Whether two scalars or keys are spelled alike.

@@ -8,6 +8,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::memory::{Charge, Full, table};
 use super::{Document, Node, number};
 
 /// A number's one spelling, by an example of it, or `None` where there are several.
@@ -52,22 +53,24 @@ impl Spellings {
     }
 
     /// How `document` spells the number `value`, by an example.
-    pub(super) fn find(&self, document: &Document, value: f64) -> Spelled<Node> {
+    pub(super) fn find(&self, document: &Document, value: f64) -> Result<Spelled<Node>, Full> {
         if self.odd.is_empty() {
-            return Spelled::AsUsual;
+            return Ok(Spelled::AsUsual);
         }
         let by_value = if is_whole(value) {
-            self.whole.get_or_init(|| self.whole(document))
+            made(&self.whole, self.odd.len(), &document.charge, || {
+                self.whole(document)
+            })
         } else {
-            self.fractions.get_or_init(|| {
+            made(&self.fractions, self.odd.len(), &document.charge, || {
                 self.collect(document, |spelling| !is_whole(number::read(spelling)))
             })
         };
-        match by_value.get(&value.to_bits()) {
+        Ok(match by_value?.get(&value.to_bits()) {
             None => Spelled::AsUsual,
             Some(Some(node)) => Spelled::Alike(*node),
             Some(None) => Spelled::Variously,
-        }
+        })
     }
 
     fn whole(&self, document: &Document) -> ByValue {
@@ -112,6 +115,25 @@ impl Spellings {
         }
         by_value
     }
+}
+
+/// The map in its place, made if it isn't there: of so many numbers at most.
+fn made<'p>(
+    place: &'p OnceCell<ByValue>,
+    most: usize,
+    charge: &Charge,
+    make: impl FnOnce() -> ByValue,
+) -> Result<&'p ByValue, Full> {
+    if let Some(known) = place.get() {
+        return Ok(known);
+    }
+    let most = table::<(u64, Option<Node>)>(most);
+    // A table that grows is copied from one half its size.
+    charge.grow(most + most / 2)?;
+    let by_value = place.get_or_init(make);
+    let takes = table::<(u64, Option<Node>)>(by_value.capacity());
+    charge.shrink((most + most / 2).saturating_sub(takes));
+    Ok(by_value)
 }
 
 fn is_whole(value: f64) -> bool {

@@ -1,5 +1,7 @@
 //! Strings: what a JSON string stands for, and how one is spelled.
 
+use super::out::Out;
+
 /// What a string of a document stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Text<'t> {
@@ -11,82 +13,135 @@ pub enum Text<'t> {
     Unpaired(Vec<u16>),
 }
 
-impl Text<'_> {
-    /// Whether a string is this text. `wtf8` is UTF-8 in which an unpaired surrogate may stand as if
-    /// it were a character.
-    pub fn is(&self, wtf8: &[u8]) -> bool {
-        match self {
-            Self::Plain(text) => wtf8 == *text,
-            Self::Decoded(text) => wtf8 == text.as_bytes(),
-            Self::Unpaired(units) => wtf8 == generalized(units),
+/// What a string is made of.
+enum Piece<'t> {
+    /// Text that stands for itself, perhaps none.
+    Plain(&'t str),
+    /// What one escape stands for, or two that are a surrogate pair.
+    Character(char),
+    /// An escape that names half a pair.
+    Unpaired(u16),
+}
+
+/// The pieces of what stands between the quotes of a valid JSON string.
+fn pieces(inner: &[u8]) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = std::str::from_utf8(inner)
+        .expect("a document is UTF-8, and a string in it begins and ends at an ASCII quote");
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
         }
+        let Some(escape) = rest.strip_prefix('\\') else {
+            let (plain, behind) = rest.split_at(rest.find('\\').unwrap_or(rest.len()));
+            rest = behind;
+            return Some(Piece::Plain(plain));
+        };
+        let (piece, length) = escaped(escape);
+        rest = &escape[length..];
+        Some(piece)
+    })
+}
+
+/// What an escape stands for, and how long it is behind its backslash.
+fn escaped(escape: &str) -> (Piece<'_>, usize) {
+    let character = match escape.as_bytes()[0] {
+        b'b' => '\u{8}',
+        b'f' => '\u{C}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unicode_escaped(escape),
+        itself => char::from(itself),
+    };
+    (Piece::Character(character), 1)
+}
+
+fn unicode_escaped(escape: &str) -> (Piece<'_>, usize) {
+    let unit = |digits| {
+        u16::from_str_radix(digits, 16).expect("the scan has found four hexadecimal digits here")
+    };
+    let first = unit(&escape[1..5]);
+    let second = escape[5..].strip_prefix("\\u").map(|it| unit(&it[..4]));
+    let mut decoded = char::decode_utf16([first].into_iter().chain(second));
+    match decoded.next() {
+        Some(Ok(character)) => (
+            Piece::Character(character),
+            if character.len_utf16() == 2 { 11 } else { 5 },
+        ),
+        Some(Err(_)) | None => (Piece::Unpaired(first), 5),
     }
 }
 
-/// UTF-16 as UTF-8 in which unpaired surrogates stand as if they were characters.
-fn generalized(units: &[u16]) -> Vec<u8> {
-    let mut utf8 = Vec::with_capacity(3 * units.len());
-    for decoded in char::decode_utf16(units.iter().copied()) {
-        match decoded {
-            Ok(character) => utf8.extend(character.encode_utf8(&mut [0; 4]).bytes()),
-            Err(error) => {
-                let [high, low] = error.unpaired_surrogate().to_be_bytes();
-                // Sixteen bits in three bytes: four, six and six of them.
-                utf8.extend([
-                    0xE0 | high >> 4,
-                    0x80 | (high & 0x0F) << 2 | low >> 6,
-                    0x80 | (low & 0x3F),
-                ]);
-            }
-        }
-    }
-    utf8
-}
-
-/// Decodes what stands between the quotes of a valid JSON string.
+/// Decodes what stands between the quotes of a valid JSON string. What that takes is no more than
+/// twice as long.
 pub(super) fn read(inner: &[u8]) -> Text<'_> {
     if !inner.contains(&b'\\') {
         return Text::Plain(inner);
     }
-    let units = decode(inner);
-    match String::from_utf16(&units) {
-        Ok(text) => Text::Decoded(text),
-        Err(_) => Text::Unpaired(units),
+    let mut text = String::with_capacity(inner.len());
+    for piece in pieces(inner) {
+        match piece {
+            Piece::Plain(plain) => text.push_str(plain),
+            Piece::Character(character) => text.push(character),
+            Piece::Unpaired(_) => {
+                drop(text);
+                return Text::Unpaired(units(inner));
+            }
+        }
     }
+    Text::Decoded(text)
 }
 
-fn decode(inner: &[u8]) -> Vec<u16> {
-    let text = std::str::from_utf8(inner)
-        .expect("a document is UTF-8, and a string in it begins and ends at an ASCII quote");
-    let mut units = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        units.extend(plain.encode_utf16());
-        let (unit, length) = match escape.as_bytes()[0] {
-            b'b' => (0x08, 1),
-            b'f' => (0x0C, 1),
-            b'n' => (0x0A, 1),
-            b'r' => (0x0D, 1),
-            b't' => (0x09, 1),
-            b'u' => (
-                u16::from_str_radix(&escape[1..5], 16)
-                    .expect("the scan has found four hexadecimal digits here"),
-                5,
-            ),
-            itself => (u16::from(itself), 1),
-        };
-        units.push(unit);
-        rest = &escape[length..];
+fn units(inner: &[u8]) -> Vec<u16> {
+    let mut units = Vec::with_capacity(inner.len());
+    for piece in pieces(inner) {
+        match piece {
+            Piece::Plain(plain) => units.extend(plain.encode_utf16()),
+            Piece::Character(character) => {
+                units.extend_from_slice(character.encode_utf16(&mut [0; 2]));
+            }
+            Piece::Unpaired(unit) => units.push(unit),
+        }
     }
-    units.extend(rest.encode_utf16());
     units
+}
+
+/// Whether what stands between the quotes stands for a text, without decoding it.
+pub(super) fn stands_for(inner: &[u8], wtf8: &[u8]) -> bool {
+    if !inner.contains(&b'\\') {
+        return inner == wtf8;
+    }
+    let mut rest = wtf8;
+    for piece in pieces(inner) {
+        let behind = match piece {
+            Piece::Plain(plain) => rest.strip_prefix(plain.as_bytes()),
+            Piece::Character(character) => {
+                rest.strip_prefix(character.encode_utf8(&mut [0; 4]).as_bytes())
+            }
+            Piece::Unpaired(unit) => rest.strip_prefix(&generalized(unit)),
+        };
+        let Some(behind) = behind else { return false };
+        rest = behind;
+    }
+    rest.is_empty()
+}
+
+/// An unpaired surrogate as if it were a character: sixteen bits in three bytes, four, six and six
+/// of them.
+fn generalized(surrogate: u16) -> [u8; 3] {
+    let [high, low] = surrogate.to_be_bytes();
+    [
+        0xE0 | high >> 4,
+        0x80 | (high & 0x0F) << 2 | low >> 6,
+        0x80 | (low & 0x3F),
+    ]
 }
 
 /// Appends a string in quotes, spelled as `JSON.stringify` does, [ECMA-262 §25.5.2.3].
 ///
 /// `text` is UTF-8 in which an unpaired surrogate may stand as if it were a character (WTF-8),
 /// which is how a JavaScript engine hands its strings out; it becomes an escape.
-pub fn quote(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn quote(out: &mut Out, text: &[u8]) {
     out.push(b'"');
     let mut done = 0;
     for (at, &byte) in text.iter().enumerate() {
@@ -121,7 +176,7 @@ pub fn quote(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Appends JSON in which unpaired surrogates may stand as if they were characters; they become
 /// escapes.
-pub(super) fn mend(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn mend(out: &mut Out, text: &[u8]) {
     let mut rest = text;
     while let Some(at) = (0..rest.len()).find(|&at| is_unpaired_surrogate(&rest[at..])) {
         out.extend_from_slice(&rest[..at]);
@@ -153,7 +208,7 @@ fn surrogate(text: &[u8]) -> u16 {
     0xD000 | u16::from(text[1] & 0x3F) << 6 | u16::from(text[2] & 0x3F)
 }
 
-fn unicode_escape(out: &mut Vec<u8>, unit: u16) {
+fn unicode_escape(out: &mut Out, unit: u16) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.extend_from_slice(b"\\u");
     for shift in [12, 8, 4, 0] {
@@ -163,12 +218,14 @@ fn unicode_escape(out: &mut Vec<u8>, unit: u16) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Text, quote, read};
+    use super::{Text, quote, read, stands_for};
+    use crate::document::memory::Charge;
+    use crate::document::out::Out;
 
     fn quoted(text: &[u8]) -> String {
-        let mut out = Vec::new();
+        let mut out = Out::new(0, usize::MAX, Charge::on(None));
         quote(&mut out, text);
-        String::from_utf8(out).expect("quotes, escapes and UTF-8")
+        String::from_utf8(out.finish().0).expect("quotes, escapes and UTF-8")
     }
 
     #[test]
@@ -190,6 +247,17 @@ mod tests {
             read(br"\ud800\ud800\udc00"),
             Text::Unpaired(vec![0xD800, 0xD800, 0xDC00])
         );
+    }
+
+    #[test]
+    fn a_string_is_compared_as_it_would_be_decoded() {
+        let escaped = br"a\u00e9\ud83d\ude42\udc00\n";
+        let wtf8 = [b"a\xC3\xA9".as_slice(), "🙂".as_bytes(), b"\xED\xB0\x80\n"].concat();
+
+        assert!(stands_for(escaped, &wtf8));
+        assert!(!stands_for(escaped, &wtf8[..wtf8.len() - 1]));
+        assert!(!stands_for(escaped, &[wtf8.as_slice(), b"a"].concat()));
+        assert!(stands_for(b"plain", b"plain") && !stands_for(b"plain", b"plai"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::blanks::{self, Blanks};
+use super::memory::Charge;
+use super::out::Out;
 use super::string::{mend, quote, string_end};
 use super::{Document, Kind, Node};
 
@@ -48,10 +50,21 @@ struct Frame {
     blanks: Option<Blanks>,
 }
 
+/// Why a text could not be written to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// It is longer than it may be.
+    Long,
+    /// There is no memory for it.
+    Memory,
+}
+
 /// A text in the making.
+///
+/// Once it has overflown it stays as it is, whatever else is written; [`Self::check`] tells.
 #[derive(Debug)]
 pub struct Writer {
-    out: Vec<u8>,
+    out: Out,
     layout: Layout,
     frames: Vec<Frame>,
 }
@@ -59,30 +72,40 @@ pub struct Writer {
 impl Writer {
     /// An empty text; room for `capacity` bytes is made at once.
     pub fn new(layout: Layout, capacity: usize) -> Self {
+        Self::within(layout, capacity, usize::MAX, Charge::on(None))
+    }
+
+    /// The same, for a text of at most `longest` bytes; `charge` grows by what it takes.
+    pub fn within(layout: Layout, capacity: usize, longest: usize, charge: Charge) -> Self {
         Self {
-            out: Vec::with_capacity(capacity),
+            out: Out::new(capacity, longest, charge),
             layout,
             frames: Vec::new(),
         }
     }
 
-    /// How many bytes were written.
-    pub fn len(&self) -> usize {
-        self.out.len()
+    /// Whether all that was written is there.
+    ///
+    /// # Errors
+    ///
+    /// Why it isn't.
+    #[inline]
+    pub fn check(&self) -> Result<(), Overflow> {
+        self.out.check()
     }
 
-    /// Whether nothing was written.
-    pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
-    }
-
-    /// The finished text.
+    /// The finished text, as far as it [is there](Self::check).
     pub fn finish(self) -> Vec<u8> {
+        self.finish_charged().0
+    }
+
+    /// The finished text, as far as it [is there](Self::check), and what it takes.
+    pub fn finish_charged(self) -> (Vec<u8>, Charge) {
         debug_assert!(
             self.frames.is_empty(),
             "each container that was opened is closed"
         );
-        self.out
+        self.out.finish()
     }
 
     /// Copies what stands before the root of a document: a byte order mark, blanks.
@@ -134,8 +157,9 @@ impl Writer {
     pub fn close(&mut self) {
         self.write_kept();
         self.tail();
-        self.out
-            .extend(self.frames.pop().map(|frame| frame.closing));
+        if let Some(frame) = self.frames.pop() {
+            self.out.push(frame.closing);
+        }
     }
 
     /// Writes what stands before a closing bracket.
@@ -395,7 +419,7 @@ impl Writer {
     }
 }
 
-fn copy_compact(out: &mut Vec<u8>, document: &Document, span: Range<usize>) {
+fn copy_compact(out: &mut Out, document: &Document, span: Range<usize>) {
     let text = &document.text()[span];
     if document.is_compact {
         out.extend_from_slice(text);
@@ -405,7 +429,7 @@ fn copy_compact(out: &mut Vec<u8>, document: &Document, span: Range<usize>) {
 }
 
 /// Appends a piece of JSON without the blanks outside its strings.
-fn strip_blanks(out: &mut Vec<u8>, text: &[u8]) {
+fn strip_blanks(out: &mut Out, text: &[u8]) {
     let mut rest = text;
     while let Some(at) = rest
         .iter()

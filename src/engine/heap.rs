@@ -1,14 +1,20 @@
 //! The memory of JavaScript heaps: a limit for each, and one for all of them together.
 //!
 //! QuickJS asks here for arenas of 4 KiB and for what is larger than half a KiB, so that counting
-//! costs next to nothing. Requests are refused here and not by a limit of QuickJS's own, so that
-//! it is known who refused: without memory for an error QuickJS throws `null`, as a script may.
+//! costs next to nothing; and so does whatever of ours a script can make grow ([`Budget`]), of
+//! which QuickJS knows nothing. Requests are refused here and not by a limit of QuickJS's own, so
+//! that it is known who refused: without memory for an error QuickJS throws `null`, as a script may.
+//!
+//! A heap is used by one thread at a time, so its counters are read and written in two steps. What
+//! goes elsewhere while it still takes memory is counted for all heaps together ([`Elsewhere`]).
 
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use rquickjs::allocator::Allocator;
+
+use crate::document::Budget;
 
 /// What a heap has of the common memory as long as it lives, in bytes: a realm fits into it, so
 /// that none is built halfway.
@@ -61,14 +67,38 @@ pub(super) enum Refused {
     System,
 }
 
-/// What became of a heap's requests. Clones are the same heap's.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Heap(Arc<AtomicU8>);
+/// One heap's counters. Clones are the same heap's.
+#[derive(Debug, Clone)]
+pub(super) struct Heap(Arc<Counters>);
+
+#[derive(Debug)]
+struct Counters {
+    common: Common,
+    limit: usize,
+    /// What the heap has, and what was taken of the common memory for it.
+    used: AtomicUsize,
+    part: AtomicUsize,
+    /// Who refused memory, as [`Heap::refused`] tells; 0 for nobody.
+    refused: AtomicU8,
+}
 
 impl Heap {
+    /// A heap of at most `limit` bytes; `None` where there is no room for another one.
+    fn new(limit: usize, common: &Common) -> Option<Self> {
+        common.take(LEAST).then(|| {
+            Self(Arc::new(Counters {
+                common: common.clone(),
+                limit,
+                used: AtomicUsize::new(0),
+                part: AtomicUsize::new(LEAST),
+                refused: AtomicU8::new(0),
+            }))
+        })
+    }
+
     /// Who refused memory since the heap was [entered](Self::enter), where anybody did.
     pub(super) fn refused(&self) -> Option<Refused> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.refused.load(Ordering::Relaxed) {
             1 => Some(Refused::Heap),
             2 => Some(Refused::Handlers),
             3 => Some(Refused::System),
@@ -78,7 +108,7 @@ impl Heap {
 
     /// Forgets what was refused to others.
     pub(super) fn enter(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.refused.store(0, Ordering::Relaxed);
     }
 
     fn note(&self, refused: Refused) {
@@ -87,120 +117,161 @@ impl Heap {
             Refused::Handlers => 2,
             Refused::System => 3,
         };
-        self.0.store(code, Ordering::Relaxed);
-    }
-}
-
-/// Gives one runtime its memory.
-pub(super) struct Memory {
-    heap: Heap,
-    common: Common,
-    limit: usize,
-    /// What the runtime has, and what was taken of the common memory for it.
-    used: usize,
-    part: usize,
-}
-
-impl Memory {
-    /// At most `limit` bytes; `None` where there is no room for another heap.
-    pub(super) fn new(limit: usize, common: &Common) -> Option<Self> {
-        common.take(LEAST).then(|| Self {
-            heap: Heap::default(),
-            common: common.clone(),
-            limit,
-            used: 0,
-            part: LEAST,
-        })
+        self.0.refused.store(code, Ordering::Relaxed);
     }
 
-    pub(super) fn heap(&self) -> &Heap {
-        &self.heap
+    fn used(&self) -> usize {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    fn part(&self) -> usize {
+        self.0.part.load(Ordering::Relaxed)
     }
 
     /// Whether there is so much more; takes it of the common memory.
-    fn may_grow(&mut self, by: usize) -> bool {
-        let wanted = self.used.saturating_add(by);
-        if wanted > self.limit {
-            self.heap.note(Refused::Heap);
+    fn may_grow(&self, by: usize) -> bool {
+        let wanted = self.used().saturating_add(by);
+        if wanted > self.0.limit {
+            self.note(Refused::Heap);
             return false;
         }
-        let missing = wanted.saturating_sub(self.part);
+        let part = self.part();
+        let missing = wanted.saturating_sub(part);
         if missing == 0 {
             return true;
         }
         let missing = missing.max(STEP);
-        let is_there = self.common.take(missing);
+        let is_there = self.0.common.take(missing);
         if is_there {
-            self.part += missing;
+            self.0.part.store(part + missing, Ordering::Relaxed);
         } else {
-            self.heap.note(Refused::Handlers);
+            self.note(Refused::Handlers);
         }
         is_there
     }
 
-    /// Counts what the system gave, or notes that it gave nothing.
-    fn grown(&mut self, given: *mut u8) -> *mut u8 {
-        if given.is_null() {
-            self.heap.note(Refused::System);
-        } else {
-            self.used += usable(given);
-        }
-        given
+    fn grown(&self, by: usize) {
+        self.0.used.store(self.used() + by, Ordering::Relaxed);
     }
 
-    fn shrunk(&mut self, by: usize) {
-        self.used = self.used.saturating_sub(by);
-        let kept = self.used.saturating_add(STEP).max(LEAST);
-        if self.part > kept.saturating_add(STEP) {
-            self.common.give_back(self.part - kept);
-            self.part = kept;
+    fn shrunk(&self, by: usize) {
+        let used = self.used().saturating_sub(by);
+        self.0.used.store(used, Ordering::Relaxed);
+        let kept = used.saturating_add(STEP).max(LEAST);
+        let part = self.part();
+        if part > kept.saturating_add(STEP) {
+            self.0.common.give_back(part - kept);
+            self.0.part.store(kept, Ordering::Relaxed);
         }
     }
 }
 
-impl Drop for Memory {
+impl Drop for Counters {
     fn drop(&mut self) {
-        self.common.give_back(self.part);
+        self.common.give_back(*self.part.get_mut());
+    }
+}
+
+impl Budget for Heap {
+    fn take(&self, bytes: usize) -> bool {
+        let is_there = self.may_grow(bytes);
+        if is_there {
+            self.grown(bytes);
+        }
+        is_there
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.shrunk(bytes);
+    }
+
+    fn hand_over(&self, bytes: usize) -> Box<dyn Send> {
+        self.0
+            .used
+            .store(self.used().saturating_sub(bytes), Ordering::Relaxed);
+        // What libc gave beyond what was asked for is in no part.
+        let bytes = bytes.min(self.part());
+        self.0.part.store(self.part() - bytes, Ordering::Relaxed);
+        Box::new(Elsewhere {
+            common: self.0.common.clone(),
+            bytes,
+        })
+    }
+}
+
+/// Bytes of the common memory that are no heap's any longer.
+struct Elsewhere {
+    common: Common,
+    bytes: usize,
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.common.give_back(self.bytes);
+    }
+}
+
+/// Gives one runtime its memory.
+pub(super) struct Memory(Heap);
+
+impl Memory {
+    /// At most `limit` bytes; `None` where there is no room for another heap.
+    pub(super) fn new(limit: usize, common: &Common) -> Option<Self> {
+        Heap::new(limit, common).map(Self)
+    }
+
+    pub(super) fn heap(&self) -> &Heap {
+        &self.0
+    }
+
+    /// Counts what the system gave, or notes that it gave nothing.
+    fn given(&self, piece: *mut u8) -> *mut u8 {
+        if piece.is_null() {
+            self.0.note(Refused::System);
+        } else {
+            self.0.grown(usable(piece));
+        }
+        piece
     }
 }
 
 // SAFETY: what is given is libc's, which aligns for any type and knows the size of each piece.
 unsafe impl Allocator for Memory {
     fn alloc(&mut self, size: usize) -> *mut u8 {
-        if !self.may_grow(size) {
+        if !self.0.may_grow(size) {
             return ptr::null_mut();
         }
         // SAFETY: any size may be asked for.
         let given = unsafe { libc::malloc(size) };
-        self.grown(given.cast())
+        self.given(given.cast())
     }
 
     fn calloc(&mut self, count: usize, size: usize) -> *mut u8 {
-        if !self.may_grow(count.saturating_mul(size)) {
+        if !self.0.may_grow(count.saturating_mul(size)) {
             return ptr::null_mut();
         }
         // SAFETY: any size may be asked for.
         let given = unsafe { libc::calloc(count, size) };
-        self.grown(given.cast())
+        self.given(given.cast())
     }
 
     unsafe fn dealloc(&mut self, piece: *mut u8) {
-        self.shrunk(usable(piece));
+        self.0.shrunk(usable(piece));
         // SAFETY: the caller gives back what came from here, once.
         unsafe { libc::free(piece.cast()) };
     }
 
     unsafe fn realloc(&mut self, piece: *mut u8, size: usize) -> *mut u8 {
         let had = usable(piece);
-        if !self.may_grow(size.saturating_sub(had)) {
+        if !self.0.may_grow(size.saturating_sub(had)) {
             return ptr::null_mut();
         }
         // SAFETY: the piece came from here and is whole; where nothing is given it stays so.
         let given = unsafe { libc::realloc(piece.cast(), size) };
         if !given.is_null() {
-            self.shrunk(had);
+            self.0.shrunk(had);
         }
-        self.grown(given.cast())
+        self.given(given.cast())
     }
 
     unsafe fn usable_size(piece: *mut u8) -> usize {
@@ -267,9 +338,37 @@ mod tests {
         // SAFETY: it came from there.
         let piece = unsafe { memory.realloc(piece, 2 * MIB) };
 
-        assert_eq!(memory.used, usable(piece));
+        assert_eq!(memory.heap().used(), usable(piece));
         // SAFETY: as above.
         unsafe { memory.dealloc(piece) };
-        assert_eq!((memory.used, memory.part), (0, LEAST));
+        assert_eq!((memory.heap().used(), memory.heap().part()), (0, LEAST));
+    }
+
+    #[test]
+    fn what_is_no_arena_counts_with_the_rest() {
+        let common = Common::new(8 * MIB);
+        let memory = Memory::new(2 * MIB, &common).expect("there is room");
+        let heap = memory.heap();
+
+        assert!(heap.take(MIB) && !heap.take(MIB + 1));
+        assert_eq!(heap.refused(), Some(Refused::Heap));
+
+        heap.give_back(MIB);
+        assert_eq!((heap.used(), heap.part()), (0, LEAST));
+    }
+
+    #[test]
+    fn what_went_elsewhere_is_common_memory_until_it_ends() {
+        let common = Common::new(8 * MIB);
+        let memory = Memory::new(4 * MIB, &common).expect("there is room");
+        assert!(memory.heap().take(3 * MIB));
+
+        let elsewhere = memory.heap().hand_over(3 * MIB);
+        assert_eq!(memory.heap().used(), 0);
+        drop(memory);
+
+        assert_eq!(common.left.load(Ordering::Relaxed), common.all - 3 * MIB);
+        drop(elsewhere);
+        assert_eq!(common.left.load(Ordering::Relaxed), common.all);
     }
 }

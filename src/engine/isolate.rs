@@ -22,7 +22,8 @@ use super::limits::STACK;
 use super::realm::{self, Realm};
 use super::scope::{Allowance, Answer, Body, Scope, State};
 use super::thrown::{self, Thrown};
-use super::{Code, guard, value};
+use super::value::{self, OpenError};
+use super::{Code, guard};
 use undo::apply;
 
 /// One heap with everything that runs on it.
@@ -91,7 +92,7 @@ impl Isolate {
             Arc::clone(&code.store),
         );
         let realm = context.with(|ctx| {
-            value::install(&ctx, code.limits.text)?;
+            value::install(&ctx, code.limits.text, Some(Rc::new(heap.clone())))?;
             // Nothing borrows the userdata yet, so it takes one more.
             let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
             let natives = scope.natives(&ctx)?;
@@ -182,8 +183,16 @@ impl Isolate {
 
     /// How the steps ended, how many were begun, and whether the isolate is spoiled.
     fn run_steps<'js>(&mut self, ctx: &Ctx<'js>, steps: &[Step]) -> (End, usize, bool) {
-        if let Err(reason) = self.open_body(ctx, steps) {
-            return (End::Unreadable(reason), 0, false);
+        match self.open_body(ctx, steps) {
+            Ok(()) => {}
+            Err(error @ OpenError::Parse(_)) => {
+                return (End::Unreadable(error.to_string()), 0, false);
+            }
+            Err(OpenError::Engine(_)) => {
+                let thrown = self.explain(ctx);
+                self.report(&thrown);
+                return (End::Decided(reject(thrown)), 0, true);
+            }
         }
         for (at, step) in steps.iter().enumerate() {
             let checkpoint = self.checkpoint(ctx, step);
@@ -242,7 +251,7 @@ impl Isolate {
 
     /// Opens the body of a response that a handler will see, so that none runs where it
     /// can't be read.
-    fn open_body(&self, ctx: &Ctx<'_>, steps: &[Step]) -> Result<(), String> {
+    fn open_body(&self, ctx: &Ctx<'_>, steps: &[Step]) -> Result<(), OpenError> {
         let is_seen = steps
             .iter()
             .any(|step| self.code.scripts[step.handler].sees_body);

@@ -31,6 +31,7 @@ fn engine(limits: Limits) -> Engine {
 
 mod aliases;
 mod bounds;
+mod memory;
 mod vocabularies;
 
 const LIMITS: Limits = Limits {

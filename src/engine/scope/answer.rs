@@ -4,7 +4,7 @@
 use http::{HeaderValue, header};
 use rquickjs::{Ctx, Persistent, Value};
 
-use crate::engine::value;
+use crate::engine::value::{self, OpenError};
 use crate::handler::{Fallback, Phase};
 use crate::message;
 
@@ -69,7 +69,8 @@ impl Scope {
             (Some(known), _) => known.restore(ctx),
             (None, Some(left)) => match value::open(ctx, left.clone()) {
                 Ok(opened) => Ok(opened),
-                Err(_) => value::give_text(ctx, left),
+                Err(OpenError::Parse(_)) => value::give_text(ctx, left),
+                Err(OpenError::Engine(error)) => Err(error),
             },
             (None, None) => Ok(Value::new_undefined(ctx.clone())),
         }

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use rquickjs::{Ctx, Exception, Persistent, Value};
 
-use crate::engine::value;
+use crate::engine::value::{self, OpenError};
 use crate::handler::Phase;
 use crate::message;
 
@@ -145,9 +145,10 @@ impl Scope {
                 self.with(|state| state.body.value = Some(kept));
                 Ok(opened)
             }
-            (Err(_), Phase::Request) => Ok(Value::new_null(ctx.clone())),
+            (Err(OpenError::Engine(error)), _) => Err(error),
+            (Err(OpenError::Parse(_)), Phase::Request) => Ok(Value::new_null(ctx.clone())),
             // What came was opened before any handler ran: this is text that one of them gave.
-            (Err(_), Phase::Response) => value::give_text(ctx, bytes),
+            (Err(OpenError::Parse(_)), Phase::Response) => value::give_text(ctx, bytes),
         }
     }
 
@@ -155,12 +156,12 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// What is wrong with the text.
-    pub(in crate::engine) fn open(&self, ctx: &Ctx<'_>) -> Result<(), String> {
+    /// What is wrong with the text, or that there is no memory for it, which is thrown.
+    pub(in crate::engine) fn open(&self, ctx: &Ctx<'_>) -> Result<(), OpenError> {
         let Some(bytes) = self.with(|state| state.body.bytes.clone()) else {
             return Ok(());
         };
-        let opened = value::open(ctx, bytes).map_err(|error| error.to_string())?;
+        let opened = value::open(ctx, bytes)?;
         let kept = Persistent::save(ctx, opened);
         self.with(|state| state.body.value = Some(kept));
         Ok(())
@@ -177,7 +178,11 @@ impl Scope {
             return known.restore(ctx);
         }
         let opened = match self.received(ctx)? {
-            Some(bytes) => value::open(ctx, bytes).unwrap_or(Value::new_null(ctx.clone())),
+            Some(bytes) => match value::open(ctx, bytes) {
+                Ok(opened) => opened,
+                Err(OpenError::Parse(_)) => Value::new_null(ctx.clone()),
+                Err(OpenError::Engine(error)) => return Err(error),
+            },
             None => Value::new_null(ctx.clone()),
         };
         let kept = Persistent::save(ctx, opened.clone());
@@ -408,12 +413,12 @@ pub(in crate::engine) fn written<'js>(
         return Ok(None);
     }
     match value.as_string() {
-        Some(text) if !content_is_json => Ok(Some(Written {
-            bytes: text.to_string()?.into(),
+        Some(_) if !content_is_json => Ok(Some(Written {
+            bytes: value::copied(ctx, value)?,
             is_text: true,
         })),
         _ => Ok(value::write(ctx, value)?.map(|bytes| Written {
-            bytes: bytes.into(),
+            bytes,
             is_text: false,
         })),
     }

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use rquickjs::{Array, Coerced, Ctx, FromJs, Object, Value};
 
-use crate::document::Document;
 use crate::engine::realm::Realm;
 use crate::engine::scope::allowance::check_size;
 use crate::engine::scope::{Scope, field, written};
@@ -95,7 +94,7 @@ fn mistake<'js>(
     let message = text(ctx, &error.get("message")?)?;
     let stack = stack(ctx, error, places)?;
     let said = format!("{name}: {message}");
-    if name == "SyntaxError" && client_text_is_broken(scope) {
+    if name == "SyntaxError" && client_text_is_broken(ctx, scope) {
         let mut thrown = failure(scope, Cause::ClientText, &said, stack);
         thrown.rejection.status = StatusCode::BAD_REQUEST;
         thrown.rejection.fault = Fault::Client;
@@ -233,7 +232,7 @@ fn text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<String> {
 
 fn json<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<String>> {
     let written = value::write(ctx, value)?;
-    Ok(written.map(|bytes| String::from_utf8(bytes).expect("JSON is written as UTF-8")))
+    Ok(written.map(|bytes| String::from_utf8(bytes.into()).expect("JSON is written as UTF-8")))
 }
 
 /// `body` and `headers` of a thrown object.
@@ -287,15 +286,12 @@ fn own_fields<'js>(
 }
 
 /// Whether the client's own body, which request handlers parse, isn't JSON, or deeper than is taken.
-fn client_text_is_broken(scope: &Scope) -> bool {
-    scope.with(|state| {
-        state.phase == Phase::Request
-            && state
-                .call
-                .received
-                .as_ref()
-                .is_some_and(|text| Document::parse(text.clone()).is_err())
-    })
+fn client_text_is_broken(ctx: &Ctx<'_>, scope: &Scope) -> bool {
+    let received = scope.with(|state| match state.phase {
+        Phase::Request => state.call.received.clone(),
+        Phase::Response => None,
+    });
+    received.is_some_and(|text| !value::is_json(ctx, text))
 }
 
 /// Rhino let `list(i)` stand for `list[i]` (CONTRACT §8).

@@ -164,7 +164,7 @@ unsafe extern "C" fn get_own_property_names(
     let (Some(cx), Some(lazy)) = (unsafe { entered(context) }, unsafe { behind(object) }) else {
         return THROWN;
     };
-    let Ok(keys) = lazy.keys(cx) else {
+    let Ok((keys, _charge)) = lazy.keys(cx) else {
         return THROWN;
     };
     let Ok(count) = u32::try_from(keys.len()) else {

@@ -135,11 +135,11 @@ impl<'c> Cx<'c> {
     }
 
     /// An array of the given elements.
-    pub(super) fn array(self, elements: Vec<Owned<'c>>) -> Result<Owned<'c>, Thrown> {
-        let Ok(count) = c_int::try_from(elements.len()) else {
+    pub(super) fn array(self, elements: Elements<'c>) -> Result<Owned<'c>, Thrown> {
+        let Ok(count) = c_int::try_from(elements.raw.len()) else {
             return Err(self.range_error(c"invalid array length"));
         };
-        let elements: Vec<_> = elements.into_iter().map(Owned::into_raw).collect();
+        let elements = elements.into_raw();
         // SAFETY: QuickJS takes over the `count` references, also when it fails.
         unsafe {
             self.take(qjs::JS_NewArrayFrom(
@@ -148,6 +148,13 @@ impl<'c> Cx<'c> {
                 elements.as_ptr(),
             ))
         }
+    }
+
+    /// Throws what QuickJS throws where it has no memory.
+    pub(super) fn out_of_memory(self) -> Thrown {
+        // SAFETY: the context is alive.
+        unsafe { qjs::JS_ThrowOutOfMemory(self.as_ptr()) };
+        Thrown
     }
 
     /// Throws a `TypeError`.
@@ -190,6 +197,45 @@ impl<'c> Cx<'c> {
                 count,
                 arguments.as_mut_ptr(),
             ))
+        }
+    }
+}
+
+/// Values on their way into an array, in one piece: of a large one there must not be two.
+pub(super) struct Elements<'c> {
+    raw: Vec<qjs::JSValue>,
+    cx: Cx<'c>,
+}
+
+impl<'c> Elements<'c> {
+    /// None yet; room for `count` takes [`Self::takes`].
+    pub(super) fn with_capacity(cx: Cx<'c>, count: usize) -> Self {
+        Self {
+            raw: Vec::with_capacity(count),
+            cx,
+        }
+    }
+
+    /// What so many take until they are in their array, in bytes.
+    pub(super) fn takes(count: usize) -> usize {
+        count * size_of::<qjs::JSValue>()
+    }
+
+    pub(super) fn push(&mut self, value: Owned<'c>) {
+        self.raw.push(value.into_raw());
+    }
+
+    /// The references, for whoever owns them from now on.
+    fn into_raw(mut self) -> Vec<qjs::JSValue> {
+        std::mem::take(&mut self.raw)
+    }
+}
+
+impl Drop for Elements<'_> {
+    fn drop(&mut self) {
+        for value in self.raw.drain(..) {
+            // SAFETY: each was given to us, and is given back once.
+            unsafe { qjs::JS_FreeValue(self.cx.as_ptr(), value) }
         }
     }
 }

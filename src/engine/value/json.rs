@@ -7,13 +7,13 @@
 use std::ffi::{CStr, c_int};
 use std::rc::Rc;
 
-use bytes::Bytes;
 use rquickjs::qjs;
 
 use super::class::entered;
 use super::context::{Constant, Cx, Thrown};
 use super::keys::OwnedKey;
 use super::lazy::Origin;
+use super::made;
 use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use super::stringify::{Replacer, stringify};
@@ -96,15 +96,16 @@ fn parse<'c>(
     }
     let text = text.to_string(cx)?;
     let document = match realm.document_of(text.get()) {
-        Some(document) => Ok(document),
-        None => realm.document(Bytes::copy_from_slice(&text.get().utf8(cx)?)),
+        Some(document) => document,
+        None => realm.document_of_copy(&text.get().utf8(cx)?),
     };
     match document {
         // For `JSON.parse` a byte order mark is a fault.
         Ok(document) if !document.has_byte_order_mark() => {
             let root = document.root();
-            Origin::new(Rc::clone(realm), document).value(cx, root)
+            Origin::new(cx, Rc::clone(realm), document)?.value(cx, root)
         }
+        Err(error) if error.fault == Fault::Memory => Err(cx.out_of_memory()),
         // The function replaced may go deeper, but loses what numbers look like.
         Err(error) if error.fault == Fault::Depth => {
             Err(cx.syntax_error(c"JSON text nested too deeply"))
@@ -122,10 +123,10 @@ fn make<'c>(
 ) -> Result<Owned<'c>, Thrown> {
     let replacer = self::replacer(cx, realm, replacer)?;
     let layout = layout(cx, realm, space)?;
-    let Some(text) = stringify(cx, realm, value, layout, replacer)? else {
+    let Some((text, charge)) = stringify(cx, realm, value, layout, replacer)? else {
         return Ok(cx.constant(Constant::Undefined));
     };
-    let text = Bytes::from(text);
+    let text = made::text(text, charge);
     let string = cx.string(&text)?;
     realm.remember_made(cx, string.get(), text);
     Ok(string)

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use rquickjs::qjs;
 
 use super::context::{Cx, Thrown};
+use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use crate::document::{Document, Node, Text};
 
@@ -62,9 +63,7 @@ impl Key {
     fn checked(cx: Cx<'_>, atom: qjs::JSAtom) -> Result<Self, Thrown> {
         if atom == qjs::JS_ATOM_NULL {
             // Interning fails for want of memory only, and then it does not always throw.
-            // SAFETY: the context is alive.
-            unsafe { qjs::JS_ThrowOutOfMemory(cx.as_ptr()) };
-            return Err(Thrown);
+            return Err(cx.out_of_memory());
         }
         Ok(Self(atom))
     }
@@ -217,11 +216,15 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// What they take at most, in bytes.
+    pub(super) const TAKES: usize = SHARED * size_of::<(Node, Key)>();
+
     /// The key at `node`; `next` says where to look first, and is moved on. The caller owns the
     /// key.
     pub(super) fn find(
         &mut self,
         cx: Cx<'_>,
+        realm: &Realm,
         document: &Document,
         node: Node,
         next: &mut usize,
@@ -233,7 +236,7 @@ impl Keys {
                 return Ok(key.retain(cx));
             }
         }
-        let key = Key::of_text(cx, &document.string(node))?;
+        let key = Key::of_text(cx, &realm.text(cx, document, node)?.0)?;
         if self.known.len() < SHARED {
             self.known.insert(*next, (node, key.retain(cx)));
             *next += 1;

@@ -12,18 +12,26 @@
 //! No borrow of the members may be held while QuickJS creates an object, if only an exception: that
 //! may start its garbage collector, which looks at them ([`Lazy::values`]).
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use rquickjs::qjs;
 
 use super::class;
-use super::context::{Constant, Cx, Thrown};
+use super::context::{Constant, Cx, Elements, Thrown};
 use super::keys::{Key, Keys, Rank};
 use super::property::{Descriptor, Property};
 use super::realm::Realm;
 use super::reference::{Owned, Ref};
-use crate::document::{Document, Kind, Members, Node, Slot, Source, State, Text, Writer};
+use crate::document::{Charge, Document, Kind, Members, Node, Slot, Source, State, Text, Writer};
+
+/// What an origin and a lazy object nobody has touched take besides QuickJS's object, in bytes.
+const ORIGIN: usize = size_of::<Origin>() + Keys::TAKES;
+const UNTOUCHED: usize = size_of::<Lazy>().next_multiple_of(16);
+
+/// What a key takes while all of an object are listed, in bytes: twice in a list, once more while
+/// that is sorted, and once in the result.
+const LISTED: usize = size_of::<(Key, bool)>() + 2 * size_of::<(Rank, Key)>() + size_of::<Key>();
 
 /// A document on behalf of the values that came from it.
 pub(super) struct Origin {
@@ -33,12 +41,17 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn new(realm: Rc<Realm>, document: Rc<Document>) -> Rc<Self> {
-        Rc::new(Self {
+    pub(super) fn new(
+        cx: Cx<'_>,
+        realm: Rc<Realm>,
+        document: Rc<Document>,
+    ) -> Result<Rc<Self>, Thrown> {
+        realm.take(cx, ORIGIN)?;
+        Ok(Rc::new(Self {
             document,
             realm,
             keys: RefCell::default(),
-        })
+        }))
     }
 
     /// Makes the value of a node; an object or array is a new one each time.
@@ -46,10 +59,10 @@ impl Origin {
         match self.document.kind(node) {
             Kind::Object => self.lazy(cx, node),
             Kind::Array => self.array(cx, node),
-            Kind::String => match self.document.string(node) {
-                Text::Plain(utf8) => cx.string(utf8),
-                Text::Decoded(text) => cx.string(text.as_bytes()),
-                Text::Unpaired(units) => cx.string_utf16(&units),
+            Kind::String => match self.realm.text(cx, &self.document, node)? {
+                (Text::Plain(utf8), _) => cx.string(utf8),
+                (Text::Decoded(text), _charge) => cx.string(text.as_bytes()),
+                (Text::Unpaired(units), _charge) => cx.string_utf16(&units),
             },
             Kind::Number => Ok(cx.constant(Constant::Number(self.document.number(node)))),
             Kind::True => Ok(cx.constant(Constant::True)),
@@ -61,7 +74,9 @@ impl Origin {
     /// An array has all its elements at once. Objects among them are lazy; arrays are not, but
     /// those end at the depth limit.
     fn array<'c>(self: &Rc<Self>, cx: Cx<'c>, node: Node) -> Result<Owned<'c>, Thrown> {
-        let mut elements = Vec::with_capacity(self.document.count(node));
+        let count = self.document.count(node);
+        let _charge = self.realm.charge_of(cx, Elements::takes(count))?;
+        let mut elements = Elements::with_capacity(cx, count);
         for element in self.document.children(node) {
             elements.push(self.value(cx, element)?);
         }
@@ -73,10 +88,12 @@ impl Origin {
     }
 
     fn lazy<'c>(self: &Rc<Self>, cx: Cx<'c>, node: Node) -> Result<Owned<'c>, Thrown> {
+        self.realm.take(cx, UNTOUCHED)?;
         let lazy = Lazy {
             origin: Rc::clone(self),
             node,
             members: RefCell::default(),
+            takes: Cell::new(UNTOUCHED),
         };
         class::wrap(cx, self.realm.classes.lazy, lazy)
     }
@@ -87,6 +104,7 @@ impl Drop for Origin {
         // SAFETY: the keys were found in a context of this runtime, which outlives every value in
         // it.
         unsafe { self.keys.get_mut().release(self.realm.runtime) }
+        self.realm.give_back(ORIGIN);
     }
 }
 
@@ -96,6 +114,8 @@ pub(super) struct Lazy {
     pub(super) node: Node,
     /// `None` until a script has asked for a member. A slot owns its key and what it reads as.
     members: RefCell<Option<Members<Key, Property>>>,
+    /// What was taken for it, in bytes.
+    takes: Cell<usize>,
 }
 
 impl Lazy {
@@ -131,24 +151,46 @@ impl Lazy {
 
     /// Interns the keys.
     fn find_members(&self, cx: Cx<'_>) -> Result<Members<Key, Property>, Thrown> {
-        let document = &self.origin.document;
-        let mut keys = self.origin.keys.borrow_mut();
+        let Origin {
+            document,
+            realm,
+            keys,
+        } = &*self.origin;
+        let count = document.count(self.node);
+        self.take(cx, Members::<Key, Property>::needed(count))?;
+        let mut keys = keys.borrow_mut();
         let mut next = 0;
-        let mut members = Members::with_capacity(document.count(self.node));
+        let mut members = Members::with_capacity(count);
         for node in document.children(self.node) {
-            match keys.find(cx, document, node, &mut next) {
+            match keys.find(cx, realm, document, node, &mut next) {
                 Ok(key) => members.push(key, node),
                 Err(thrown) => {
                     for slot in members.slots() {
                         // SAFETY: the key was found for this slot.
                         unsafe { slot.key.release(cx.runtime()) }
                     }
+                    self.settle(0);
                     return Err(thrown);
                 }
             }
         }
         members.complete();
+        self.settle(members.takes());
         Ok(members)
+    }
+
+    /// Takes memory for members.
+    fn take(&self, cx: Cx<'_>, bytes: usize) -> Result<(), Thrown> {
+        self.origin.realm.take(cx, bytes)?;
+        self.takes.set(self.takes.get() + bytes);
+        Ok(())
+    }
+
+    /// Gives back what was taken for more members than there are, which take so many bytes.
+    fn settle(&self, members: usize) {
+        let takes = UNTOUCHED + members;
+        self.origin.realm.give_back(self.takes.get() - takes);
+        self.takes.set(takes);
     }
 
     /// Whether there is a member `key`.
@@ -178,15 +220,21 @@ impl Lazy {
         Ok(property)
     }
 
-    /// The keys in the order in which scripts list them. They are good until the members change.
-    pub(super) fn keys(&self, cx: Cx<'_>) -> Result<Vec<Key>, Thrown> {
-        let document = &self.origin.document;
+    /// The keys in the order in which scripts list them, and what the list takes. They are good
+    /// until the members change.
+    pub(super) fn keys(&self, cx: Cx<'_>) -> Result<(Vec<Key>, Charge), Thrown> {
+        let Origin {
+            document, realm, ..
+        } = &*self.origin;
         let is_plain = |node| !may_be_index(document.inner(node));
-        let keys: Vec<(Key, bool)> = self
-            .members(cx)?
-            .keys()
-            .map(|slot| (slot.key, slot.node.is_some_and(is_plain)))
-            .collect();
+        let most = self.members(cx)?.slots().len();
+        let charge = realm.charge_of(cx, most * LISTED)?;
+        let mut keys: Vec<(Key, bool)> = Vec::with_capacity(most);
+        keys.extend(
+            self.members(cx)?
+                .keys()
+                .map(|slot| (slot.key, slot.node.is_some_and(is_plain))),
+        );
         let mut ranked = Vec::with_capacity(keys.len());
         for (key, is_plain) in keys {
             let rank = if is_plain {
@@ -197,7 +245,7 @@ impl Lazy {
             ranked.push((rank, key));
         }
         ranked.sort_by_key(|&(rank, _)| rank);
-        Ok(ranked.into_iter().map(|(_, key)| key).collect())
+        Ok((ranked.into_iter().map(|(_, key)| key).collect(), charge))
     }
 
     /// Deletes the member `key`; false where that is not allowed.
@@ -233,7 +281,16 @@ impl Lazy {
                 return Ok(false);
             }
             let property = Property::created(cx, wanted)?;
-            self.members(cx)?.add(key.retain(cx), property);
+            let needed = self.members(cx)?.needed_to_add();
+            if let Err(thrown) = self.take(cx, needed) {
+                release(cx, Some(property));
+                return Err(thrown);
+            }
+            let mut members = self.members(cx)?;
+            members.add(key.retain(cx), property);
+            if needed > 0 {
+                self.settle(members.takes());
+            }
             return Ok(true);
         };
         let is_plain = self
@@ -327,8 +384,8 @@ impl Lazy {
     /// # Safety
     ///
     /// `runtime` must be the object's own.
-    pub(super) unsafe fn release(self, runtime: *mut qjs::JSRuntime) {
-        let Some(members) = self.members.into_inner() else {
+    pub(super) unsafe fn release(mut self, runtime: *mut qjs::JSRuntime) {
+        let Some(members) = self.members.get_mut().take() else {
             return;
         };
         for slot in members
@@ -344,6 +401,12 @@ impl Lazy {
                 }
             }
         }
+    }
+}
+
+impl Drop for Lazy {
+    fn drop(&mut self) {
+        self.origin.realm.give_back(self.takes.get());
     }
 }
 

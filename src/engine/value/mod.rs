@@ -11,13 +11,15 @@
 //! source              what of a document a value is
 //! lazy, property      what is behind an object; what a member has become
 //! keys, realm         interned keys; what a runtime must remember
+//! made                texts that scripts made
 //! class               QuickJS's hooks
 //! context, reference  its C interface, with ownership in the types
 //! ```
 //!
-//! The one thing to know: an isolate's memory limit does not count documents. Text, index and the
-//! members of touched objects are Rust's memory, at worst some twenty times the text; bound the
-//! text.
+//! The one thing to know: index, members of touched objects and texts that scripts make are Rust's
+//! memory, at worst some twenty times a text, of which QuickJS knows nothing. So all of it that
+//! grows is taken from a [`Budget`] before it is taken from the system, and where there is no more
+//! a script sees QuickJS's own error. The texts that are opened are their owner's to count.
 
 #![allow(unsafe_code)] // QuickJS's C interface has no safe form of what is needed here.
 
@@ -26,6 +28,7 @@ mod context;
 mod json;
 mod keys;
 mod lazy;
+mod made;
 mod property;
 mod realm;
 mod reference;
@@ -40,7 +43,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::{Ctx, Error, Result, Value};
 
-use crate::document::{Layout, ParseError, Spelled};
+use crate::document::{Budget, Fault, Layout, ParseError, Spelled};
 use context::{Cx, Thrown};
 use lazy::Origin;
 use realm::{Realm, borrowed, handed_over};
@@ -60,17 +63,21 @@ pub(super) enum OpenError {
 /// Makes a context ready for lazy values and replaces its `JSON.parse` and `JSON.stringify`.
 ///
 /// To be called once for a runtime, on its only context, before scripts run or built-ins are
-/// frozen. `longest_text` is the most bytes that a value may be written as; it bounds what a script
-/// can make the process allocate.
+/// frozen. `longest_text` is the most bytes that a value may be written as, `budget` what the
+/// values may take besides QuickJS's memory; without one nothing bounds that.
 ///
 /// # Errors
 ///
 /// When there is no memory for it.
-pub(super) fn install(ctx: &Ctx<'_>, longest_text: usize) -> Result<()> {
+pub(super) fn install(
+    ctx: &Ctx<'_>,
+    longest_text: usize,
+    budget: Option<Rc<dyn Budget>>,
+) -> Result<()> {
     let cx = entered(ctx);
     let prototype: Value<'_> = ctx.eval("Object.prototype")?;
     let class = class::register(cx, borrowed(&prototype)).map_err(thrown)?;
-    Realm::install(cx, ctx, class, longest_text)?;
+    Realm::install(cx, ctx, class, longest_text, budget)?;
     let json: Value<'_> = ctx.globals().get("JSON")?;
     json::replace(cx, borrowed(&json)).map_err(thrown)
 }
@@ -82,11 +89,16 @@ pub(super) fn install(ctx: &Ctx<'_>, longest_text: usize) -> Result<()> {
 /// [`OpenError::Parse`] says where the text is no JSON.
 pub(super) fn open<'js>(ctx: &Ctx<'js>, text: Bytes) -> std::result::Result<Value<'js>, OpenError> {
     let realm = realm_of(ctx).map_err(OpenError::Engine)?;
-    let document = realm.document(text)?;
-    let root = document.root();
     let cx = entered(ctx);
-    let value = Origin::new(realm, document)
-        .value(cx, root)
+    let document = match realm.document(text) {
+        Err(error) if error.fault == Fault::Memory => {
+            return Err(OpenError::Engine(thrown(cx.out_of_memory())));
+        }
+        document => document?,
+    };
+    let root = document.root();
+    let value = Origin::new(cx, realm, document)
+        .and_then(|origin| origin.value(cx, root))
         .map_err(|error| OpenError::Engine(thrown(error)))?;
     Ok(handed_over(ctx, value))
 }
@@ -98,16 +110,40 @@ pub(super) fn open<'js>(ctx: &Ctx<'js>, text: Bytes) -> std::result::Result<Valu
 ///
 /// The exceptions of `JSON.stringify`: cycles, `BigInt`, what a getter or `toJSON` throws; a
 /// `RangeError` for a text that is too long.
-pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>> {
+pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Bytes>> {
     let realm = realm_of(ctx)?;
-    stringify(
+    let written = stringify(
         entered(ctx),
         &realm,
         borrowed(value),
         Layout::Source,
         Replacer::None,
     )
-    .map_err(thrown)
+    .map_err(thrown)?;
+    Ok(written.map(|(text, charge)| made::text(text, charge)))
+}
+
+/// The text of a string as it stands.
+///
+/// # Errors
+///
+/// It is no UTF-8, or there is no memory for it.
+pub(super) fn copied(ctx: &Ctx<'_>, string: &Value<'_>) -> Result<Bytes> {
+    let realm = realm_of(ctx)?;
+    let cx = entered(ctx);
+    let utf8 = borrowed(string).utf8(cx).map_err(thrown)?;
+    std::str::from_utf8(&utf8)?;
+    let charge = realm.charge_of(cx, utf8.len()).map_err(thrown)?;
+    Ok(made::text(utf8.to_vec(), charge))
+}
+
+/// Whether a text is a JSON document, as far as there is memory to find out.
+pub(super) fn is_json(ctx: &Ctx<'_>, text: Bytes) -> bool {
+    let document = Realm::of(ctx).map(|realm| realm.document(text));
+    match document {
+        Some(Err(error)) => error.fault == Fault::Memory,
+        Some(Ok(_)) | None => true,
+    }
 }
 
 /// A string of a text, which must be UTF-8. `JSON.parse` of that very string reads the text

@@ -5,7 +5,7 @@
 
 use rquickjs::qjs;
 
-use super::context::{Cx, Thrown};
+use super::context::{Cx, Elements, Thrown};
 use super::reference::{Owned, Ref};
 
 /// What `Object.defineProperty` and assignments ask for.
@@ -206,7 +206,10 @@ fn accessor<'c>(
         getter = cx.idle_function()?;
     }
     let setter = function(qjs::JS_PROP_HAS_SET, wanted.setter, SETTER)?;
-    cx.array(vec![getter, setter])
+    let mut functions = Elements::with_capacity(cx, 2);
+    functions.push(getter);
+    functions.push(setter);
+    cx.array(functions)
 }
 
 fn accessor_flags(flags: u32) -> u32 {

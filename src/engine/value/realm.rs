@@ -11,11 +11,19 @@ use rquickjs::{Ctx, JsLifetime, qjs};
 use super::context::{Cx, Thrown};
 use super::keys::{Key, KeyList};
 use super::reference::{Owned, Ref};
-use crate::document::{Document, ParseError, Spelled};
+use crate::document::{Budget, Charge, Document, Full, Node, ParseError, Spelled, Text};
 
 /// How many documents are asked how they spell a number that was moved out of one. A call seldom
 /// has more than two bodies.
 const RECENT: usize = 8;
+
+/// What a document takes besides its text and its index, in bytes: itself, its counts of
+/// references, and those of its text.
+const DOCUMENT: usize = size_of::<Document>() + 64;
+
+/// A string of a document that is no longer than this is decoded without counting what that takes
+/// for the moment, in bytes.
+const SHORT: usize = 1024;
 
 /// An object of each class that JSON treats in a way of its own, the prototype of objects, and an
 /// object that bears a private name.
@@ -64,6 +72,8 @@ pub(super) struct Realm {
     pub(super) names: Names,
     /// The most bytes that a value may be written as.
     pub(super) longest_text: usize,
+    /// What is counted as the heap's; `None` where nobody counts.
+    budget: Option<Rc<dyn Budget>>,
     /// `Object.prototype`, which lives as long as the context; only ever compared.
     pub(super) object_prototype: *const (),
     /// Documents with numbers that JavaScript might spell in another way, the newest first.
@@ -89,6 +99,7 @@ impl Realm {
         ctx: &Ctx<'_>,
         lazy: qjs::JSClassID,
         longest_text: usize,
+        budget: Option<Rc<dyn Budget>>,
     ) -> rquickjs::Result<()> {
         let samples: rquickjs::Array<'_> = ctx.eval(SAMPLES)?;
         let sample = |index| samples.get::<rquickjs::Value<'_>>(index);
@@ -111,6 +122,7 @@ impl Realm {
             classes,
             names,
             longest_text,
+            budget,
             object_prototype,
             recent: RefCell::default(),
             given: RefCell::default(),
@@ -134,9 +146,69 @@ impl Realm {
         Self::of(&ctx)
     }
 
-    /// Indexes a text and remembers how it spells numbers.
+    /// Counts so many bytes as the heap's, until [`Self::give_back`].
+    pub(super) fn take(&self, cx: Cx<'_>, bytes: usize) -> Result<(), Thrown> {
+        match &self.budget {
+            Some(budget) if !budget.take(bytes) => Err(cx.out_of_memory()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Counts so many bytes less.
+    pub(super) fn give_back(&self, bytes: usize) {
+        if let Some(budget) = &self.budget {
+            budget.give_back(bytes);
+        }
+    }
+
+    /// Nothing of the heap's memory yet.
+    pub(super) fn charge(&self) -> Charge {
+        Charge::on(self.budget.clone())
+    }
+
+    /// So many bytes of the heap's memory.
+    pub(super) fn charge_of(&self, cx: Cx<'_>, bytes: usize) -> Result<Charge, Thrown> {
+        let charge = self.charge();
+        charge.grow(bytes).map_err(|Full| cx.out_of_memory())?;
+        Ok(charge)
+    }
+
+    /// What a string or key of a document stands for, and what it takes to know.
+    pub(super) fn text<'d>(
+        &self,
+        cx: Cx<'_>,
+        document: &'d Document,
+        node: Node,
+    ) -> Result<(Text<'d>, Charge), Thrown> {
+        let inner = document.inner(node);
+        let takes = if inner.len() > SHORT && inner.contains(&b'\\') {
+            2 * inner.len()
+        } else {
+            0
+        };
+        let charge = self.charge_of(cx, takes)?;
+        Ok((document.string(node), charge))
+    }
+
+    /// Indexes a copy of a text that a script has made.
+    pub(super) fn document_of_copy(&self, text: &[u8]) -> Result<Rc<Document>, ParseError> {
+        self.indexed(text.len(), || Bytes::copy_from_slice(text))
+    }
+
+    /// Indexes a text that is kept anyway, and remembers how it spells numbers.
     pub(super) fn document(&self, text: Bytes) -> Result<Rc<Document>, ParseError> {
-        let document = Rc::new(Document::parse(text)?);
+        self.indexed(0, || text)
+    }
+
+    /// `takes` is what the text takes, in bytes.
+    fn indexed(
+        &self,
+        takes: usize,
+        text: impl FnOnce() -> Bytes,
+    ) -> Result<Rc<Document>, ParseError> {
+        let charge = self.charge();
+        charge.grow(takes + DOCUMENT)?;
+        let document = Rc::new(Document::parse_within(text(), charge)?);
         if document.has_odd_numbers() {
             let mut recent = self.recent.borrow_mut();
             recent.truncate(RECENT - 1);
@@ -146,23 +218,28 @@ impl Realm {
     }
 
     /// How the recent documents spell a number.
-    pub(super) fn spelled(&self, number: f64) -> Spelled<Vec<u8>> {
+    pub(super) fn spelled(&self, cx: Cx<'_>, number: f64) -> Result<Spelled<Vec<u8>>, Thrown> {
+        let spelled = self.find_spelling(number);
+        spelled.map_err(|Full| cx.out_of_memory())
+    }
+
+    fn find_spelling(&self, number: f64) -> Result<Spelled<Vec<u8>>, Full> {
         let recent = self.recent.borrow();
         let mut known = Spelled::AsUsual;
         for document in recent.iter() {
-            known = match (known, document.spelled(number)) {
-                (_, Spelled::Variously) => return Spelled::Variously,
+            known = match (known, document.spelled(number)?) {
+                (_, Spelled::Variously) => return Ok(Spelled::Variously),
                 (known, Spelled::AsUsual) => known,
                 (Spelled::AsUsual, other) => other,
                 (known, other) if known == other => known,
-                (_, _) => return Spelled::Variously,
+                (_, _) => return Ok(Spelled::Variously),
             };
         }
-        match known {
+        Ok(match known {
             Spelled::AsUsual => Spelled::AsUsual,
             Spelled::Alike(spelling) => Spelled::Alike(spelling.to_vec()),
             Spelled::Variously => Spelled::Variously,
-        }
+        })
     }
 
     /// Remembers the text of a string that a handler is given.
@@ -188,14 +265,16 @@ impl Realm {
 
     /// The document that a remembered string is the text of; indexed once, however often it is
     /// parsed.
-    pub(super) fn document_of(&self, string: Ref<'_>) -> Option<Rc<Document>> {
+    pub(super) fn document_of(&self, string: Ref<'_>) -> Option<Result<Rc<Document>, ParseError>> {
         [&self.given, &self.made].into_iter().find_map(|place| {
             let mut place = place.borrow_mut();
             let remembered = place.as_mut().filter(|remembered| remembered.is(string))?;
-            if remembered.document.is_none() {
-                remembered.document = self.document(remembered.text.clone()).ok();
+            if let Some(document) = &remembered.document {
+                return Some(Ok(Rc::clone(document)));
             }
-            remembered.document.clone()
+            let document = self.document(remembered.text.clone());
+            remembered.document = document.as_ref().ok().cloned();
+            Some(document)
         })
     }
 

@@ -32,7 +32,7 @@ pub(super) fn is_spelled_by(cx: Cx<'_>, value: Ref<'_>, document: &Document, nod
             .is_some_and(|number| number.to_bits() == document.number(node).to_bits()),
         (document::Kind::String, Kind::String) => value
             .utf8(cx)
-            .is_ok_and(|wtf8| document.string(node).is(&wtf8)),
+            .is_ok_and(|wtf8| document.stands_for(node, &wtf8)),
         _ => false,
     }
 }
@@ -63,7 +63,7 @@ pub(super) fn spelled(
         place.filter(|place| is_spelled_by(cx, value.get(), &place.document, place.node));
     Ok(Some(match in_place {
         Some(Source { document, node }) => Spelled::Alike(document.spelling(node).to_vec()),
-        None => realm.spelled(number),
+        None => realm.spelled(cx, number)?,
     }))
 }
 

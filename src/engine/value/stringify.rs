@@ -16,7 +16,7 @@ use super::keys::{Key, OwnedKey};
 use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use super::source::{is_spelled_by, source_of};
-use crate::document::{Layout, Source, Spelled, Writer};
+use crate::document::{Charge, Layout, Overflow, Source, Spelled, Writer};
 
 /// The most containers inside each other that are written. A document has fewer; what a script
 /// builds may have more.
@@ -32,21 +32,27 @@ pub(super) enum Replacer<'v, 'c> {
     Keys(Rc<[OwnedKey<'c>]>),
 }
 
-/// The text of a value, or `None` for what has none: `undefined`, functions, symbols.
+/// The text of a value and what it takes, or `None` for what has none: `undefined`, functions,
+/// symbols.
 pub(super) fn stringify(
     cx: Cx<'_>,
     realm: &Rc<Realm>,
     value: Ref<'_>,
     layout: Layout,
     replacer: Replacer<'_, '_>,
-) -> Result<Option<Vec<u8>>, Thrown> {
+) -> Result<Option<(Vec<u8>, Charge)>, Thrown> {
     let source = source_of(cx, realm, value)?;
     let length = |source: &Source| source.document.spelling(source.node).len();
     let mut walk = Walk {
         cx,
         realm,
         copies: matches!(replacer, Replacer::None) && !prototypes_have_to_json(cx, realm)?,
-        writer: Writer::new(layout, source.as_ref().map_or(0, length) + SPARE),
+        writer: Writer::within(
+            layout,
+            source.as_ref().map_or(0, length) + SPARE,
+            realm.longest_text,
+            realm.charge(),
+        ),
         replacer,
         path: Vec::new(),
     };
@@ -63,7 +69,8 @@ pub(super) fn stringify(
     if let Some(source) = &whole {
         walk.writer.after_root(&source.document);
     }
-    Ok(Some(walk.writer.finish()))
+    walk.check()?;
+    Ok(Some(walk.writer.finish_charged()))
 }
 
 /// Whether objects that are plain to look at have a `toJSON` all the same.
@@ -194,15 +201,15 @@ impl<'c> Walk<'_, 'c> {
             Kind::Object => self.within(value, |walk| walk.container(value))?,
             Kind::Undefined | Kind::Other => {}
         }
-        self.check_length()
+        self.check()
     }
 
-    fn check_length(&self) -> Result<(), Thrown> {
-        if self.writer.len() > self.realm.longest_text {
-            Err(self.cx.range_error(c"JSON text too long"))
-        } else {
-            Ok(())
-        }
+    /// Whether there was room for all that was written.
+    fn check(&self) -> Result<(), Thrown> {
+        self.writer.check().map_err(|overflow| match overflow {
+            Overflow::Long => self.cx.range_error(c"JSON text too long"),
+            Overflow::Memory => self.cx.out_of_memory(),
+        })
     }
 
     fn number(&mut self, value: Ref<'_>, place: Option<&Source>) -> Result<(), Thrown> {
@@ -213,7 +220,7 @@ impl<'c> Walk<'_, 'c> {
             return Ok(());
         }
         let number = value.number().unwrap_or(f64::NAN);
-        if let Spelled::Alike(spelling) = self.realm.spelled(number) {
+        if let Spelled::Alike(spelling) = self.realm.spelled(self.cx, number)? {
             self.writer.spelled(&spelling);
         } else if number.is_finite() {
             self.writer.spelled(&value.utf8(self.cx)?);

@@ -8,6 +8,7 @@ mod comparison;
 mod differential;
 mod functions;
 mod lifecycle;
+mod memory;
 mod plain;
 mod semantics;
 mod writing;
@@ -26,7 +27,7 @@ fn lazily<R>(body: impl FnOnce(&Ctx<'_>) -> R) -> R {
     let context = Context::full(&runtime).expect("memory for a context");
     context.with(|ctx| {
         plain::keep(&ctx).expect("JSON is there");
-        install(&ctx, LONGEST_TEXT).expect("memory for a class");
+        install(&ctx, LONGEST_TEXT, None).expect("memory for a class");
         body(&ctx)
     })
 }
@@ -55,6 +56,6 @@ fn edited(text: &str, body: &str) -> String {
         let text = write(ctx, &json)
             .catch(ctx)
             .unwrap_or_else(|error| panic!("{body}: {error}"));
-        String::from_utf8(text.expect("an object has a text")).expect("a text is UTF-8")
+        String::from_utf8(text.expect("an object has a text").into()).expect("a text is UTF-8")
     })
 }

@@ -248,10 +248,7 @@ fn runtimes_do_not_know_each_other() {
 
     for (number, thread) in threads.into_iter().enumerate() {
         let text = thread.join().expect("the thread ends");
-        assert_eq!(
-            text,
-            Some(format!("{{\"a\":[1.5],\"n\":{number}}}").into_bytes())
-        );
+        assert_eq!(text, Some(format!("{{\"a\":[1.5],\"n\":{number}}}").into()));
     }
 }
 
@@ -260,7 +257,7 @@ fn a_runtime_moves_between_threads_with_its_values() {
     let runtime = Runtime::new().expect("memory for a runtime");
     let context = Context::full(&runtime).expect("memory for a context");
     context.with(|ctx| {
-        install(&ctx, LONGEST_TEXT).expect("memory for a class");
+        install(&ctx, LONGEST_TEXT, None).expect("memory for a class");
         let json = opened(&ctx, "{\"a\":{\"b\":1.0}}");
         ctx.globals()
             .set("kept", json)
@@ -286,7 +283,7 @@ fn want_of_memory_is_an_exception() {
     let runtime = Runtime::new().expect("memory for a runtime");
     let context = Context::full(&runtime).expect("memory for a context");
     context.with(|ctx| {
-        install(&ctx, LONGEST_TEXT).expect("memory for a class");
+        install(&ctx, LONGEST_TEXT, None).expect("memory for a class");
         let list = format!("{{\"a\":[{}]}}", vec!["{}"; 100_000].join(","));
         let json = open(&ctx, Bytes::from(list)).expect("it is JSON");
         ctx.globals()
@@ -334,7 +331,7 @@ fn nothing_is_left_of_values_that_nobody_has() {
             forget(&ctx);
         });
     };
-    context.with(|ctx| install(&ctx, LONGEST_TEXT).expect("memory for a class"));
+    context.with(|ctx| install(&ctx, LONGEST_TEXT, None).expect("memory for a class"));
     (0..10).for_each(call_once);
     let before = used();
 
@@ -358,7 +355,7 @@ fn memory_may_run_out_anywhere() {
         let runtime = Runtime::new().expect("memory for a runtime");
         let context = Context::full(&runtime).expect("memory for a context");
         context.with(|ctx| {
-            install(&ctx, LONGEST_TEXT).expect("memory for a class");
+            install(&ctx, LONGEST_TEXT, None).expect("memory for a class");
             let source = format!("globalThis.handler = function (json) {{ {BODY} }}");
             ctx.eval::<(), _>(source).expect("it compiles");
         });

@@ -23,7 +23,7 @@ const LONGEST_TEXT: usize = 1 << 20;
 /// Makes a context ready to compare in, one whose built-ins are as they came.
 pub(super) fn prepare(ctx: &Ctx<'_>) -> Result<()> {
     plain::keep(ctx)?;
-    install(ctx, LONGEST_TEXT)?;
+    install(ctx, LONGEST_TEXT, None)?;
     let functions = Object::new(ctx.clone())?;
     functions.set("handler", ctx.eval::<Value<'_>, _>(HANDLER)?)?;
     functions.set("canonical", ctx.eval::<Value<'_>, _>(CANONICAL)?)?;
@@ -60,7 +60,7 @@ pub(super) fn compare(ctx: &Ctx<'_>, case: &Case) {
             .expect("an object has a text");
         let again = write(ctx, &lazy).expect("it was written before");
         assert_eq!(again.as_ref(), Some(&written), "reading changed the text");
-        check_written(ctx, case, Bytes::from(written), &expected);
+        check_written(ctx, case, written, &expected);
         check_compact(ctx, &lazy, &again.unwrap_or_default());
     } else {
         assert!(written.is_err(), "a cycle has no text");
