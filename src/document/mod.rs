@@ -108,7 +108,7 @@ impl Document {
         } else {
             0
         };
-        std::str::from_utf8(&text)
+        simdutf8::compat::from_utf8(&text)
             .map_err(|error| ParseError::at(&text, error.valid_up_to(), Fault::Encoding))?;
         let index = index::scan(&text, start, &charge)
             .map_err(|(offset, fault)| ParseError::at(&text, offset, fault))?;

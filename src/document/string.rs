@@ -143,35 +143,81 @@ fn generalized(surrogate: u16) -> [u8; 3] {
 /// which is how a JavaScript engine hands its strings out; it becomes an escape.
 pub(super) fn quote(out: &mut Out, text: &[u8]) {
     out.push(b'"');
-    let mut done = 0;
-    for (at, &byte) in text.iter().enumerate() {
-        let escape = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            0x08 => b'b',
-            0x09 => b't',
-            0x0A => b'n',
-            0x0C => b'f',
-            0x0D => b'r',
-            0x00..0x20 => b'u',
-            0xED if is_unpaired_surrogate(&text[at..]) => {
-                out.extend_from_slice(&text[done..at]);
-                unicode_escape(out, surrogate(&text[at..]));
-                done = at + 3;
-                continue;
-            }
-            _ => continue,
-        };
-        out.extend_from_slice(&text[done..at]);
-        if escape == b'u' {
-            unicode_escape(out, u16::from(byte));
-        } else {
-            out.extend_from_slice(&[b'\\', escape]);
-        }
-        done = at + 1;
+    let mut rest = text;
+    while let Some(at) = next_special(rest) {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        rest = &special[put_special(out, special)..];
     }
-    out.extend_from_slice(&text[done..]);
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Where the first byte stands that may not stand for itself in quotes.
+fn next_special(text: &[u8]) -> Option<usize> {
+    let end = plain_end(text, 0);
+    let surrogate = memchr::memchr(0xED, &text[..end]);
+    surrogate.or((end < text.len()).then_some(end))
+}
+
+/// Appends what `text` begins with, escaped where that is to be; gives how many bytes that was.
+fn put_special(out: &mut Out, text: &[u8]) -> usize {
+    let escape = match text[0] {
+        b'"' => b'"',
+        b'\\' => b'\\',
+        0x08 => b'b',
+        0x09 => b't',
+        0x0A => b'n',
+        0x0C => b'f',
+        0x0D => b'r',
+        control @ 0x00..0x20 => {
+            unicode_escape(out, u16::from(control));
+            return 1;
+        }
+        _ if is_unpaired_surrogate(text) => {
+            unicode_escape(out, surrogate(text));
+            return 3;
+        }
+        plain => {
+            out.push(plain);
+            return 1;
+        }
+    };
+    out.extend_from_slice(&[b'\\', escape]);
+    1
+}
+
+/// The offset, from `at` on, of the first byte that does not stand for itself in a string: a quote,
+/// a backslash or a control.
+///
+/// Looks at eight bytes at a time: in each lane the high bit is set where the lane holds such a
+/// byte. A borrow may set a lane too many, but only behind a true one, so the first is always right
+/// (<https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>).
+#[inline]
+pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    while let Some(word) = text.get(at..at + 8).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(LOW * 0x20);
+        let quote = (word ^ (LOW * 0x22)).wrapping_sub(LOW);
+        let backslash = (word ^ (LOW * 0x5C)).wrapping_sub(LOW);
+        // A lane with its high bit set is no ASCII and none of the three.
+        let special = (control | quote | backslash) & !word & HIGH;
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    last_plain_end(text, at)
+}
+
+/// The same for the last bytes of a text.
+#[cold]
+fn last_plain_end(text: &[u8], at: usize) -> usize {
+    let is_special = |&b: &u8| b == b'"' || b == b'\\' || b < 0x20;
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// Appends JSON in which unpaired surrogates may stand as if they were characters; they become

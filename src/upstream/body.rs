@@ -98,12 +98,14 @@ impl<'a> ResponseBody<'a> {
         }
     }
 
-    /// How much to read next: no more of a small body than there is of it.
+    /// How much to read next: of a small body one byte more than there is of it. A read that
+    /// comes back short tells the runtime that nothing is left, so that it needn't ask the
+    /// kernel before the connection is used again.
     fn read_size(&self) -> usize {
         match &self.inbox {
-            Inbox::Known(left) => {
-                usize::try_from(*left).map_or(LARGE_READ_SIZE, |left| left.min(LARGE_READ_SIZE))
-            }
+            Inbox::Known(left) => usize::try_from(*left).map_or(LARGE_READ_SIZE, |left| {
+                left.saturating_add(1).min(LARGE_READ_SIZE)
+            }),
             Inbox::Chunked(_) | Inbox::UntilClosed => LARGE_READ_SIZE,
         }
     }

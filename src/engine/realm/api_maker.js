@@ -13,12 +13,12 @@
     set query(parameters) { fill(req.query, parameters); },
     // `{id: '42'}`, where DreamFactory has `{'{id}': '42'}`.
     get params() {
-      const captures = Object.entries(parse(natives.text('captures')));
+      const captures = Object.entries(parse(natives.texts.captures()));
       return Object.fromEntries(captures.map(([name, value]) => [name.slice(1, -1), value]));
     },
     get body() { return natives.requestValue(); },
     set body(body) { natives.setRequestValue(body); },
-    get auth() { return parse(natives.text('session')); },
+    get auth() { return parse(natives.texts.session()); },
     get ip() { return req.clientAddress; },
   };
 

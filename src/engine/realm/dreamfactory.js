@@ -12,13 +12,13 @@
   const CONTENT_TYPE = 'content-type';
 
   const request = freezeWhole({
-    get api_version() { return natives.text('apiVersion'); },
+    get api_version() { return natives.texts.apiVersion(); },
     get method() { return req.method; },
     set method(method) { req.method = method; },
     get uri() { return req.path; },
     set uri(uri) { req.path = uri; },
-    get service() { return natives.text('service'); },
-    get resource() { return natives.text('resourcePath'); },
+    get service() { return natives.texts.service(); },
+    get resource() { return natives.texts.resourcePath(); },
     get headers() { return requestFields; },
     set headers(fields) { fill(requestFields, fields); },
     get parameters() { return natives.parameters; },
@@ -66,8 +66,8 @@
     set request(values) { setRequest(values); },
     get response() { return natives.hasResponse() ? response : noResponse; },
     set response(values) { takeResponse(values); },
-    get resource() { return parse(natives.text('captures')); },
-    get event_name() { return natives.text('eventName'); },
+    get resource() { return parse(natives.texts.captures()); },
+    get event_name() { return natives.texts.eventName(); },
     get stop_propagation() { return natives.stopsPropagation(); },
     set stop_propagation(stops) { natives.stopPropagation(!!stops); },
     setRequest,

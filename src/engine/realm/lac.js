@@ -1,31 +1,29 @@
 // `req` and `res`: the request in the words of Live API Creator, and the response beside it.
 (function ({ natives, bag, fill, freezeWhole }) {
-  const { Number, String } = globalThis;
+  const { Number, Object, String } = globalThis;
+  const { texts, views } = natives;
+
+  // What handlers ask for most is read without JavaScript in between.
+  const addGetters = (object, getters) => {
+    for (const name of Object.keys(getters)) {
+      Object.defineProperty(object, name, { get: getters[name], enumerable: true, configurable: true });
+    }
+    return object;
+  };
 
   const endWithSlash = (path) => (path.endsWith('/') ? path : `${path}/`);
-  const baseUrl = (host) => endWithSlash(`${natives.text('scheme')}://${natives.text(host)}${natives.text('prefix')}`);
+  const baseUrl = (host) => endWithSlash(`${texts.scheme()}://${texts[host]()}${texts.prefix()}`);
 
   const properties = () => bag('userProperties');
-  const apiKey = freezeWhole({ getUserIdentifier: () => natives.text('user'), toString: () => natives.text('user') });
-  const apiVersion = freezeWhole({ getName: () => natives.text('apiVersion'), toString: () => natives.text('apiVersion') });
+  const apiKey = freezeWhole({ getUserIdentifier: () => texts.user(), toString: () => texts.user() });
+  const apiVersion = freezeWhole({ getName: () => texts.apiVersion(), toString: () => texts.apiVersion() });
 
-  const req = {
-    get verb() { return natives.text('method'); },
-    get method() { return natives.text('method'); },
+  const req = addGetters({
     set method(method) { natives.setMethod(String(method)); },
-    get path() { return natives.text('path'); },
     set path(path) { natives.setPath(String(path)); },
-    get query() { return natives.parameters; },
-    get urlParameters() { return natives.parameters; },
-    get headers() { return natives.requestHeaders; },
-    get httpHeaders() { return natives.httpHeaders; },
-    get id() { return natives.text('id'); },
-    get json() { return natives.text('received'); },
+    get json() { return natives.received(); },
     set json(_) { /* read-only, without an error: CONTRACT §12 */ },
-    get resourceName() { return natives.text('resource'); },
-    get clientAddress() { return natives.text('clientAddress'); },
-    get clientUsesHttps() { return natives.text('scheme') === 'https'; },
-    get metadata_name() { return natives.text('metadataName'); },
+    get clientUsesHttps() { return texts.scheme() === 'https'; },
     get baseUrl() { return baseUrl('host'); },
     get fullBaseURL() { return baseUrl('host'); },
     get localBaseUrl() { return baseUrl('local'); },
@@ -36,16 +34,27 @@
     get userProperties() { return properties(); },
     getUserProperties: () => ({ get: (name) => properties()[name] ?? null }),
     setUserProperty: (name, value) => { properties()[name] = value; },
-  };
+  }, {
+    verb: texts.method,
+    method: texts.method,
+    path: texts.path,
+    query: views.parameters,
+    urlParameters: views.parameters,
+    headers: views.requestHeaders,
+    httpHeaders: views.httpHeaders,
+    id: texts.id,
+    resourceName: texts.resource,
+    clientAddress: texts.clientAddress,
+    metadata_name: texts.metadataName,
+  });
 
-  const res = {
+  const res = addGetters({
     get status() { return natives.status(); },
     set status(status) { natives.setStatus(Number(status), true); },
-    get headers() { return natives.responseHeaders; },
     set headers(fields) { fill(natives.responseHeaders, fields); },
     get body() { return natives.responseBody(); },
     set body(body) { natives.setResponseBody(body, false); },
-  };
+  }, { headers: views.responseHeaders });
 
   return { req: freezeWhole(req), res: freezeWhole(res) };
 })

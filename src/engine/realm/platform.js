@@ -50,9 +50,9 @@
     api,
     store,
     get session() {
-      return once('session', () => Object.freeze({ user: {}, role: {}, app: {}, ...parse(natives.text('session')) }));
+      return once('session', () => Object.freeze({ user: {}, role: {}, app: {}, ...parse(natives.texts.session()) }));
     },
-    get config() { return once('config', () => parse(natives.text('config'))); },
+    get config() { return once('config', () => parse(natives.texts.config())); },
   };
   return { platform };
 })

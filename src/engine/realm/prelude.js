@@ -20,7 +20,7 @@
   defineProperty(String.prototype, 'name', {
     get() {
       const text = String(this);
-      if (text !== natives.text('method')) return undefined;
+      if (text !== natives.texts.method()) return undefined;
       if (verbName === null || verbName() !== text) {
         verbName = () => text;
         own(verbName, 'toString', verbName);

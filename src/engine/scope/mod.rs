@@ -7,6 +7,7 @@
 pub(super) mod allowance;
 mod answer;
 mod body;
+mod getter;
 mod natives;
 mod view;
 
@@ -100,6 +101,7 @@ impl Scope {
     pub(super) fn natives<'js>(self: &Rc<Self>, ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
         let natives = natives::build(ctx, self)?;
         let class = Class::register(ctx)?;
+        let views = Object::new(ctx.clone())?;
         for (name, shows) in [
             ("requestHeaders", Shows::RequestFields),
             ("httpHeaders", Shows::RequestFieldsWithoutAuthentication),
@@ -108,8 +110,13 @@ impl Scope {
             ("joinedResponseHeaders", Shows::JoinedResponseFields),
             ("parameters", Shows::Parameters),
         ] {
-            natives.set(name, class.object(ctx, self, shows)?)?;
+            let view = class.object(ctx, self, shows)?;
+            views.set(name, getter::giving(&view)?)?;
+            natives.set(name, view)?;
         }
+        natives.set("views", views)?;
+        let any = class.object(ctx, self, Shows::RequestFields)?;
+        natives.set("texts", getter::texts(&any)?)?;
         Ok(natives)
     }
 

@@ -1,7 +1,7 @@
 //! Fields and parameters as objects of the script: `req.headers`, `res.headers`, …
 //!
 //! Each is an exotic object of QuickJS whose own properties are the fields or pairs of
-//! the message itself, so that nothing is copied in or out. This is one of the two
+//! the message itself, so that nothing is copied in or out. One of the
 //! places that speak to QuickJS without rquickjs, which has no hook for defining a
 //! property.
 
@@ -107,8 +107,8 @@ impl Given {
 }
 
 /// What stands behind one exotic object.
-struct View {
-    scope: Rc<Scope>,
+pub(super) struct View {
+    pub(super) scope: Rc<Scope>,
     shows: Shows,
 }
 
@@ -263,7 +263,7 @@ unsafe fn enter<'a, 'js>(
 /// # Safety
 ///
 /// `object` is one of this class and stays alive for `'a`.
-unsafe fn view_of<'a>(object: qjs::JSValue) -> Option<&'a View> {
+pub(super) unsafe fn view_of<'a>(object: qjs::JSValue) -> Option<&'a View> {
     let mut id = 0;
     // SAFETY: the opaque of an object of this class is a `View` or not yet set.
     unsafe {
@@ -274,7 +274,7 @@ unsafe fn view_of<'a>(object: qjs::JSValue) -> Option<&'a View> {
 }
 
 /// Hands a failure to QuickJS as its pending exception.
-fn raise(ctx: &Ctx<'_>, error: &rquickjs::Error) -> c_int {
+pub(super) fn raise(ctx: &Ctx<'_>, error: &rquickjs::Error) -> c_int {
     if !error.is_exception() {
         rquickjs::Exception::throw_type(ctx, &error.to_string());
     }

@@ -12,6 +12,8 @@ use rquickjs::{Ctx, Object};
 
 use super::Scope;
 
+pub(super) use request::{WORDS, text};
+
 /// Builds the natives, save the views.
 pub(super) fn build<'js>(ctx: &Ctx<'js>, scope: &Rc<Scope>) -> rquickjs::Result<Object<'js>> {
     let natives = Object::new(ctx.clone())?;

@@ -1,4 +1,4 @@
-//! The request, its origin and the event it is, as texts.
+//! The request, its origin and the event it is: their texts, and what handlers write.
 
 use std::rc::Rc;
 
@@ -15,8 +15,8 @@ use crate::handler::Phase;
 pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
     let of = Rc::clone(scope);
     natives.set(
-        "text",
-        Func::from(move |ctx: Ctx<'js>, name: String| text(&ctx, &of, &name)),
+        "received",
+        Func::from(move |ctx: Ctx<'js>| received(&ctx, &of)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
@@ -65,47 +65,94 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
     )
 }
 
-/// One text of the request. The names are the prelude's.
-fn text<'js>(ctx: &Ctx<'js>, scope: &Scope, name: &str) -> rquickjs::Result<Value<'js>> {
-    if name == "received" {
-        return match scope.received(ctx)? {
-            Some(bytes) => value::give_text(ctx, bytes),
-            None => Ok(Value::new_null(ctx.clone())),
-        };
-    }
+/// A text of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine::scope) enum Word {
+    Method,
+    Path,
+    Id,
+    Resource,
+    ClientAddress,
+    Scheme,
+    Host,
+    Local,
+    Prefix,
+    ApiVersion,
+    MetadataName,
+    Service,
+    ResourcePath,
+    EventName,
+    Captures,
+    Session,
+    Config,
+    User,
+}
+
+/// The prelude's names for them.
+pub(in crate::engine::scope) const WORDS: [(&str, Word); 18] = [
+    ("method", Word::Method),
+    ("path", Word::Path),
+    ("id", Word::Id),
+    ("resource", Word::Resource),
+    ("clientAddress", Word::ClientAddress),
+    ("scheme", Word::Scheme),
+    ("host", Word::Host),
+    ("local", Word::Local),
+    ("prefix", Word::Prefix),
+    ("apiVersion", Word::ApiVersion),
+    ("metadataName", Word::MetadataName),
+    ("service", Word::Service),
+    ("resourcePath", Word::ResourcePath),
+    ("eventName", Word::EventName),
+    ("captures", Word::Captures),
+    ("session", Word::Session),
+    ("config", Word::Config),
+    ("user", Word::User),
+];
+
+/// What a word stands for in this transaction.
+pub(in crate::engine::scope) fn text<'js>(
+    ctx: &Ctx<'js>,
+    scope: &Scope,
+    word: Word,
+) -> rquickjs::Result<Value<'js>> {
     scope.with(|state| {
         let call = &state.call;
         let origin = &call.origin;
-        match name {
-            "method" => call.request.method.as_str().into_js(ctx),
-            "path" => call.request.path.as_str().into_js(ctx),
-            "id" => call.id.to_string().into_js(ctx),
-            "resource" => origin.resource.as_str().into_js(ctx),
-            "clientAddress" => origin.client.address.to_string().into_js(ctx),
-            "scheme" => (if origin.client.https { "https" } else { "http" }).into_js(ctx),
-            "host" => origin.host.as_str().into_js(ctx),
-            "local" => origin.local.to_string().into_js(ctx),
-            "prefix" => origin.service.prefix().into_js(ctx),
-            "apiVersion" => origin.service.api_version().into_js(ctx),
-            "metadataName" => origin.metadata_name.to_string().into_js(ctx),
-            "service" => origin.service.name().into_js(ctx),
-            "resourcePath" => origin.requested.resource().into_js(ctx),
-            "eventName" => {
+        match word {
+            Word::Method => call.request.method.as_str().into_js(ctx),
+            Word::Path => call.request.path.as_str().into_js(ctx),
+            Word::Id => call.id.to_string().into_js(ctx),
+            Word::Resource => origin.resource.as_str().into_js(ctx),
+            Word::ClientAddress => origin.client.address.to_string().into_js(ctx),
+            Word::Scheme => (if origin.client.https { "https" } else { "http" }).into_js(ctx),
+            Word::Host => origin.host.as_str().into_js(ctx),
+            Word::Local => origin.local.to_string().into_js(ctx),
+            Word::Prefix => origin.service.prefix().into_js(ctx),
+            Word::ApiVersion => origin.service.api_version().into_js(ctx),
+            Word::MetadataName => origin.metadata_name.to_string().into_js(ctx),
+            Word::Service => origin.service.name().into_js(ctx),
+            Word::ResourcePath => origin.requested.resource().into_js(ctx),
+            Word::EventName => {
                 let event = state.event.as_deref();
                 origin.requested.event_name(event, state.kind).into_js(ctx)
             }
-            "captures" => captures(state).to_string().into_js(ctx),
-            "session" => serde_json::to_string(origin.session.values())
+            Word::Captures => captures(state).to_string().into_js(ctx),
+            Word::Session => serde_json::to_string(origin.session.values())
                 .expect("an object of JSON has a text")
                 .into_js(ctx),
-            "config" => scope.host.config().into_js(ctx),
-            "user" => user(call.request.fields.get_str("authorization")).into_js(ctx),
-            other => Err(Exception::throw_type(
-                ctx,
-                &format!("the request has no text {other:?}"),
-            )),
+            Word::Config => scope.host.config().into_js(ctx),
+            Word::User => user(call.request.fields.get_str("authorization")).into_js(ctx),
         }
     })
+}
+
+/// The text that the client sent, `null` where there is none.
+fn received<'js>(ctx: &Ctx<'js>, scope: &Scope) -> rquickjs::Result<Value<'js>> {
+    match scope.received(ctx)? {
+        Some(bytes) => value::give_text(ctx, bytes),
+        None => Ok(Value::new_null(ctx.clone())),
+    }
 }
 
 /// The user's name of HTTP's basic authentication (RFC 7617), empty where there is none.
