@@ -42,8 +42,9 @@ const IMPORTS: [(&str, &str); 20] = [
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 14] = [
+const OWNERS: [(&str, &str); 15] = [
     ("rquickjs", "engine"),
+    ("icu_properties", "engine"),
     ("oxc_*", "engine"),
     ("pingora*", "upstream"),
     ("libc", "engine"),
