@@ -19,7 +19,7 @@ use interpose::transaction::ports::{BodyError, BodySource, Exchange, Interim, No
 use interpose::transaction::ports::{Upstream, UpstreamError};
 use interpose::transaction::respond::ErrorFormat;
 use interpose::transaction::{
-    Asked, Calls, Line, Names, Outcome, Reply, Routes, Settings, Transaction,
+    Asked, Calls, Line, Names, Outcome, Reply, Room, Routes, Settings, Transaction,
 };
 use tokio::runtime::Runtime;
 
@@ -140,6 +140,7 @@ fn settings() -> Settings {
         unavailable: Unavailable::Refuse,
         json_types: vec![JsonType::Exact("application/json".to_owned())],
         via: true,
+        room: Room::new(1 << 30, |_| {}),
     }
 }
 

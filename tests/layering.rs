@@ -42,12 +42,13 @@ const IMPORTS: [(&str, &str); 20] = [
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 15] = [
+const OWNERS: [(&str, &str); 16] = [
     ("rquickjs", "engine"),
     ("icu_properties", "engine"),
     ("oxc_*", "engine"),
     ("pingora*", "upstream"),
     ("libc", "engine"),
+    ("libmimalloc_sys", "engine"),
     ("rustix", "app upstream"),
     ("notify", "scripts"),
     ("jsonwebtoken", "token"),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use interpose::message::chunked::{BadChunk, Chunks, Step};
-use interpose::message::coding::Codings;
+use interpose::message::coding::{Codings, Room};
 use interpose::message::framing::Length;
 use interpose::message::head::{self, Limits};
 use interpose::message::{Fields, Query};
@@ -134,6 +134,17 @@ fn read_chunks(body: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), Bad
     Ok((data, None))
 }
 
+/// There is always room: the limit is what bounds a text here.
+struct Boundless;
+
+impl Room for Boundless {
+    fn take(&mut self, _: usize) -> bool {
+        true
+    }
+
+    fn give_back(&mut self, _: usize) {}
+}
+
 /// What is decoded comes back when it is encoded and decoded again, within its limit. The
 /// first byte chooses the codings.
 pub fn coding(data: &[u8]) {
@@ -149,7 +160,7 @@ pub fn coding(data: &[u8]) {
     let codings = Codings::of(&fields).expect("known codings");
 
     let body = Bytes::copy_from_slice(body);
-    if let Ok(text) = codings.clone().decode(&body, LIMIT) {
+    if let Ok(text) = codings.clone().decode(&body, LIMIT, &mut Boundless) {
         assert!(text.len() <= LIMIT);
         assert_comes_back(&codings, &text);
     }
@@ -160,7 +171,7 @@ fn assert_comes_back(codings: &Codings, text: &Bytes) {
     // What is between two codings may be a little longer than the text.
     let limit = text.len() + 1024;
     let encoded = codings.encode(text);
-    let back = codings.clone().decode(&encoded, limit);
+    let back = codings.clone().decode(&encoded, limit, &mut Boundless);
     assert_eq!(back.as_ref(), Ok(text));
 }
 

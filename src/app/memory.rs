@@ -45,6 +45,15 @@ pub(super) fn for_handlers(limits: &Limits, there_is: Option<u64>) -> Result<usi
     }
 }
 
+/// What all bodies that handlers see may take together, in bytes: what was set, or an eighth of
+/// what there is. With the half that heaps may have, that leaves the rest to the program, its
+/// connections and what allocators keep of what is freed.
+pub(super) fn for_bodies(limits: &Limits, there_is: Option<u64>) -> usize {
+    let eighth = |there_is| usize::try_from(there_is / 8).unwrap_or(usize::MAX);
+    let usual = there_is.map_or(UNTOLD, eighth);
+    limits.body_memory.unwrap_or(usual)
+}
+
 /// What there is: the cgroup's limit where it has one, else the machine's memory, in bytes.
 /// `None` where the system doesn't tell.
 pub(super) fn there_is() -> Option<u64> {
@@ -152,6 +161,18 @@ mod tests {
         assert_eq!(for_handlers_of(64, None, 48), Ok(24));
         assert_eq!(for_handlers_of(64, Some(1500), 2048), Ok(1500));
         assert_eq!(for_handlers(&limits(), None), Ok(UNTOLD));
+    }
+
+    #[test]
+    fn bodies_have_an_eighth_of_what_there_is_or_what_was_set() {
+        let set = Limits {
+            body_memory: Some(MIB),
+            ..limits()
+        };
+
+        assert_eq!(for_bodies(&limits(), Some(256 << 20)), 32 * MIB);
+        assert_eq!(for_bodies(&set, Some(256 << 20)), MIB);
+        assert_eq!(for_bodies(&limits(), None), UNTOLD);
     }
 
     #[test]

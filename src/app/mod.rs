@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::admin::{self, Access, Stage, View};
 use crate::config::{self, Config, ErrorBody, LogFormat, Serving};
 use crate::demo;
-use crate::engine::{Engine, HostSettings, Limits, Stuck, THREAD_STACK};
+use crate::engine::{Engine, HostSettings, Limits, Stuck, THREAD_STACK, release};
 use crate::generation::Generations;
 use crate::handler::{Case, Diagnostic, Secrets, Service, Services};
 use crate::message::head;
@@ -39,7 +39,9 @@ use crate::transaction::pipeline::Unavailable;
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
 use crate::transaction::story::Chronicler;
-use crate::transaction::{self, Calls, Line, Names, Routes, SessionSources, Settings, nested};
+use crate::transaction::{
+    self, Calls, Line, Names, Room, Routes, SessionSources, Settings, nested,
+};
 use crate::upstream;
 
 use lifecycle::{Drain, Signals, drain};
@@ -409,6 +411,10 @@ fn line(
         },
         json_types: config.bodies.json_types.clone(),
         via: config.via,
+        room: Room::new(
+            memory::for_bodies(&config.limits, memory::there_is()),
+            release,
+        ),
     };
     Line::new(
         Arc::clone(generations),

@@ -166,6 +166,7 @@ fn limits(reader: &mut Reader) -> Limits {
         transaction_time: reader.or("limits.transaction_time", "30s", time),
         request_body: reader.or("limits.request_body", "8MiB", units::size(1, LARGEST_BODY)),
         response_body: reader.or("limits.response_body", "8MiB", units::size(1, LARGEST_BODY)),
+        body_memory: reader.optional("limits.body_memory", units::size(MIB, 64 * 1024 * GIB)),
         head_time: reader.or("limits.head_time", "10s", time),
         head_size: reader.or("limits.head_size", "64KiB", units::size(KIB, MIB)),
         head_fields: reader.or("limits.head_fields", "128", value::count(MOST_FIELDS)),

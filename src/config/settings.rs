@@ -91,6 +91,8 @@ pub struct Limits {
     pub request_body: usize,
     /// Decoded response body that handlers see.
     pub response_body: usize,
+    /// All bodies that handlers see at a time; `None` for an eighth of what there is.
+    pub body_memory: Option<usize>,
     /// From a connection's first byte to the end of the head.
     pub head_time: Duration,
     /// Request line and fields together.

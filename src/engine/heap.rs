@@ -14,13 +14,15 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use rquickjs::allocator::Allocator;
 
+use super::release::release;
 use crate::document::Budget;
 
 /// What a heap has of the common memory as long as it lives, in bytes: a realm fits into it, so
 /// that none is built halfway.
 pub(super) const LEAST: usize = 768 * 1024;
 
-/// By how much its part grows, and how much of that it keeps for later.
+/// By how much its part grows, and how much it keeps for later. All that it had at a time is its
+/// own until it is [left](Heap::leave): what was freed is the system's no sooner.
 const STEP: usize = 128 * 1024;
 
 /// The memory that all heaps share. Clones are the same memory.
@@ -157,9 +159,14 @@ impl Heap {
     fn shrunk(&self, by: usize) {
         let used = self.used().saturating_sub(by);
         self.0.used.store(used, Ordering::Relaxed);
-        let kept = used.saturating_add(STEP).max(LEAST);
+    }
+
+    /// Gives back what the heap had for a while and has no use for now.
+    pub(super) fn leave(&self) {
+        let kept = self.used().saturating_add(STEP).max(LEAST);
         let part = self.part();
         if part > kept.saturating_add(STEP) {
+            release(part - kept);
             self.0.common.give_back(part - kept);
             self.0.part.store(kept, Ordering::Relaxed);
         }
@@ -168,7 +175,9 @@ impl Heap {
 
 impl Drop for Counters {
     fn drop(&mut self) {
-        self.common.give_back(*self.part.get_mut());
+        let part = *self.part.get_mut();
+        release(part - LEAST.min(part));
+        self.common.give_back(part);
     }
 }
 
@@ -207,6 +216,7 @@ struct Elsewhere {
 
 impl Drop for Elsewhere {
     fn drop(&mut self) {
+        release(self.bytes);
         self.common.give_back(self.bytes);
     }
 }
@@ -321,6 +331,7 @@ mod tests {
 
         // SAFETY: it came from there.
         unsafe { first.dealloc(piece) };
+        first.heap().leave();
         let piece = second.alloc(2 * MIB);
         assert!(!piece.is_null());
         // SAFETY: as above.
@@ -341,6 +352,7 @@ mod tests {
         assert_eq!(memory.heap().used(), usable(piece));
         // SAFETY: as above.
         unsafe { memory.dealloc(piece) };
+        memory.heap().leave();
         assert_eq!((memory.heap().used(), memory.heap().part()), (0, LEAST));
     }
 
@@ -354,6 +366,7 @@ mod tests {
         assert_eq!(heap.refused(), Some(Refused::Heap));
 
         heap.give_back(MIB);
+        heap.leave();
         assert_eq!((heap.used(), heap.part()), (0, LEAST));
     }
 

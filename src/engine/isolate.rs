@@ -177,6 +177,7 @@ impl Isolate {
             ((end, begun, is_spoiled), call, body.edit())
         });
         apply(&mut call, phase, edit);
+        self.heap.leave();
         self.clock.leave();
         (Run { call, begun, end }, !is_spoiled && self.is_well())
     }

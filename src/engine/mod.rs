@@ -29,6 +29,7 @@ mod object;
 mod old_spellings;
 mod pool;
 mod realm;
+mod release;
 mod scope;
 mod script;
 mod seat;
@@ -48,6 +49,7 @@ use crate::handler::{EventName, HandlerName, Match, OnError, Store};
 pub use aside::Stuck;
 pub use host::HostSettings;
 pub use limits::{Limits, THREAD_STACK};
+pub use release::release;
 
 use aside::Aside;
 use clock::Clock;

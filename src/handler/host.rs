@@ -77,8 +77,8 @@ pub enum HostError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// Too many host calls are under way.
-    #[error("too many host calls are under way")]
+    /// Too many host calls are under way, or bodies in memory.
+    #[error("too many host calls are under way, or too many bodies in memory")]
     Busy,
     /// No response in the time the transaction has left.
     #[error("no response in time")]

@@ -275,6 +275,6 @@ fn outcome(cut: &Cut) -> Outcome {
     match cut {
         Cut::Client => Outcome::ClientGone,
         Cut::Body(BodyError::TimedOut) => Outcome::UpstreamTimedOut,
-        Cut::Body(BodyError::Cut | BodyError::TooLarge { .. }) => Outcome::UpstreamFailed,
+        Cut::Body(BodyError::Cut) => Outcome::UpstreamFailed,
     }
 }

@@ -13,6 +13,7 @@ use super::coded::Coded;
 use super::gathered::Gathered;
 use super::ports::{BodyError, BodySource, next};
 use super::respond::Refusal;
+use super::room::{Full, Share};
 use super::unseen::Reason;
 
 /// A body whose first pieces have been read already and come first.
@@ -31,12 +32,13 @@ impl<S: BodySource> Resumed<S> {
     }
 
     /// Reads the whole body that goes with `fields`, if handlers can have it: no longer
-    /// than `limit` bytes, decoded, in UTF-8. What was read of one that they can't have
-    /// still comes first afterwards, as it came.
+    /// than `limit` bytes, decoded, in UTF-8, in memory that is taken for the `share`. What was
+    /// read of one that they can't have still comes first afterwards, as it came.
     pub(super) async fn read_for_handlers(
         &mut self,
         fields: &Fields,
         limit: usize,
+        share: &mut Share,
     ) -> Result<Received, Missing> {
         let codings = Codings::of(fields).map_err(|UnknownCoding| Missing::Coded)?;
         let expected = match framing::length(fields) {
@@ -51,10 +53,10 @@ impl<S: BodySource> Resumed<S> {
                     .extend(read.into_iter().filter(|it| !it.is_empty()));
                 return Err(Missing::TooLarge);
             }
-            gathered.add(&piece, expected);
+            gathered.add(&piece, expected, share)?;
         }
         let whole = gathered.into_bytes();
-        let read = decoded(codings, whole.clone(), fields, limit).await;
+        let read = decoded(codings, whole.clone(), fields, limit, share).await;
         if read.is_err() {
             self.read.push_back(whole);
         }
@@ -70,16 +72,38 @@ pub(super) struct Received {
     pub(super) coded: Option<Coded>,
 }
 
+/// Reads a body to its end, for somebody who takes whatever it is, in memory that is taken for the
+/// `share`.
+///
+/// # Errors
+///
+/// [`Missing::TooLarge`] as soon as it is longer than `limit` bytes; nothing of it is kept.
+pub(super) async fn read_whole(
+    source: &mut dyn BodySource,
+    limit: usize,
+    share: &mut Share,
+) -> Result<Bytes, Missing> {
+    let mut gathered = Gathered::default();
+    while let Some(piece) = next(source).await.map_err(Missing::Broken)? {
+        if gathered.len() + piece.len() > limit {
+            return Err(Missing::TooLarge);
+        }
+        gathered.add(&piece, 0, share)?;
+    }
+    Ok(gathered.into_bytes())
+}
+
 async fn decoded(
     codings: Codings,
     whole: Bytes,
     fields: &Fields,
     limit: usize,
+    share: &mut Share,
 ) -> Result<Received, Missing> {
     let (text, coded) = if codings.is_empty() || whole.is_empty() {
         (whole, None)
     } else {
-        let (text, coded) = Coded::decode(codings, whole, fields, limit).await?;
+        let (text, coded) = Coded::decode(codings, whole, fields, limit, share).await?;
         (text, Some(coded))
     };
     if std::str::from_utf8(&text).is_err() {
@@ -111,6 +135,9 @@ pub(super) enum Missing {
     /// It is longer than its limit.
     #[error("it is too large")]
     TooLarge,
+    /// There is no room for it among the others that are in memory.
+    #[error("there is no room for it now")]
+    NoRoom,
     /// It has a content coding that isn't known.
     #[error("it has a content coding that is not known")]
     Coded,
@@ -126,7 +153,7 @@ impl Missing {
     /// Why the body can pass without handlers, where it can.
     pub(super) fn reason(self) -> Option<Reason> {
         match self {
-            Self::Broken(_) => None,
+            Self::Broken(_) | Self::NoRoom => None,
             Self::TooLarge => Some(Reason::TooLarge),
             Self::Coded => Some(Reason::UnknownCoding),
             Self::Corrupt => Some(Reason::Corrupt),
@@ -139,10 +166,17 @@ impl Missing {
         match self {
             Self::Broken(error) => error.into(),
             Self::TooLarge => Refusal::BodyTooLarge,
+            Self::NoRoom => Refusal::NoRoom,
             Self::Coded => Refusal::BodyCoding,
             Self::Corrupt => Refusal::BodyCorrupt,
             Self::NotText => Refusal::BodyNotText,
         }
+    }
+}
+
+impl From<Full> for Missing {
+    fn from(Full: Full) -> Self {
+        Self::NoRoom
     }
 }
 
@@ -151,6 +185,7 @@ impl From<Undecodable> for Missing {
         match error {
             Undecodable::Malformed => Self::Corrupt,
             Undecodable::TooLarge => Self::TooLarge,
+            Undecodable::NoRoom => Self::NoRoom,
         }
     }
 }

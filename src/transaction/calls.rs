@@ -17,10 +17,12 @@ use crate::generation::Generation;
 use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, HostResponse};
 use crate::message::{Body, Fields, Request};
 
+use super::bodies::{Missing, read_whole};
 use super::coded::decode_for_good;
 use super::configured::AllowedHost;
 use super::line::Line;
-use super::ports::{BodyError, Exchange, Nobody, Sending, Upstream, UpstreamError, read_whole};
+use super::ports::{BodyError, Exchange, Nobody, Sending, Upstream, UpstreamError};
+use super::room::Share;
 
 /// How deep handlers may call handlers below a client's own request.
 pub const DEEPEST: u8 = 4;
@@ -179,20 +181,19 @@ impl Calls {
     }
 
     async fn read(&self, mut exchange: Exchange<'_>) -> Result<HostResponse, HostError> {
+        let mut share = self.line()?.pipeline.settings().room.share();
         let body = match exchange.head.body {
             Body::Empty => Bytes::new(),
             Body::Whole(bytes) | Body::Edited(bytes) => bytes,
-            Body::Streamed => read_whole(exchange.body.as_mut(), self.limit)
+            Body::Streamed => read_whole(exchange.body.as_mut(), self.limit, &mut share)
                 .await
                 .map_err(unread)?,
         };
         // Nobody asked for a coding, and some use one all the same.
         let fields = &mut exchange.head.fields;
-        let body = decode_for_good(body, fields, self.limit)
+        let body = decode_for_good(body, fields, self.limit, &mut share)
             .await
-            .map_err(|missing| HostError::Failed {
-                reason: format!("the body of the response can't be read: {missing}"),
-            })?;
+            .map_err(unread)?;
         let fields = fields
             .iter()
             .map(|field| (field.name().clone(), field.value().clone()))
@@ -200,8 +201,23 @@ impl Calls {
         Ok(HostResponse {
             status: exchange.head.status,
             fields,
-            body,
+            body: Bytes::from_owner(Read {
+                body,
+                _share: share,
+            }),
         })
+    }
+}
+
+/// A body that takes its room as long as the handler that asked for it hasn't taken it over.
+struct Read {
+    body: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Read {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -292,11 +308,16 @@ fn failed(error: &UpstreamError) -> HostError {
     }
 }
 
-fn unread(error: BodyError) -> HostError {
-    match error {
-        BodyError::TimedOut => HostError::TimedOut,
-        BodyError::Cut | BodyError::TooLarge { .. } => HostError::Failed {
-            reason: error.to_string(),
+fn unread(missing: Missing) -> HostError {
+    match missing {
+        Missing::Broken(BodyError::TimedOut) => HostError::TimedOut,
+        Missing::NoRoom => HostError::Busy,
+        Missing::Broken(BodyError::Cut)
+        | Missing::TooLarge
+        | Missing::Coded
+        | Missing::Corrupt
+        | Missing::NotText => HostError::Failed {
+            reason: format!("the body of the response can't be read: {missing}"),
         },
     }
 }

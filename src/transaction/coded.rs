@@ -11,6 +11,7 @@ use crate::message::coding::{Codings, UnknownCoding, accept};
 use crate::message::{Body, Fields};
 
 use super::bodies::Missing;
+use super::room::Share;
 
 /// Bodies from here on are decoded and encoded where that keeps nobody else waiting: a
 /// worker that handles several connections would be busy for milliseconds.
@@ -43,24 +44,29 @@ impl Reader<'_> {
 }
 
 impl Coded {
-    /// Decodes a body that came with `fields`, to a text of at most `limit` bytes.
+    /// Decodes a body that came with `fields`, to a text of at most `limit` bytes in memory that is
+    /// taken for the `share`.
     pub(super) async fn decode(
         mut codings: Codings,
         bytes: Bytes,
         fields: &Fields,
         limit: usize,
+        share: &mut Share,
     ) -> Result<(Bytes, Self), Missing> {
         let said = said(fields);
-        let (text, coded) = off_workers(bytes.len(), move || {
-            let text = codings.decode(&bytes, limit);
+        // Where the transaction ends meanwhile, what is taken is given back once this has.
+        let mut lent = share.lend();
+        let (text, coded, lent) = off_workers(bytes.len(), move || {
+            let text = codings.decode(&bytes, limit, &mut lent);
             let coded = Self {
                 bytes,
                 codings,
                 said,
             };
-            (text, coded)
+            (text, coded, lent)
         })
         .await;
+        *share = lent;
         Ok((text?, coded))
     }
 
@@ -100,12 +106,13 @@ pub(super) async fn decode_for_good(
     body: Bytes,
     fields: &mut Fields,
     limit: usize,
+    share: &mut Share,
 ) -> Result<Bytes, Missing> {
     let codings = Codings::of(fields).map_err(|UnknownCoding| Missing::Coded)?;
     if codings.is_empty() || body.is_empty() {
         return Ok(body);
     }
-    let (text, _) = Coded::decode(codings, body, fields, limit).await?;
+    let (text, _) = Coded::decode(codings, body, fields, limit, share).await?;
     fields.remove(header::CONTENT_ENCODING);
     fields.remove(header::CONTENT_LENGTH);
     Ok(text)

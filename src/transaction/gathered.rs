@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::room::{Full, Share};
+
 /// How many times what has come is believed to come in all: room for a whole body would be had
 /// by whoever announces one and sends next to nothing.
 const BELIEVED: usize = 8;
@@ -17,20 +19,46 @@ pub(super) enum Gathered {
 }
 
 impl Gathered {
-    /// Adds a piece of a body that is said to become `expected` bytes long.
-    pub(super) fn add(&mut self, piece: &Bytes, expected: usize) {
+    /// Adds a piece of a body that is said to become `expected` bytes long. What all of it takes
+    /// is taken of the `share` before.
+    ///
+    /// # Errors
+    ///
+    /// There is no room for it; what came before is as it was.
+    pub(super) fn add(
+        &mut self,
+        piece: &Bytes,
+        expected: usize,
+        share: &mut Share,
+    ) -> Result<(), Full> {
+        let length = self.len() + piece.len();
+        let believed = expected.min(length.saturating_mul(BELIEVED));
         match self {
-            Self::Nothing => *self = Self::One(piece.clone()),
+            Self::Nothing => {
+                share.take(length)?;
+                *self = Self::One(piece.clone());
+            }
             Self::One(first) => {
-                let length = first.len() + piece.len();
-                let capacity = expected.min(length.saturating_mul(BELIEVED));
-                let mut whole = Vec::with_capacity(capacity.max(length));
+                let capacity = believed.max(length);
+                share.take(capacity)?;
+                let mut whole = Vec::with_capacity(capacity);
                 whole.extend_from_slice(first);
                 whole.extend_from_slice(piece);
+                share.give_back(first.len());
                 *self = Self::Several(whole);
             }
-            Self::Several(whole) => whole.extend_from_slice(piece),
+            Self::Several(whole) => {
+                let had = whole.capacity();
+                if length > had {
+                    let capacity = believed.max(length).max(2 * had);
+                    share.take(capacity)?;
+                    whole.reserve_exact(capacity - whole.len());
+                    share.give_back(had);
+                }
+                whole.extend_from_slice(piece);
+            }
         }
+        Ok(())
     }
 
     /// How many bytes there are.
@@ -54,6 +82,7 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
+    use super::super::room::Room;
     use super::*;
 
     #[test]
@@ -61,8 +90,9 @@ mod tests {
         let pieces: Vec<Bytes> = ["a", "bc", "d"].map(Bytes::from).into();
         for (count, expected) in [(0, ""), (1, "a"), (2, "abc"), (3, "abcd")] {
             let mut gathered = Gathered::default();
+            let mut share = Room::new(4, |_| {}).share();
             for piece in &pieces[..count] {
-                gathered.add(piece, 4);
+                gathered.add(piece, 4, &mut share).expect("there is room");
             }
 
             assert_eq!(gathered.len(), expected.len());
@@ -75,9 +105,27 @@ mod tests {
     #[test]
     fn a_length_is_not_believed_to_whoever_sends_next_to_nothing() {
         let mut gathered = Gathered::default();
-        gathered.add(&Bytes::from("a"), usize::MAX);
-        gathered.add(&Bytes::from("b"), usize::MAX);
+        let mut share = Room::new(1000, |_| {}).share();
+        for piece in ["a", "b"] {
+            let added = gathered.add(&Bytes::from(piece), usize::MAX, &mut share);
+            assert_eq!(added, Ok(()));
+        }
 
         assert!(matches!(&gathered, Gathered::Several(whole) if whole.capacity() < 100));
+    }
+
+    #[test]
+    fn a_piece_that_finds_no_room_is_not_added() {
+        let room = Room::new(100, |_| {});
+        let (mut share, mut other) = (room.share(), room.share());
+        other.take(50).expect("there is room");
+        let mut gathered = Gathered::default();
+        let piece = Bytes::from(vec![b'a'; 15]);
+
+        let added = [(); 3].map(|()| gathered.add(&piece, 0, &mut share));
+
+        // The third one would have doubled what there is room for.
+        assert_eq!(added, [Ok(()), Ok(()), Err(Full)]);
+        assert_eq!(gathered.into_bytes().len(), 30);
     }
 }

@@ -32,7 +32,7 @@ use super::respond::{ErrorFormat, Refusal};
 use super::sight::leaves_body_out;
 use super::story::Chronicler;
 use super::unseen::Reason;
-use super::{Outcome, Transaction};
+use super::{Outcome, Room, Transaction};
 
 /// What the line obeys.
 #[derive(Debug, Clone)]
@@ -51,6 +51,8 @@ pub struct Settings {
     pub json_types: Vec<JsonType>,
     /// Whether the upstream is told `Via`.
     pub via: bool,
+    /// Room for the bodies that handlers see.
+    pub room: Room,
 }
 
 /// What happens to a body that a handler wants and can't have.

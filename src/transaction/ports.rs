@@ -12,7 +12,6 @@ use crate::handler::TokenRefusal;
 use crate::message::{Body, Request, Response, framing};
 
 use super::Record;
-use super::gathered::Gathered;
 
 /// A body that arrives piece by piece.
 ///
@@ -56,28 +55,6 @@ pub enum BodyError {
     /// Nothing came for too long.
     #[error("the body did not arrive in time")]
     TimedOut,
-    /// It is longer than its limit.
-    #[error("the body is longer than {limit} bytes")]
-    TooLarge {
-        /// The limit, in bytes.
-        limit: usize,
-    },
-}
-
-/// Reads a body to its end.
-///
-/// # Errors
-///
-/// [`BodyError::TooLarge`] as soon as it is longer than `limit` bytes; nothing of it is kept.
-pub async fn read_whole(source: &mut dyn BodySource, limit: usize) -> Result<Bytes, BodyError> {
-    let mut gathered = Gathered::default();
-    while let Some(piece) = next(source).await? {
-        if gathered.len() + piece.len() > limit {
-            return Err(BodyError::TooLarge { limit });
-        }
-        gathered.add(&piece, 0);
-    }
-    Ok(gathered.into_bytes())
 }
 
 /// The body of a request on its way to the upstream.

@@ -97,7 +97,6 @@ impl From<BodyError> for Refusal {
         match error {
             BodyError::Cut => Self::BodyCut,
             BodyError::TimedOut => Self::BodyTimedOut,
-            BodyError::TooLarge { .. } => Self::BodyTooLarge,
         }
     }
 }

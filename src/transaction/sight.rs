@@ -30,8 +30,9 @@ impl Pipeline {
             interim.pass(Response::new(StatusCode::CONTINUE)).await;
             request.fields.remove(header::EXPECT);
         }
+        let share = tx.share.get_or_insert_with(|| self.settings().room.share());
         match client
-            .read_for_handlers(&request.fields, self.settings().request_body)
+            .read_for_handlers(&request.fields, self.settings().request_body, share)
             .await
         {
             Ok(Received { body, coded }) => {
@@ -75,8 +76,10 @@ impl Pipeline {
             return Ok((exchange, None));
         }
         let mut body = Resumed::new(exchange.body);
+        let share = tx.share.get_or_insert_with(|| self.settings().room.share());
+        let limit = self.settings().response_body;
         let read = body
-            .read_for_handlers(&exchange.head.fields, self.settings().response_body)
+            .read_for_handlers(&exchange.head.fields, limit, share)
             .await;
         exchange.body = Box::new(body);
         let coded = match read {
@@ -87,7 +90,14 @@ impl Pipeline {
             Err(missing) => {
                 let Some(reason) = self.passes(missing) else {
                     tracing::warn!(transaction = %tx.call.id, reason = %missing, "the upstream's body can't be had");
-                    return Err(Refusal::UpstreamBody);
+                    return Err(match missing {
+                        Missing::NoRoom => Refusal::NoRoom,
+                        Missing::Broken(_)
+                        | Missing::TooLarge
+                        | Missing::Coded
+                        | Missing::Corrupt
+                        | Missing::NotText => Refusal::UpstreamBody,
+                    });
                 };
                 tx.unseen.response = Some(reason);
                 None

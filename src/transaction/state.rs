@@ -9,6 +9,7 @@ use crate::generation::{Generation, Plan, Planned, Step};
 use crate::handler::{Call, Times};
 use crate::message::{Request, Response};
 
+use super::room::Share;
 use super::{Outcome, Unseen};
 
 /// One transaction, from the head of its request to the end of its response.
@@ -39,6 +40,8 @@ pub struct Transaction {
     pub(super) entered_with: Vec<StatusCode>,
     /// An answer that was returned as a value: nothing runs after it.
     pub(super) is_final: bool,
+    /// The room that the bodies take which were read for handlers; none where none was.
+    pub(super) share: Option<Share>,
 }
 
 impl Transaction {
@@ -57,6 +60,7 @@ impl Transaction {
             planned: None,
             entered_with: Vec::new(),
             is_final: false,
+            share: None,
         }
     }
 

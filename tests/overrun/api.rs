@@ -1,6 +1,6 @@
 //! An upstream that remembers nothing, for runs that ask more often than anybody could remember.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Condvar, Mutex};
 use std::thread;
@@ -49,7 +49,7 @@ impl Api {
     }
 }
 
-/// Answers requests without bodies until there is none.
+/// Answers requests until there is none.
 fn answer(stream: TcpStream, held: &Held) {
     let body = r#"{"rows": [{"number": 1.10}]}"#;
     let response = format!(
@@ -57,14 +57,24 @@ fn answer(stream: TcpStream, held: &Held) {
         body.len()
     );
     let mut writer = stream.try_clone().unwrap();
-    let mut target = String::new();
-    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+    let mut reader = BufReader::new(stream);
+    let (mut target, mut length) = (String::new(), 0);
+    let mut line = String::new();
+    while read_line(&mut reader, &mut line) {
         if target.is_empty() {
             target.push_str(line.split(' ').nth(1).unwrap_or_default());
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
         }
         if !line.is_empty() {
             continue;
         }
+        let body = io::copy(&mut (&mut reader).take(length), &mut io::sink());
+        if body.is_err() {
+            return;
+        }
+        length = 0;
         if target == "/held" {
             held.wait();
         }
@@ -73,4 +83,12 @@ fn answer(stream: TcpStream, held: &Held) {
             return;
         }
     }
+}
+
+/// Reads a line without its end; whether there was one.
+fn read_line(reader: &mut impl BufRead, line: &mut String) -> bool {
+    line.clear();
+    let is_there = reader.read_line(line).is_ok_and(|size| size > 0);
+    line.truncate(line.trim_end().len());
+    is_there
 }

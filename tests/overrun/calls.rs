@@ -47,7 +47,7 @@ fn one_host_call_too_many_is_refused_at_once_and_the_others_are_answered() {
     assert_eq!(refused.status(), 503);
     assert_eq!(
         refused.json()["errorMessage"],
-        "too many host calls are under way"
+        "too many host calls are under way, or too many bodies in memory"
     );
     for mut caller in callers {
         assert_eq!(caller.response("GET").unwrap().text(), "[]");

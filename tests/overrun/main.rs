@@ -13,6 +13,7 @@ mod calls;
 mod descriptors;
 mod hostile;
 mod idle;
+mod memory;
 mod soak;
 #[path = "../integration/support/mod.rs"]
 #[expect(dead_code, reason = "other tests' support, of which these need a part")]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use interpose::handler::{Call, Verdict};
-use interpose::message::coding::Codings;
+use interpose::message::coding::{Codings, Room};
 use interpose::message::{Body, Fields};
 use interpose::transaction::pipeline::Unavailable;
 
@@ -22,12 +22,23 @@ fn codings(list: &'static str) -> Codings {
     Codings::of(&fields).expect("known codings")
 }
 
+/// Memory for whatever a test decodes.
+struct Boundless;
+
+impl Room for Boundless {
+    fn take(&mut self, _: usize) -> bool {
+        true
+    }
+
+    fn give_back(&mut self, _: usize) {}
+}
+
 fn encoded(list: &'static str, text: impl Into<Bytes>) -> Bytes {
     codings(list).encode(&text.into())
 }
 
 fn decoded(list: &'static str, body: Vec<u8>) -> String {
-    let text = codings(list).decode(&body.into(), 1024 * 1024);
+    let text = codings(list).decode(&body.into(), 1024 * 1024, &mut Boundless);
     String::from_utf8(text.expect("a sound body").to_vec()).expect("text")
 }
 

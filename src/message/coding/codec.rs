@@ -8,7 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compression, Decompress, FlushDecompress, Status};
 
-use super::{Coding, Undecodable};
+use super::{Coding, Room, Undecodable};
 
 /// The largest window of a `zstd` body, as a power of two: 8 MiB ([RFC 9659]).
 const ZSTD_WINDOW: u32 = 23;
@@ -17,21 +17,30 @@ const ZSTD_WINDOW: u32 = 23;
 const ZSTD_LEVEL: i32 = 3;
 const BROTLI_QUALITY: i32 = 4;
 
-/// Undoes one coding. All of `encoded` belongs to it.
-pub(super) fn decode(coding: Coding, encoded: &[u8], most: usize) -> Result<Vec<u8>, Undecodable> {
+/// How much of a text is decoded at first, in bytes.
+const FIRST: usize = 4 * 1024;
+
+/// Undoes one coding. All of `encoded` belongs to it. The text's capacity is what was taken of the
+/// `room`.
+pub(super) fn decode(
+    coding: Coding,
+    encoded: &[u8],
+    most: usize,
+    room: &mut impl Room,
+) -> Result<Vec<u8>, Undecodable> {
     match coding {
         // Some servers write several members one after the other, as RFC 1952 §2.2 allows.
-        Coding::Gzip => drain(MultiGzDecoder::new(encoded), most),
-        Coding::Zlib => drain(Inflate::new(encoded, true), most),
-        Coding::RawDeflate => drain(Inflate::new(encoded, false), most),
-        Coding::Brotli => drain(Brotli::new(encoded), most),
+        Coding::Gzip => drain(MultiGzDecoder::new(encoded), most, room),
+        Coding::Zlib => drain(Inflate::new(encoded, true), most, room),
+        Coding::RawDeflate => drain(Inflate::new(encoded, false), most, room),
+        Coding::Brotli => drain(Brotli::new(encoded), most, room),
         Coding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(encoded)
                 .map_err(|_| Undecodable::Malformed)?;
             decoder
                 .window_log_max(ZSTD_WINDOW)
                 .map_err(|_| Undecodable::Malformed)?;
-            drain(decoder, most)
+            drain(decoder, most, room)
         }
     }
 }
@@ -73,18 +82,57 @@ pub(super) fn has_zlib_header(encoded: &[u8]) -> bool {
     encoded.first().is_some_and(|byte| byte & 0x0f == 8)
 }
 
-/// Reads a text of at most `most` bytes.
-fn drain(decoder: impl Read, most: usize) -> Result<Vec<u8>, Undecodable> {
+/// Reads a text of at most `most` bytes. Room for more of it is taken before it grows; what was
+/// taken for a text that can't be had is given back.
+fn drain(
+    mut decoder: impl Read,
+    most: usize,
+    room: &mut impl Room,
+) -> Result<Vec<u8>, Undecodable> {
     let mut text = Vec::new();
-    let one_more = most as u64 + 1;
-    decoder
-        .take(one_more)
-        .read_to_end(&mut text)
-        .map_err(|_| Undecodable::Malformed)?;
-    if text.len() > most {
-        return Err(Undecodable::TooLarge);
+    let drained = fill(&mut decoder, &mut text, most, room);
+    if drained.is_err() {
+        room.give_back(text.capacity());
     }
-    Ok(text)
+    drained.map(|()| text)
+}
+
+fn fill(
+    decoder: &mut impl Read,
+    text: &mut Vec<u8>,
+    most: usize,
+    room: &mut impl Room,
+) -> Result<(), Undecodable> {
+    let mut length = 0;
+    loop {
+        if length > most {
+            return Err(Undecodable::TooLarge);
+        }
+        if length == text.len() {
+            lengthen(text, most + 1, room)?;
+        }
+        match decoder.read(&mut text[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(Undecodable::Malformed),
+        }
+    }
+    text.truncate(length);
+    Ok(())
+}
+
+/// Makes a text twice as long, filled with zeros, and no longer than `longest`.
+fn lengthen(text: &mut Vec<u8>, longest: usize, room: &mut impl Room) -> Result<(), Undecodable> {
+    let had = text.capacity();
+    let wanted = (2 * had).max(FIRST).min(longest);
+    if !room.take(wanted) {
+        return Err(Undecodable::NoRoom);
+    }
+    text.reserve_exact(wanted - text.len());
+    text.resize(wanted, 0);
+    room.give_back(had);
+    Ok(())
 }
 
 /// Deflated data. The crate's own readers take a cut for an end.

@@ -71,6 +71,18 @@ pub enum Undecodable {
     /// The text is longer than it may be, or too much longer than its encoding.
     #[error("it is too large once it is decoded")]
     TooLarge,
+    /// There is no memory for the text now.
+    #[error("there is no room for it once it is decoded")]
+    NoRoom,
+}
+
+/// Where the memory for decoded texts comes from.
+pub trait Room {
+    /// Takes so many bytes; false where there aren't as many.
+    fn take(&mut self, bytes: usize) -> bool;
+
+    /// Gives back so many of the bytes that were taken.
+    fn give_back(&mut self, bytes: usize);
 }
 
 impl Codings {
@@ -100,20 +112,33 @@ impl Codings {
         self.0.is_empty()
     }
 
-    /// Decodes a body to at most `limit` bytes. Only the data tell which of its two meanings
-    /// `deflate` has; it is kept for [`encode`](Self::encode).
+    /// Decodes a body to at most `limit` bytes, in memory of the `room`, where the text stays taken.
+    /// Only the data tell which of its two meanings `deflate` has; it is kept for
+    /// [`encode`](Self::encode).
     ///
     /// # Errors
     ///
     /// [`Undecodable`]; nothing of the body can be used.
-    pub fn decode(&mut self, encoded: &Bytes, limit: usize) -> Result<Bytes, Undecodable> {
+    pub fn decode(
+        &mut self,
+        encoded: &Bytes,
+        limit: usize,
+        room: &mut impl Room,
+    ) -> Result<Bytes, Undecodable> {
         let mut body = encoded.clone();
+        let mut taken = 0;
         for coding in self.0.iter_mut().rev() {
             if *coding == Coding::Zlib && !codec::has_zlib_header(&body) {
                 *coding = Coding::RawDeflate;
             }
             let most = limit.min(HARMLESS.max(body.len().saturating_mul(RATIO)));
-            body = codec::decode(*coding, &body, most)?.into();
+            let text = codec::decode(*coding, &body, most, room);
+            // Of a text between two codings nothing is kept.
+            let kept = text.as_ref().map_or(0, Vec::capacity);
+            body = text
+                .map(Bytes::from)
+                .inspect_err(|_| room.give_back(taken))?;
+            room.give_back(std::mem::replace(&mut taken, kept));
         }
         Ok(body)
     }

@@ -41,6 +41,21 @@ const EACH: [Coding; 5] = [
     Coding::Zstd,
 ];
 
+/// So many bytes are left.
+struct Left(usize);
+
+impl Room for Left {
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.0.checked_sub(bytes);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.0 += bytes;
+    }
+}
+
 fn codings(list: &'static str) -> Result<Codings, UnknownCoding> {
     let mut fields = Fields::default();
     fields.receive(
@@ -52,7 +67,7 @@ fn codings(list: &'static str) -> Result<Codings, UnknownCoding> {
 }
 
 fn decoded(coding: Coding, encoded: impl Into<Bytes>) -> Result<Bytes, Undecodable> {
-    Codings(vec![coding]).decode(&encoded.into(), LIMIT)
+    Codings(vec![coding]).decode(&encoded.into(), LIMIT, &mut Left(usize::MAX))
 }
 
 fn encoded(coding: Coding, text: impl Into<Bytes>) -> Bytes {
@@ -72,9 +87,11 @@ fn noise(length: usize) -> Bytes {
 #[test]
 fn what_other_programs_encode_is_decoded() {
     for (name, body) in FOREIGN {
-        let text = codings(name)
-            .expect(name)
-            .decode(&Bytes::from_static(body), LIMIT);
+        let text = codings(name).expect(name).decode(
+            &Bytes::from_static(body),
+            LIMIT,
+            &mut Left(usize::MAX),
+        );
 
         assert_eq!(text.as_deref(), Ok(TEXT.as_bytes()), "{name}");
     }
@@ -98,7 +115,10 @@ fn a_list_is_undone_from_its_end() {
     let middle = encoded(Coding::RawDeflate, inner);
     let outer = encoded(Coding::Brotli, middle);
 
-    assert_eq!(list.decode(&outer, LIMIT), Ok(Bytes::from(TEXT)));
+    assert_eq!(
+        list.decode(&outer, LIMIT, &mut Left(usize::MAX)),
+        Ok(Bytes::from(TEXT))
+    );
     assert_eq!(list.0, [Coding::Gzip, Coding::RawDeflate, Coding::Brotli]);
     assert_eq!(list.encode(&Bytes::from(TEXT)), outer);
 }
@@ -169,9 +189,13 @@ fn a_text_has_its_limit_to_the_byte() {
         let body = encoded(coding, text.clone());
         let mut codings = Codings(vec![coding]);
 
-        assert_eq!(codings.decode(&body, 5000), Ok(text.clone()), "{coding:?}");
         assert_eq!(
-            codings.decode(&body, 4999),
+            codings.decode(&body, 5000, &mut Left(usize::MAX)),
+            Ok(text.clone()),
+            "{coding:?}"
+        );
+        assert_eq!(
+            codings.decode(&body, 4999, &mut Left(usize::MAX)),
             Err(Undecodable::TooLarge),
             "{coding:?}"
         );
@@ -203,7 +227,10 @@ fn a_bomb_within_a_bomb_is_refused() {
     let mut list = codings("gzip, gzip").expect("known");
     let bomb = list.encode(&Bytes::from(vec![0; 64 * 1024 * 1024]));
 
-    assert_eq!(list.decode(&bomb, LIMIT), Err(Undecodable::TooLarge));
+    assert_eq!(
+        list.decode(&bomb, LIMIT, &mut Left(usize::MAX)),
+        Err(Undecodable::TooLarge)
+    );
 }
 
 #[test]
@@ -214,4 +241,31 @@ fn a_window_larger_than_a_coding_may_have_is_refused() {
     let body = frame.finish().expect("memory");
 
     assert_eq!(decoded(Coding::Zstd, body), Err(Undecodable::Malformed));
+}
+
+#[test]
+fn a_text_takes_room_for_itself_and_one_that_finds_none_leaves_none_taken() {
+    const ROOM: usize = 1 << 20;
+    let text = noise(100_000);
+    for list in ["gzip", "deflate", "br", "zstd", "gzip, gzip"] {
+        let body = codings(list).expect("known").encode(&text);
+
+        let mut room = Left(ROOM);
+        let decoded = codings(list)
+            .expect("known")
+            .decode(&body, LIMIT, &mut room);
+        assert_eq!(decoded, Ok(text.clone()), "{list}");
+        let taken = ROOM - room.0;
+        assert!(
+            (text.len()..3 * text.len()).contains(&taken),
+            "{list}: {taken}"
+        );
+
+        let mut room = Left(text.len());
+        let decoded = codings(list)
+            .expect("known")
+            .decode(&body, LIMIT, &mut room);
+        assert_eq!(decoded, Err(Undecodable::NoRoom), "{list}");
+        assert_eq!(room.0, text.len(), "{list}");
+    }
 }

@@ -12,7 +12,7 @@ use interpose::queue::{self, Queue};
 use interpose::transaction::pipeline::Unavailable;
 use interpose::transaction::ports::Observer;
 use interpose::transaction::respond::ErrorFormat;
-use interpose::transaction::{self, Calls, Line, Names, Outcome, Record, Routes, Unseen};
+use interpose::transaction::{self, Calls, Line, Names, Outcome, Record, Room, Routes, Unseen};
 use interpose::upstream;
 
 use super::{Client, Handlers, Upstream};
@@ -117,6 +117,7 @@ impl Setup {
                 JsonType::parse("none").expect("a pattern"),
             ],
             via: true,
+            room: Room::new(1 << 30, |_| {}),
         };
         let calls = Arc::new(Calls::new(client.clone(), Vec::new(), 0));
         let trusted = self.trusted.iter().map(|net| net.parse().expect("a net"));
