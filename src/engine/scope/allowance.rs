@@ -1,5 +1,6 @@
 //! What the handlers of one phase may make that doesn't lie on their heap, whose limit doesn't see it.
 
+use http::HeaderName;
 use rquickjs::{Ctx, Exception};
 
 use crate::message::Fields;
@@ -30,6 +31,16 @@ pub(in crate::engine) struct Allowance {
     lines: usize,
     log: usize,
     calls: usize,
+    /// Of the request's fields, and of the response's.
+    pub(super) request: FieldsLeft,
+    pub(super) response: FieldsLeft,
+}
+
+/// What may at least be written to a message's fields before anybody has to count them.
+#[derive(Default)]
+pub(super) struct FieldsLeft {
+    count: usize,
+    bytes: usize,
 }
 
 /// What becomes of a line for the log.
@@ -48,6 +59,8 @@ impl Default for Allowance {
             lines: LINES + 1,
             log: LOG,
             calls: CALLS,
+            request: FieldsLeft::default(),
+            response: FieldsLeft::default(),
         }
     }
 }
@@ -90,25 +103,38 @@ fn cut(text: &str, most: usize) -> &str {
     &text[..end.unwrap_or_default()]
 }
 
-/// Whether `fields` may have these values of `name` in place of the present ones.
-///
-/// # Errors
-///
-/// The message would have too many, or too long ones.
-pub(super) fn check_fields(fields: &Fields, name: &str, values: &[String]) -> Result<(), String> {
-    let others = fields
-        .iter()
-        .filter(|field| !field.name().as_str().eq_ignore_ascii_case(name));
-    let (mut count, mut bytes) = (values.len(), 0);
-    for field in others {
-        count += 1;
-        bytes += field.name().as_str().len() + field.value().len();
+impl FieldsLeft {
+    /// Takes what these values of `name` need in place of the present ones among `fields`, which
+    /// are counted only where they might be too many.
+    ///
+    /// # Errors
+    ///
+    /// The message would have too many, or too long ones.
+    pub(super) fn take(
+        &mut self,
+        fields: &Fields,
+        name: &HeaderName,
+        values: &[String],
+    ) -> Result<(), String> {
+        let length = |value: usize| name.as_str().len() + value;
+        let bytes = values.iter().map(|value| length(value.len())).sum();
+        let count = self.count.checked_sub(values.len());
+        if let (Some(count), Some(bytes)) = (count, self.bytes.checked_sub(bytes)) {
+            *self = Self { count, bytes };
+            return Ok(());
+        }
+        let (mut count, mut bytes) = (values.len(), bytes);
+        for field in fields.iter().filter(|field| field.name() != name) {
+            count += 1;
+            bytes += field.name().as_str().len() + field.value().len();
+        }
+        check_size(count, bytes)?;
+        *self = Self {
+            count: FIELDS - count,
+            bytes: HEAD - bytes,
+        };
+        Ok(())
     }
-    bytes += values
-        .iter()
-        .map(|value| name.len() + value.len())
-        .sum::<usize>();
-    check_size(count, bytes)
 }
 
 /// Whether a message may have so many fields of so many bytes together.

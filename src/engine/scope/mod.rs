@@ -23,7 +23,7 @@ use crate::handler::{Call, EventName, HandlerName, Kind, Match, Phase, Store};
 use crate::message::{Fields, framing};
 
 pub(super) use allowance::Allowance;
-use allowance::{HEAD, Line, check_fields};
+use allowance::{HEAD, Line};
 pub(super) use answer::Answer;
 pub(super) use body::{Body, BodyEdit, Spelling, written};
 use view::{Class, Given, Shown, Shows, Text};
@@ -239,12 +239,12 @@ impl Scope {
                 });
                 return Ok(());
             }
-            let fields = if shows.is_of_request() {
-                &mut state.call.request.fields
+            let (fields, left) = if shows.is_of_request() {
+                (&mut state.call.request.fields, &mut state.allowance.request)
             } else {
-                &mut state.call.response.fields
+                (&mut state.call.response.fields, &mut state.allowance.response)
             };
-            check_fields(fields, name, values.as_slice())?;
+            left.take(fields, &parsed, values.as_slice())?;
             match values {
                 Given::One(value) => {
                     let value = field_value(name, value)?;
