@@ -13,7 +13,7 @@
 use super::error::Fault;
 use super::memory::{Charge, Full, lengthen};
 use super::number;
-use super::string::plain_end;
+use super::plain::plain_end;
 use super::{MAX_DEPTH, Node};
 
 /// A scalar, a key or a bracket.
@@ -59,16 +59,14 @@ pub(super) fn scan(text: &[u8], start: usize, charge: &Charge) -> Result<Index, 
         odd_numbers: Vec::new(),
         blanks: 0,
         charge,
+        found: None,
     };
     let root = tape.skip_blanks(start);
     tape.blanks = 0;
-    let end = tape.value(root).map_err(|(at, fault)| {
-        if at < text.len() {
-            (at, fault)
-        } else {
-            (text.len(), Fault::End)
-        }
-    })?;
+    let Some(end) = tape.value(root) else {
+        let found = tape.found.filter(|(at, _)| *at < text.len());
+        return Err(found.unwrap_or((text.len(), Fault::End)));
+    };
     let is_compact = tape.blanks == 0;
     let end = tape.skip_blanks(end);
     if end < text.len() {
@@ -96,11 +94,14 @@ struct Tape<'t> {
     /// Bytes of blanks seen.
     blanks: usize,
     charge: &'t Charge,
+    /// Where the scan ended early, and why. Not in what the functions return, so that this fits
+    /// into registers.
+    found: Option<Found>,
 }
 
 impl Tape<'_> {
     /// Scans the value that begins at `at` and all that is in it; returns the offset behind it.
-    fn value(&mut self, mut at: usize) -> Result<usize, Found> {
+    fn value(&mut self, mut at: usize) -> Option<usize> {
         let mut around: Vec<Open> = Vec::new();
         let mut innermost: Option<Open> = None;
         loop {
@@ -112,7 +113,7 @@ impl Tape<'_> {
                         around.push(outer);
                     }
                     if around.len() == MAX_DEPTH {
-                        return Err((at, Fault::Depth));
+                        return self.fail(at, Fault::Depth);
                     }
                     // In ASCII a closing bracket stands two behind the opening one.
                     let container = Open {
@@ -137,13 +138,13 @@ impl Tape<'_> {
                 b't' => at = self.word(at, b"true")?,
                 b'f' => at = self.word(at, b"false")?,
                 b'n' => at = self.word(at, b"null")?,
-                _ => return Err((start, Fault::Unexpected)),
+                _ => return self.fail(start, Fault::Unexpected),
             }
             // Behind a value: more of the same, or the end of the container and what is behind
             // that.
             loop {
                 let Some(container) = &mut innermost else {
-                    return Ok(at);
+                    return Some(at);
                 };
                 container.children += 1;
                 at = self.skip_blanks(at);
@@ -156,7 +157,7 @@ impl Tape<'_> {
                     break;
                 }
                 if byte != container.closing {
-                    return Err((at, Fault::Unexpected));
+                    return self.fail(at, Fault::Unexpected);
                 }
                 at = self.close(*container, at)?;
                 innermost = around.pop();
@@ -164,31 +165,31 @@ impl Tape<'_> {
         }
     }
 
-    fn close(&mut self, container: Open, at: usize) -> Result<usize, Found> {
+    fn close(&mut self, container: Open, at: usize) -> Option<usize> {
         self.note(Token {
             start: index(at),
             extent: container.children,
         })?;
         self.tokens[container.token as usize].extent = index(self.tokens.len());
-        Ok(at + 1)
+        Some(at + 1)
     }
 
     /// Scans a key and its colon; returns the offset of the value.
     #[inline]
-    fn key(&mut self, at: usize) -> Result<usize, Found> {
+    fn key(&mut self, at: usize) -> Option<usize> {
         if self.peek(at) != b'"' {
-            return Err((at, Fault::Unexpected));
+            return self.fail(at, Fault::Unexpected);
         }
         let at = self.string(at)?;
         let at = self.skip_blanks(at);
         if self.peek(at) != b':' {
-            return Err((at, Fault::Unexpected));
+            return self.fail(at, Fault::Unexpected);
         }
-        Ok(self.skip_blanks(at + 1))
+        Some(self.skip_blanks(at + 1))
     }
 
     #[inline]
-    fn string(&mut self, start: usize) -> Result<usize, Found> {
+    fn string(&mut self, start: usize) -> Option<usize> {
         let at = plain_end(self.text, start + 1);
         let quote = if self.peek(at) == b'"' {
             at
@@ -196,43 +197,43 @@ impl Tape<'_> {
             self.closing_quote(at)?
         };
         self.push(start, quote + 1)?;
-        Ok(quote + 1)
+        Some(quote + 1)
     }
 
     /// The offset of the quote that ends a string, from an escape in it on.
     #[inline(never)]
-    fn closing_quote(&self, mut at: usize) -> Result<usize, Found> {
+    fn closing_quote(&mut self, mut at: usize) -> Option<usize> {
         while self.peek(at) != b'"' {
             at = plain_end(self.text, self.escape(at)?);
         }
-        Ok(at)
+        Some(at)
     }
 
-    fn escape(&self, at: usize) -> Result<usize, Found> {
+    fn escape(&mut self, at: usize) -> Option<usize> {
         if self.peek(at) != b'\\' {
-            return Err((at, Fault::Control));
+            return self.fail(at, Fault::Control);
         }
         match self.peek(at + 1) {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 2),
             b'u' => {
                 let digits = at + 2..at + 6;
                 match digits
                     .clone()
                     .find(|&at| !self.peek(at).is_ascii_hexdigit())
                 {
-                    None => Ok(digits.end),
-                    Some(at) => Err((at, Fault::Escape)),
+                    None => Some(digits.end),
+                    Some(at) => self.fail(at, Fault::Escape),
                 }
             }
-            _ => Err((at + 1, Fault::Escape)),
+            _ => self.fail(at + 1, Fault::Escape),
         }
     }
 
-    fn number(&mut self, start: usize) -> Result<usize, Found> {
+    fn number(&mut self, start: usize) -> Option<usize> {
         let whole = start + usize::from(self.peek(start) == b'-');
         let mut at = self.digits(whole)?;
         if self.peek(whole) == b'0' && at > whole + 1 {
-            return Err((whole + 1, Fault::Number));
+            return self.fail(whole + 1, Fault::Number);
         }
         let mut is_odd =
             at - whole > number::EXACT_DIGITS || (whole > start && self.peek(whole) == b'0');
@@ -248,31 +249,31 @@ impl Tape<'_> {
             self.note_odd()?;
         }
         self.push(start, at)?;
-        Ok(at)
+        Some(at)
     }
 
     /// Skips one digit or more.
     #[inline]
-    fn digits(&self, start: usize) -> Result<usize, Found> {
+    fn digits(&mut self, start: usize) -> Option<usize> {
         let mut at = start;
         while self.peek(at).is_ascii_digit() {
             at += 1;
         }
         if at == start {
-            Err((at, Fault::Number))
+            self.fail(at, Fault::Number)
         } else {
-            Ok(at)
+            Some(at)
         }
     }
 
-    fn word(&mut self, start: usize, word: &[u8]) -> Result<usize, Found> {
+    fn word(&mut self, start: usize, word: &[u8]) -> Option<usize> {
         for (at, &letter) in (start..).zip(word) {
             if self.peek(at) != letter {
-                return Err((at, Fault::Unexpected));
+                return self.fail(at, Fault::Unexpected);
             }
         }
         self.push(start, start + word.len())?;
-        Ok(start + word.len())
+        Some(start + word.len())
     }
 
     #[inline]
@@ -293,6 +294,13 @@ impl Tape<'_> {
         at
     }
 
+    /// Ends the scan.
+    #[cold]
+    fn fail<T>(&mut self, at: usize, fault: Fault) -> Option<T> {
+        self.found = Some((at, fault));
+        None
+    }
+
     /// The byte at an offset; behind the end a NUL, which JSON allows nowhere.
     #[inline]
     fn peek(&self, at: usize) -> u8 {
@@ -301,7 +309,7 @@ impl Tape<'_> {
 
     /// Notes a token by where it begins and where it ends.
     #[inline]
-    fn push(&mut self, start: usize, end: usize) -> Result<(), Found> {
+    fn push(&mut self, start: usize, end: usize) -> Option<()> {
         self.note(Token {
             start: index(start),
             extent: index(end - start),
@@ -309,27 +317,31 @@ impl Tape<'_> {
     }
 
     #[inline]
-    fn note(&mut self, token: Token) -> Result<(), Found> {
+    fn note(&mut self, token: Token) -> Option<()> {
         if self.tokens.len() == self.tokens.capacity() {
             let at = token.start as usize;
             // A token has a byte of the text at least.
             let most = self.tokens.len() + self.text.len() - at;
-            lengthen(&mut self.tokens, most, self.charge).map_err(|Full| (at, Fault::Memory))?;
+            if let Err(Full) = lengthen(&mut self.tokens, most, self.charge) {
+                return self.fail(at, Fault::Memory);
+            }
         }
         self.tokens.push(token);
-        Ok(())
+        Some(())
     }
 
     /// Notes that the next token is a number that JavaScript might spell in another way.
-    fn note_odd(&mut self) -> Result<(), Found> {
+    fn note_odd(&mut self) -> Option<()> {
         let odd = &mut self.odd_numbers;
         if odd.len() == odd.capacity() {
             // The shortest is `-0` with a comma.
             let most = self.text.len() / 3 + 1;
-            lengthen(odd, most, self.charge).map_err(|Full| (0, Fault::Memory))?;
+            if let Err(Full) = lengthen(odd, most, self.charge) {
+                return self.fail(0, Fault::Memory);
+            }
         }
-        odd.push(Node(index(self.tokens.len())));
-        Ok(())
+        self.odd_numbers.push(Node(index(self.tokens.len())));
+        Some(())
     }
 }
 

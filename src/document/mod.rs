@@ -15,6 +15,7 @@ mod index;
 mod memory;
 mod number;
 mod out;
+mod plain;
 mod spelling;
 mod string;
 mod write;

@@ -1,6 +1,7 @@
 //! Strings: what a JSON string stands for, and how one is spelled.
 
 use super::out::Out;
+use super::plain::plain_end;
 
 /// What a string of a document stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,39 +186,6 @@ fn put_special(out: &mut Out, text: &[u8]) -> usize {
     };
     out.extend_from_slice(&[b'\\', escape]);
     1
-}
-
-/// The offset, from `at` on, of the first byte that does not stand for itself in a string: a quote,
-/// a backslash or a control.
-///
-/// Looks at eight bytes at a time: in each lane the high bit is set where the lane holds such a
-/// byte. A borrow may set a lane too many, but only behind a true one, so the first is always right
-/// (<https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>).
-#[inline]
-pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    while let Some(word) = text.get(at..at + 8).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*word);
-        let control = word.wrapping_sub(LOW * 0x20);
-        let quote = (word ^ (LOW * 0x22)).wrapping_sub(LOW);
-        let backslash = (word ^ (LOW * 0x5C)).wrapping_sub(LOW);
-        // A lane with its high bit set is no ASCII and none of the three.
-        let special = (control | quote | backslash) & !word & HIGH;
-        if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    last_plain_end(text, at)
-}
-
-/// The same for the last bytes of a text.
-#[cold]
-fn last_plain_end(text: &[u8], at: usize) -> usize {
-    let is_special = |&b: &u8| b == b'"' || b == b'\\' || b < 0x20;
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// Appends JSON in which unpaired surrogates may stand as if they were characters; they become
