@@ -106,7 +106,7 @@ async fn decoded(
         let (text, coded) = Coded::decode(codings, whole, fields, limit, share).await?;
         (text, Some(coded))
     };
-    if std::str::from_utf8(&text).is_err() {
+    if simdutf8::basic::from_utf8(&text).is_err() {
         return Err(Missing::NotText);
     }
     let body = if text.is_empty() && coded.is_none() {
