@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::admin::{self, Access, Stage, View};
 use crate::config::{self, Config, ErrorBody, LogFormat, Serving};
 use crate::demo;
-use crate::engine::{Engine, HostSettings, Limits, Stuck, THREAD_STACK, release};
+use crate::engine::{Engine, HostSettings, Limits, Release, Stuck, THREAD_STACK};
 use crate::generation::Generations;
 use crate::handler::{Case, Diagnostic, Secrets, Service, Services};
 use crate::message::head;
@@ -380,6 +380,13 @@ async fn wait_for_handlers(reloads: &Reloads) -> Result<(), AppError> {
     }
 }
 
+/// Room for the bodies that handlers see, a quarter of which allocators may keep that nobody has.
+fn room(config: &Config) -> Room {
+    let bytes = memory::for_bodies(&config.limits, memory::there_is());
+    let release = Release::each(bytes / 4);
+    Room::new(bytes, move |freed| release.freed(freed))
+}
+
 fn line(
     serving: &Serving,
     config: &Config,
@@ -411,10 +418,7 @@ fn line(
         },
         json_types: config.bodies.json_types.clone(),
         via: config.via,
-        room: Room::new(
-            memory::for_bodies(&config.limits, memory::there_is()),
-            release,
-        ),
+        room: room(config),
     };
     Line::new(
         Arc::clone(generations),

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use rquickjs::allocator::Allocator;
 
-use super::release::release;
+use super::release::Release;
 use crate::document::Budget;
 
 /// What a heap has of the common memory as long as it lives, in bytes: a realm fits into it, so
@@ -25,11 +25,15 @@ pub(super) const LEAST: usize = 768 * 1024;
 /// own until it is [left](Heap::leave): what was freed is the system's no sooner.
 const STEP: usize = 128 * 1024;
 
+/// What part of the common memory allocators may keep that nobody has.
+const KEPT: usize = 16;
+
 /// The memory that all heaps share. Clones are the same memory.
 #[derive(Debug, Clone)]
 pub(super) struct Common {
     left: Arc<AtomicUsize>,
     all: usize,
+    release: Release,
 }
 
 impl Common {
@@ -38,6 +42,7 @@ impl Common {
         Self {
             left: Arc::new(AtomicUsize::new(all)),
             all,
+            release: Release::each(all / KEPT),
         }
     }
 
@@ -54,6 +59,7 @@ impl Common {
     }
 
     fn give_back(&self, bytes: usize) {
+        self.release.freed(bytes);
         self.left.fetch_add(bytes, Ordering::Relaxed);
     }
 }
@@ -166,7 +172,6 @@ impl Heap {
         let kept = self.used().saturating_add(STEP).max(LEAST);
         let part = self.part();
         if part > kept.saturating_add(STEP) {
-            release(part - kept);
             self.0.common.give_back(part - kept);
             self.0.part.store(kept, Ordering::Relaxed);
         }
@@ -176,7 +181,6 @@ impl Heap {
 impl Drop for Counters {
     fn drop(&mut self) {
         let part = *self.part.get_mut();
-        release(part - LEAST.min(part));
         self.common.give_back(part);
     }
 }
@@ -216,7 +220,6 @@ struct Elsewhere {
 
 impl Drop for Elsewhere {
     fn drop(&mut self) {
-        release(self.bytes);
         self.common.give_back(self.bytes);
     }
 }

@@ -49,7 +49,7 @@ use crate::handler::{EventName, HandlerName, Match, OnError, Store};
 pub use aside::Stuck;
 pub use host::HostSettings;
 pub use limits::{Limits, THREAD_STACK};
-pub use release::release;
+pub use release::Release;
 
 use aside::Aside;
 use clock::Clock;

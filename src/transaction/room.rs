@@ -3,6 +3,7 @@
 //! Each body has a limit of its own, and many at once would still be more than there is. Who finds
 //! no room is sent away before a handler ran. What handlers make of a body counts as their heap's.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,7 +14,17 @@ use crate::message::coding;
 pub struct Room {
     taken: Arc<AtomicUsize>,
     all: usize,
-    release: fn(usize),
+    freed: Freed,
+}
+
+/// Is told how many bytes were freed, before others can have them.
+#[derive(Clone)]
+struct Freed(Arc<dyn Fn(usize) + Send + Sync>);
+
+impl fmt::Debug for Freed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Freed")
+    }
 }
 
 /// What one transaction has of the room; given back when it is dropped.
@@ -28,12 +39,12 @@ pub(super) struct Share {
 pub(super) struct Full;
 
 impl Room {
-    /// Room for so many bytes. `release` is told how many were freed before others can have them.
-    pub fn new(bytes: usize, release: fn(usize)) -> Self {
+    /// Room for so many bytes. `freed` is told how many were freed before others can have them.
+    pub fn new(bytes: usize, freed: impl Fn(usize) + Send + Sync + 'static) -> Self {
         Self {
             taken: Arc::default(),
             all: bytes,
-            release,
+            freed: Freed(Arc::new(freed)),
         }
     }
 
@@ -64,7 +75,7 @@ impl Share {
 
     /// Gives back room for so many bytes.
     pub(super) fn give_back(&mut self, bytes: usize) {
-        (self.room.release)(bytes);
+        (self.room.freed.0)(bytes);
         self.bytes -= bytes;
         self.room.taken.fetch_sub(bytes, Ordering::Relaxed);
     }
