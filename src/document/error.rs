@@ -35,6 +35,9 @@ pub enum Fault {
     /// Nothing is wrong with the text: there is no memory for its index.
     #[error("no memory left for its index")]
     Memory,
+    /// Nothing is wrong with the text: there is no time to index it.
+    #[error("no time left for its index")]
+    Time,
 }
 
 /// A text that is not a JSON document.

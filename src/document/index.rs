@@ -35,6 +35,9 @@ pub(super) struct Index {
     pub(super) is_compact: bool,
 }
 
+/// How many tokens are noted between two looks at the time: some tens of microseconds.
+const UNTIL_LOOK: u32 = 4096;
+
 /// A fault and its offset.
 type Found = (usize, Fault);
 
@@ -59,6 +62,7 @@ pub(super) fn scan(text: &[u8], start: usize, charge: &Charge) -> Result<Index, 
         odd_numbers: Vec::new(),
         blanks: 0,
         charge,
+        until_look: UNTIL_LOOK,
         found: None,
     };
     let root = tape.skip_blanks(start);
@@ -94,6 +98,8 @@ struct Tape<'t> {
     /// Bytes of blanks seen.
     blanks: usize,
     charge: &'t Charge,
+    /// So many tokens more before somebody looks at the time.
+    until_look: u32,
     /// Where the scan ended early, and why. Not in what the functions return, so that this fits
     /// into registers.
     found: Option<Found>,
@@ -326,7 +332,21 @@ impl Tape<'_> {
                 return self.fail(at, Fault::Memory);
             }
         }
+        self.until_look -= 1;
+        if self.until_look == 0 {
+            self.look(token.start as usize)?;
+        }
         self.tokens.push(token);
+        Some(())
+    }
+
+    /// Ends the scan where there is no time left for it.
+    #[cold]
+    fn look(&mut self, at: usize) -> Option<()> {
+        self.until_look = UNTIL_LOOK;
+        if self.charge.is_over() {
+            return self.fail(at, Fault::Time);
+        }
         Some(())
     }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fmt::Debug;
 use std::rc::Rc;
 
-/// How much memory there is, for one owner at a time.
+/// How much memory there is, for one owner at a time, and whether there is time.
 pub trait Budget: Debug {
     /// Counts so many bytes; false where there aren't as many.
     fn take(&self, bytes: usize) -> bool;
@@ -18,6 +18,11 @@ pub trait Budget: Debug {
     /// Lets bytes that were taken go elsewhere, on any thread: they are given back once the result
     /// is dropped.
     fn hand_over(&self, bytes: usize) -> Box<dyn Send>;
+
+    /// Whether what takes long had better end. Asked every now and then.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// There is no more.
@@ -54,6 +59,11 @@ impl Charge {
                 Ok(())
             }
         }
+    }
+
+    /// Whether what takes long had better end.
+    pub fn is_over(&self) -> bool {
+        self.budget.as_ref().is_some_and(|budget| budget.is_over())
     }
 
     /// Gives back so many bytes of those that were taken.

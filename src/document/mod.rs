@@ -102,7 +102,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`Fault::Memory`] too, before there is no memory.
+    /// [`Fault::Memory`] and [`Fault::Time`] too, before there is none.
     pub fn parse_within(text: Bytes, charge: Charge) -> Result<Self, ParseError> {
         let start = if text.starts_with(BYTE_ORDER_MARK) {
             BYTE_ORDER_MARK.len()

@@ -30,12 +30,13 @@ pub(super) enum Place {
 }
 
 /// Tells an isolate when its handler's time is over. Clones are the same clock.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Clock {
     shared: Arc<Shared>,
 }
 
 /// Times are in nanoseconds after `began`; `u64::MAX` is never.
+#[derive(Debug)]
 struct Shared {
     began: Instant,
     /// When the handler's time is over, and by how much what follows may exceed it unseen.

@@ -11,6 +11,7 @@ use rquickjs::context::EvalOptions;
 use rquickjs::function::Args;
 use rquickjs::{Context, Ctx, Function, Persistent, Runtime, Value};
 
+use crate::document::Budget;
 use crate::generation::Step;
 use crate::handler::host::Host;
 use crate::handler::{Call, Kind, Phase, Verdict};
@@ -55,6 +56,31 @@ unsafe impl<'js> rquickjs::JsLifetime<'js> for Shared {
     type Changed<'to> = Shared;
 }
 
+/// What a heap's values may take, in memory and time.
+#[derive(Debug)]
+struct Limited {
+    heap: Heap,
+    clock: Clock,
+}
+
+impl Budget for Limited {
+    fn take(&self, bytes: usize) -> bool {
+        self.heap.take(bytes)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.heap.give_back(bytes);
+    }
+
+    fn hand_over(&self, bytes: usize) -> Box<dyn Send> {
+        self.heap.hand_over(bytes)
+    }
+
+    fn is_over(&self) -> bool {
+        self.clock.is_over()
+    }
+}
+
 /// How the steps of a phase went on one isolate.
 pub(super) struct Run {
     pub call: Box<Call>,
@@ -92,7 +118,14 @@ impl Isolate {
             Arc::clone(&code.store),
         );
         let realm = context.with(|ctx| {
-            value::install(&ctx, code.limits.text, Some(Rc::new(heap.clone())))?;
+            value::install(
+                &ctx,
+                code.limits.text,
+                Some(Rc::new(Limited {
+                    heap: heap.clone(),
+                    clock: clock.clone(),
+                })),
+            )?;
             // Nothing borrows the userdata yet, so it takes one more.
             let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
             let natives = scope.natives(&ctx)?;

@@ -150,3 +150,18 @@ fn host_calls_are_counted_and_their_bodies_and_fields_measured() {
     let many = "SysUtility.restGet('/a', null, { headers: Object.fromEntries(Array.from({ length: 513 }, (_, i) => [`x-${i}`, 'y'])) })";
     assert!(refusal(Kind::Request, many).contains("at most 512 header fields"));
 }
+
+#[test]
+fn a_text_that_takes_long_to_open_ends_its_handler_in_time() {
+    let text = format!("[{}1]", "1,".repeat(1 << 19));
+    let mut set = Set::of(
+        Kind::Request,
+        &["try { JSON.parse(json) } catch { throw 'it can be caught' }"],
+    );
+    set.limits.handler_time = Duration::from_millis(1);
+
+    let told = rejection(set.run(call("POST", "/orders", &text)));
+
+    assert_eq!(told.fault, Fault::Script);
+    assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
+}

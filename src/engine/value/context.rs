@@ -157,6 +157,18 @@ impl<'c> Cx<'c> {
         Thrown
     }
 
+    /// Ends the script, as QuickJS does when its interrupt handler says so: no `catch` sees it.
+    pub(super) fn interrupted(self) -> Thrown {
+        // SAFETY: the context is alive; the error is ours until it is thrown.
+        unsafe {
+            qjs::JS_ThrowInternalError(self.as_ptr(), c"interrupted".as_ptr());
+            let error = qjs::JS_GetException(self.as_ptr());
+            qjs::JS_SetUncatchableError(self.as_ptr(), error);
+            qjs::JS_Throw(self.as_ptr(), error);
+        }
+        Thrown
+    }
+
     /// Throws a `TypeError`.
     pub(super) fn type_error(self, message: &'static CStr) -> Thrown {
         // SAFETY: the format takes one string, which ends in a NUL.

@@ -106,6 +106,7 @@ fn parse<'c>(
             Origin::new(cx, Rc::clone(realm), document)?.value(cx, root)
         }
         Err(error) if error.fault == Fault::Memory => Err(cx.out_of_memory()),
+        Err(error) if error.fault == Fault::Time => Err(cx.interrupted()),
         // The function replaced may go deeper, but loses what numbers look like.
         Err(error) if error.fault == Fault::Depth => {
             Err(cx.syntax_error(c"JSON text nested too deeply"))

@@ -94,6 +94,9 @@ pub(super) fn open<'js>(ctx: &Ctx<'js>, text: Bytes) -> std::result::Result<Valu
         Err(error) if error.fault == Fault::Memory => {
             return Err(OpenError::Engine(thrown(cx.out_of_memory())));
         }
+        Err(error) if error.fault == Fault::Time => {
+            return Err(OpenError::Engine(thrown(cx.interrupted())));
+        }
         document => document?,
     };
     let root = document.root();
@@ -137,11 +140,11 @@ pub(super) fn copied(ctx: &Ctx<'_>, string: &Value<'_>) -> Result<Bytes> {
     Ok(made::text(utf8.to_vec(), charge))
 }
 
-/// Whether a text is a JSON document, as far as there is memory to find out.
+/// Whether a text is a JSON document, as far as there is memory and time to find out.
 pub(super) fn is_json(ctx: &Ctx<'_>, text: Bytes) -> bool {
     let document = Realm::of(ctx).map(|realm| realm.document(text));
     match document {
-        Some(Err(error)) => error.fault == Fault::Memory,
+        Some(Err(error)) => matches!(error.fault, Fault::Memory | Fault::Time),
         Some(Ok(_)) | None => true,
     }
 }

@@ -154,6 +154,14 @@ impl Realm {
         }
     }
 
+    /// Ends the script where its time is over.
+    pub(super) fn look(&self, cx: Cx<'_>) -> Result<(), Thrown> {
+        match &self.budget {
+            Some(budget) if budget.is_over() => Err(cx.interrupted()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Counts so many bytes less.
     pub(super) fn give_back(&self, bytes: usize) {
         if let Some(budget) = &self.budget {
