@@ -1,7 +1,7 @@
 //! Getters: functions that take nothing and give one thing of the transaction.
 //!
 //! A script asks for these again and again, for `req.verb` with each record of a body. As QuickJS's
-//! own functions they cost a fifth of what rquickjs' do, which look at arguments and their
+//! own functions they cost a third of what rquickjs' do, which look at arguments and their
 //! types first. The views' neighbour in speaking to QuickJS without it.
 
 use std::ffi::c_int;

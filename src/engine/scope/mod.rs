@@ -115,7 +115,7 @@ impl Scope {
             natives.set(name, view)?;
         }
         natives.set("views", views)?;
-        let any = class.object(ctx, self, Shows::RequestFields)?;
+        let any: Object<'js> = natives.get("parameters")?;
         natives.set("texts", getter::texts(&any)?)?;
         Ok(natives)
     }

@@ -33,9 +33,6 @@ const UNTOUCHED: usize = size_of::<Lazy>().next_multiple_of(16);
 /// that is sorted, and once in the result.
 const LISTED: usize = size_of::<(Key, bool)>() + 2 * size_of::<(Rank, Key)>() + size_of::<Key>();
 
-/// How many elements of an array are made between two looks at the time.
-const UNTIL_LOOK: usize = 4096;
-
 /// A document on behalf of the values that came from it.
 pub(super) struct Origin {
     pub(super) document: Rc<Document>,
@@ -80,10 +77,8 @@ impl Origin {
         let count = self.document.count(node);
         let _charge = self.realm.charge_of(cx, Elements::takes(count))?;
         let mut elements = Elements::with_capacity(cx, count);
-        for (number, element) in self.document.children(node).enumerate() {
-            if number % UNTIL_LOOK == UNTIL_LOOK - 1 {
-                self.realm.look(cx)?;
-            }
+        for element in self.document.children(node) {
+            self.realm.tick(cx)?;
             elements.push(self.value(cx, element)?);
         }
         let array = cx.array(elements)?;
@@ -168,7 +163,8 @@ impl Lazy {
         let mut next = 0;
         let mut members = Members::with_capacity(count);
         for node in document.children(self.node) {
-            match keys.find(cx, realm, document, node, &mut next) {
+            let found = realm.tick(cx);
+            match found.and_then(|()| keys.find(cx, realm, document, node, &mut next)) {
                 Ok(key) => members.push(key, node),
                 Err(thrown) => {
                     for slot in members.slots() {

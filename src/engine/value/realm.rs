@@ -1,6 +1,6 @@
 //! What lazy values need to know of the runtime they live in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -65,6 +65,9 @@ struct Remembered {
     document: Option<Rc<Document>>,
 }
 
+/// How many small things are made between two looks at the time.
+const UNTIL_LOOK: u32 = 4096;
+
 /// The state of one runtime.
 pub(super) struct Realm {
     pub(super) runtime: *mut qjs::JSRuntime,
@@ -74,6 +77,8 @@ pub(super) struct Realm {
     pub(super) longest_text: usize,
     /// What is counted as the heap's; `None` where nobody counts.
     budget: Option<Rc<dyn Budget>>,
+    /// So many [ticks](Self::tick) more before somebody looks at the time.
+    until_look: Cell<u32>,
     /// `Object.prototype`, which lives as long as the context; only ever compared.
     pub(super) object_prototype: *const (),
     /// Documents with numbers that JavaScript might spell in another way, the newest first.
@@ -123,6 +128,7 @@ impl Realm {
             names,
             longest_text,
             budget,
+            until_look: Cell::new(UNTIL_LOOK),
             object_prototype,
             recent: RefCell::default(),
             given: RefCell::default(),
@@ -154,8 +160,22 @@ impl Realm {
         }
     }
 
-    /// Ends the script where its time is over.
-    pub(super) fn look(&self, cx: Cx<'_>) -> Result<(), Thrown> {
+    /// Makes one of many small things that a script waits for; ends the script where its time is
+    /// over. QuickJS asks for that only between the script's own steps.
+    #[inline]
+    pub(super) fn tick(&self, cx: Cx<'_>) -> Result<(), Thrown> {
+        match self.until_look.get().checked_sub(1) {
+            Some(left) => {
+                self.until_look.set(left);
+                Ok(())
+            }
+            None => self.look(cx),
+        }
+    }
+
+    #[cold]
+    fn look(&self, cx: Cx<'_>) -> Result<(), Thrown> {
+        self.until_look.set(UNTIL_LOOK);
         match &self.budget {
             Some(budget) if budget.is_over() => Err(cx.interrupted()),
             Some(_) | None => Ok(()),

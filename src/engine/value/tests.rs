@@ -11,6 +11,7 @@ mod lifecycle;
 mod memory;
 mod plain;
 mod semantics;
+mod time;
 mod writing;
 
 /// The most that a test writes.
