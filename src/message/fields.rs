@@ -48,6 +48,32 @@ impl Spelling {
     }
 }
 
+/// A field's name as somebody spells it.
+#[derive(Debug, Clone)]
+pub struct FieldName {
+    name: HeaderName,
+    spelling: Spelling,
+}
+
+impl FieldName {
+    /// Reads a name, in any case.
+    ///
+    /// # Errors
+    ///
+    /// [`BadField::Name`] where no field can be called so (RFC 9110 §5.1).
+    pub fn parse(sent: &[u8]) -> Result<Self, BadField> {
+        Ok(Self {
+            name: HeaderName::from_bytes(sent).map_err(|_| BadField::Name)?,
+            spelling: Spelling::of(sent, || Bytes::copy_from_slice(sent)),
+        })
+    }
+
+    /// The name, in lower case.
+    pub fn name(&self) -> &HeaderName {
+        &self.name
+    }
+}
+
 impl Field {
     /// A field of our own, spelled in `Title-Case`.
     pub fn new(name: HeaderName, value: HeaderValue) -> Self {
@@ -205,25 +231,26 @@ impl Fields {
     /// Gives `name` exactly these values, where its first one stood or else at the end; none
     /// take it away.
     ///
-    /// `sent` spells a name that wasn't there; one that was keeps its spelling.
-    pub fn set(
-        &mut self,
-        name: HeaderName,
-        sent: &[u8],
-        values: impl IntoIterator<Item = HeaderValue>,
-    ) {
+    /// A name that is there keeps its spelling.
+    pub fn set(&mut self, name: &FieldName, values: impl IntoIterator<Item = HeaderValue>) {
+        let FieldName { name, spelling } = name;
         let mut values = values.into_iter();
         let Some(first) = values.next() else {
-            return self.remove(&name);
+            return self.remove(name);
         };
-        let at = match self.list.iter().position(|field| field.name == name) {
+        let at = match self.list.iter().position(|field| field.name == *name) {
             Some(at) => {
                 self.list[at].value = first;
                 self.drop_repeats(at);
                 at
             }
             None => {
-                self.receive(name, sent, first);
+                self.list.push(Field {
+                    name: name.clone(),
+                    spelling: spelling.clone(),
+                    value: first,
+                    is_edited: true,
+                });
                 self.list.len() - 1
             }
         };
@@ -363,6 +390,10 @@ mod tests {
         fields
     }
 
+    fn spelled(name: &str) -> FieldName {
+        FieldName::parse(name.as_bytes()).expect("a name")
+    }
+
     fn shown(fields: &Fields) -> Vec<(String, String)> {
         let text = |field: &Field| {
             let mut name = Vec::new();
@@ -393,11 +424,7 @@ mod tests {
     fn setting_a_field_keeps_its_place_and_spelling_and_marks_only_it() {
         let mut fields = received(&[("a", "1"), ("X-weird", "w"), ("b", "2"), ("x-WEIRD", "v")]);
 
-        fields.set(
-            "x-weird".parse().expect("a name"),
-            b"x-Weird",
-            ["new".parse().expect("a value")],
-        );
+        fields.set(&spelled("x-Weird"), ["new".parse().expect("a value")]);
 
         let expected = [("a", "1"), ("X-weird", "new"), ("b", "2")];
         assert_eq!(
@@ -413,12 +440,8 @@ mod tests {
         let values = |texts: [&'static str; 3]| texts.map(HeaderValue::from_static);
         let mut fields = received(&[("A", "1"), ("B", "2"), ("A", "3")]);
 
-        fields.set("a".parse().expect("a name"), b"a", values(["x", "y", "z"]));
-        fields.set(
-            "new".parse().expect("a name"),
-            b"NEW",
-            values(["p", "q", "r"]),
-        );
+        fields.set(&spelled("a"), values(["x", "y", "z"]));
+        fields.set(&spelled("NEW"), values(["p", "q", "r"]));
 
         let expected = [
             ("A", "x"),

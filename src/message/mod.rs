@@ -17,7 +17,7 @@ pub mod response;
 pub mod validators;
 
 pub use body::Body;
-pub use fields::{Field, Fields};
+pub use fields::{Field, FieldName, Fields};
 pub use media::JsonType;
 pub use query::Query;
 pub use request::Request;

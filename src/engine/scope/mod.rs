@@ -8,13 +8,16 @@ pub(super) mod allowance;
 mod answer;
 mod body;
 mod getter;
+mod name;
 mod natives;
+mod text;
 mod view;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use rquickjs::{Ctx, Function, Object, Persistent, Value};
 
@@ -26,6 +29,7 @@ pub(super) use allowance::Allowance;
 use allowance::{HEAD, Line};
 pub(super) use answer::Answer;
 pub(super) use body::{Body, BodyEdit, Spelling, written};
+use name::Name;
 use view::{Class, Given, Shown, Shows, Text};
 
 use super::host::HostCalls;
@@ -173,17 +177,13 @@ impl Scope {
     }
 
     /// What a view shows under `name`.
-    fn shown(&self, shows: Shows, name: &str) -> Option<Shown> {
+    fn shown(&self, shows: Shows, name: &Name) -> Option<Shown> {
         self.with(|state| match shows {
             Shows::Parameters => {
                 let query = state.call.request.query();
-                Shown::of(query.get_all(name).map(Text::from), false)
+                Shown::of(query.get_all(name.as_str()).map(Text::from), false)
             }
-            Shows::RequestFieldsWithoutAuthentication
-                if name.eq_ignore_ascii_case("authorization") =>
-            {
-                None
-            }
+            Shows::RequestFieldsWithoutAuthentication if names(name, &AUTHORIZATION) => None,
             Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication => {
                 shown_field(&state.call.request.fields, name)
             }
@@ -223,18 +223,19 @@ impl Scope {
     /// # Errors
     ///
     /// What is wrong with the name or a value.
-    fn write(&self, shows: Shows, name: &str, values: Given) -> Result<(), String> {
+    fn write(&self, shows: Shows, name: &Name, values: Given) -> Result<(), String> {
         self.with(|state| {
+            let text = name.as_str();
             if shows == Shows::Parameters {
-                return state.set_parameter(name, values.as_slice());
+                return state.set_parameter(text, values.as_slice());
             }
             // In the response phase the request is what the client sent; writing it has no effect.
             if shows.is_of_request() && state.phase == Phase::Response {
                 return Ok(());
             }
-            let parsed = field_name(name)?;
-            if framing::is_ours(&parsed) {
-                state.tell(parsed.as_str(), |state, field| {
+            let field = name.field().ok_or_else(|| no_name(text))?;
+            if framing::is_ours(field.name()) {
+                state.tell(field.name().as_str(), |state, field| {
                     tracing::warn!(transaction = %state.call.id, handler = %state.name, field, "a field that frames the message was left as it is");
                 });
                 return Ok(());
@@ -244,16 +245,16 @@ impl Scope {
             } else {
                 (&mut state.call.response.fields, &mut state.allowance.response)
             };
-            left.take(fields, &parsed, values.as_slice())?;
+            left.take(fields, field.name(), values.as_slice())?;
             match values {
                 Given::One(value) => {
-                    let value = field_value(name, value)?;
-                    fields.set(parsed, name.as_bytes(), [value]);
+                    let value = field_value(text, value)?;
+                    fields.set(field, [value]);
                 }
                 Given::Several(values) => {
                     let values: Result<Vec<_>, _> =
-                        values.into_iter().map(|it| field_value(name, it)).collect();
-                    fields.set(parsed, name.as_bytes(), values?);
+                        values.into_iter().map(|it| field_value(text, it)).collect();
+                    fields.set(field, values?);
                 }
             }
             Ok(())
@@ -321,15 +322,20 @@ fn is_json(fields: &Fields) -> Option<bool> {
     Some(essence.trim_end().ends_with("json"))
 }
 
-fn shown_field(fields: &Fields, name: &str) -> Option<Shown> {
-    let values = fields.get_all(name).cloned().map(Text::Field);
-    Shown::of(values, name.eq_ignore_ascii_case("set-cookie"))
+/// Whether a member of a view is called as this field is.
+fn names(member: &Name, field: &HeaderName) -> bool {
+    member.field().is_some_and(|it| it.name() == field)
+}
+
+fn shown_field(fields: &Fields, name: &Name) -> Option<Shown> {
+    let values = fields.all(name.field()?.name());
+    Shown::of(values.cloned().map(Text::Field), names(name, &SET_COOKIE))
 }
 
 /// DF's view: repeated fields are one, joined by commas; `Set-Cookie` can't be (RFC 9110 §5.3).
-fn joined(fields: &Fields, name: &str) -> Option<Shown> {
+fn joined(fields: &Fields, name: &Name) -> Option<Shown> {
     match shown_field(fields, name)? {
-        Shown::Several(values) if !name.eq_ignore_ascii_case("set-cookie") => {
+        Shown::Several(values) if !names(name, &SET_COOKIE) => {
             let texts: Vec<_> = values.iter().map(Text::as_str).collect();
             Some(Shown::One(Text::Own(texts.join(", "))))
         }
@@ -355,12 +361,12 @@ fn field_names(fields: &Fields, without: &str) -> Vec<String> {
 ///
 /// What is wrong with the name or the value.
 pub(super) fn field(name: &str, value: String) -> Result<(HeaderName, HeaderValue), String> {
-    Ok((field_name(name)?, field_value(name, value)?))
+    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| no_name(name))?;
+    Ok((parsed, field_value(name, value)?))
 }
 
-fn field_name(name: &str) -> Result<HeaderName, String> {
-    HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| format!("{name:?} is no name of a header field"))
+fn no_name(name: &str) -> String {
+    format!("{name:?} is no name of a header field")
 }
 
 fn field_value(name: &str, value: String) -> Result<HeaderValue, String> {

@@ -6,7 +6,7 @@
 //! property.
 
 use std::borrow::Cow;
-use std::ffi::{c_char, c_int};
+use std::ffi::c_int;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -15,6 +15,8 @@ use rquickjs::{Coerced, Ctx, FromJs, IntoJs, Object, Value, qjs};
 
 use super::Scope;
 use super::allowance::FIELDS;
+use super::name::{Name, Names};
+use super::text::{string, text_of};
 
 /// What a view shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +87,9 @@ impl Shown {
 impl Text {
     pub(super) fn as_str(&self) -> Cow<'_, str> {
         match self {
-            Self::Field(value) => String::from_utf8_lossy(value.as_bytes()),
+            // Nearly all are UTF-8, which is checked faster than it is mended.
+            Self::Field(value) => str::from_utf8(value.as_bytes())
+                .map_or_else(|_| String::from_utf8_lossy(value.as_bytes()), Cow::Borrowed),
             Self::Own(text) => Cow::Borrowed(text),
         }
     }
@@ -109,12 +113,14 @@ impl Given {
 /// What stands behind one exotic object.
 pub(super) struct View {
     pub(super) scope: Rc<Scope>,
+    names: Rc<Names>,
     shows: Shows,
 }
 
 /// The class of all views of one runtime.
 pub(super) struct Class {
     id: qjs::JSClassID,
+    names: Rc<Names>,
 }
 
 impl Class {
@@ -138,7 +144,8 @@ impl Class {
         if status < 0 {
             Err(rquickjs::Error::Exception)
         } else {
-            Ok(Self { id })
+            let names = Rc::new(Names::new());
+            Ok(Self { id, names })
         }
     }
 
@@ -151,6 +158,7 @@ impl Class {
     ) -> rquickjs::Result<Object<'js>> {
         let view = Box::new(View {
             scope: Rc::clone(scope),
+            names: Rc::clone(&self.names),
             shows,
         });
         // SAFETY: the class is registered with this context's runtime. The new object owns the
@@ -188,76 +196,52 @@ static EXOTIC: qjs::JSClassExoticMethods = qjs::JSClassExoticMethods {
     set_property: Some(set_property),
 };
 
-unsafe extern "C" fn finalize(_runtime: *mut qjs::JSRuntime, value: qjs::JSValue) {
+unsafe extern "C" fn finalize(runtime: *mut qjs::JSRuntime, value: qjs::JSValue) {
     let mut id = 0;
     // SAFETY: only objects made by `Class::object` have this finalizer, and QuickJS runs it once.
+    // All of them are of one runtime, and so are the names that the last one gives back.
     unsafe {
         let view = qjs::JS_GetAnyOpaque(value, &raw mut id).cast::<View>();
-        if !view.is_null() {
-            drop(Box::from_raw(view));
+        if view.is_null() {
+            return;
         }
-    }
-}
-
-/// A property's name, borrowed from QuickJS.
-struct Name<'js> {
-    ctx: Ctx<'js>,
-    bytes: NonNull<c_char>,
-    length: usize,
-}
-
-impl Name<'_> {
-    /// `None` for what isn't UTF-8, half of a surrogate pair: that names nothing here.
-    fn as_str(&self) -> Option<&str> {
-        // SAFETY: QuickJS gave the bytes with their length; they are freed with this value.
-        let bytes = unsafe {
-            std::slice::from_raw_parts(self.bytes.as_ptr().cast_const().cast::<u8>(), self.length)
-        };
-        std::str::from_utf8(bytes).ok()
-    }
-}
-
-impl Drop for Name<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the bytes came from this context, and are freed once.
-        unsafe { qjs::JS_FreeCString(self.ctx.as_raw().as_ptr(), self.bytes.as_ptr()) }
+        let View { names, .. } = *Box::from_raw(view);
+        if let Some(names) = Rc::into_inner(names) {
+            names.free(runtime);
+        }
     }
 }
 
 /// Enters Rust from a hook: finds the view and the property's name.
 ///
-/// A symbol names nothing here: `None`.
+/// What names nothing here, a symbol for one: `None`.
 ///
 /// # Safety
 ///
 /// `context`, `object` and `atom` are the ones QuickJS called a hook of this class with.
-unsafe fn enter<'a, 'js>(
+unsafe fn enter<'a>(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
     atom: qjs::JSAtom,
-) -> Option<(Ctx<'js>, &'a View, Name<'js>)> {
+) -> Option<(&'a View, Rc<Name>)> {
     // SAFETY: QuickJS calls a hook with a live context and an object of this class, whose
     // opaque `Class::object` has set before anybody could reach the object. The view lives
-    // as long as the object, which the caller of the hook holds. The value made of the atom is
-    // ours and freed once; the text of a string keeps what it needs of it alive.
+    // as long as the object, which the caller of the hook holds, as it does the atom.
     unsafe {
-        let ctx = Ctx::from_raw(NonNull::new(context)?);
         let view = view_of(object)?;
-        let name = qjs::JS_AtomToValue(context, atom);
-        let mut length = 0;
-        let bytes = if qjs::JS_IsString(name) {
-            qjs::JS_ToCStringLen(context, &raw mut length, name)
-        } else {
-            std::ptr::null()
-        };
-        qjs::JS_FreeValue(context, name);
-        let name = Name {
-            ctx: ctx.clone(),
-            bytes: NonNull::new(bytes.cast_mut())?,
-            length: length as _,
-        };
-        Some((ctx, view, name))
+        Some((view, view.names.of(context, atom)?))
     }
+}
+
+/// The context that a hook was called with, for what rquickjs does.
+///
+/// # Safety
+///
+/// `context` is the one QuickJS called a hook with.
+unsafe fn context_of<'js>(context: *mut qjs::JSContext) -> Ctx<'js> {
+    let context = NonNull::new(context).expect("QuickJS calls with a context");
+    // SAFETY: it is alive for the call.
+    unsafe { Ctx::from_raw(context) }
 }
 
 /// # Safety
@@ -288,29 +272,52 @@ unsafe extern "C" fn get_own_property(
     atom: qjs::JSAtom,
 ) -> c_int {
     // SAFETY: QuickJS's own arguments, see `enter`.
-    let Some((ctx, view, name)) = (unsafe { enter(context, object, atom) }) else {
+    let Some((view, name)) = (unsafe { enter(context, object, atom) }) else {
         return 0;
     };
-    let Some(shown) = name
-        .as_str()
-        .and_then(|name| view.scope.shown(view.shows, name))
-    else {
+    let Some(shown) = view.scope.shown(view.shows, &name) else {
         return 0;
     };
     // SAFETY: QuickJS passes null or a descriptor to be filled in; it frees what stands in it.
     let Some(descriptor) = (unsafe { descriptor.as_mut() }) else {
         return 1;
     };
-    match shown.into_js(&ctx) {
+    // SAFETY: the context is the hook's own.
+    match unsafe { raw(context, shown) } {
         Ok(value) => {
             descriptor.flags = OWN;
             descriptor.getter = qjs::JS_UNDEFINED;
             descriptor.setter = qjs::JS_UNDEFINED;
-            // SAFETY: the raw value is duplicated, since `value` gives up its own count when dropped.
-            descriptor.value = unsafe { qjs::JS_DupValue(context, value.as_raw()) };
+            descriptor.value = value;
             1
         }
-        Err(error) => raise(&ctx, &error),
+        // SAFETY: as above.
+        Err(error) => raise(&unsafe { context_of(context) }, &error),
+    }
+}
+
+/// The value that stands for what is shown; the caller's to free.
+///
+/// # Safety
+///
+/// As with [`context_of`].
+unsafe fn raw(context: *mut qjs::JSContext, shown: Shown) -> rquickjs::Result<qjs::JSValue> {
+    // SAFETY: as the caller promises; QuickJS copies the text. The list is duplicated, since
+    // `list` gives up its own count when dropped.
+    unsafe {
+        match shown {
+            Shown::One(text) => {
+                let value = string(context, &text.as_str());
+                if qjs::JS_IsException(value) {
+                    return Err(rquickjs::Error::Exception);
+                }
+                Ok(value)
+            }
+            Shown::Several(texts) => {
+                let list = texts.into_js(&context_of(context))?;
+                Ok(qjs::JS_DupValue(context, list.as_raw()))
+            }
+        }
     }
 }
 
@@ -355,13 +362,11 @@ unsafe extern "C" fn delete_property(
     atom: qjs::JSAtom,
 ) -> c_int {
     // SAFETY: QuickJS's own arguments, see `enter`.
-    let Some((_, view, name)) = (unsafe { enter(context, object, atom) }) else {
+    let Some((view, name)) = (unsafe { enter(context, object, atom) }) else {
         return 1;
     };
     let none = Given::Several(Vec::new());
-    name.as_str().map_or(1, |name| {
-        view.scope.write(view.shows, name, none).map_or(0, |()| 1)
-    })
+    view.scope.write(view.shows, &name, none).map_or(0, |()| 1)
 }
 
 unsafe extern "C" fn set_property(
@@ -373,31 +378,47 @@ unsafe extern "C" fn set_property(
     _flags: c_int,
 ) -> c_int {
     // SAFETY: QuickJS's own arguments, see `enter`.
-    let Some((ctx, view, name)) = (unsafe { enter(context, object, atom) }) else {
+    let Some((view, name)) = (unsafe { enter(context, object, atom) }) else {
         return 0;
     };
     // SAFETY: as in `write`.
-    unsafe { write(&ctx, view, name.as_str(), value) }
+    unsafe { write(context, view, &name, value) }
 }
 
 /// Gives a member a value.
 ///
 /// # Safety
 ///
-/// `value` is lent by QuickJS for the call.
-unsafe fn write(ctx: &Ctx<'_>, view: &View, name: Option<&str>, value: qjs::JSValue) -> c_int {
-    let Some(name) = name else { return 0 };
-    // SAFETY: QuickJS lends the value for the call; the duplicate is ours to drop.
-    let value =
-        unsafe { Value::from_raw(ctx.clone(), qjs::JS_DupValue(ctx.as_raw().as_ptr(), value)) };
-    let written = given(ctx, value).and_then(|values| {
-        view.scope
-            .write(view.shows, name, values)
-            .map_err(|message| rquickjs::Exception::throw_type(ctx, &message))
+/// As with [`context_of`]; `value` is lent by QuickJS for the call.
+unsafe fn write(
+    context: *mut qjs::JSContext,
+    view: &View,
+    name: &Name,
+    value: qjs::JSValue,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    let given = match unsafe { text_of(context, value) } {
+        Some(text) => Ok(Given::One(text.into())),
+        // SAFETY: QuickJS lends the value for the call; the duplicate is ours to drop.
+        None => unsafe {
+            let lent = qjs::JS_DupValue(context, value);
+            given(
+                &context_of(context),
+                Value::from_raw(context_of(context), lent),
+            )
+        },
+    };
+    let written = given.and_then(|values| {
+        let written = view.scope.write(view.shows, name, values);
+        // SAFETY: as the caller promises.
+        written.map_err(|message| {
+            rquickjs::Exception::throw_type(&unsafe { context_of(context) }, &message)
+        })
     });
     match written {
         Ok(()) => 1,
-        Err(error) => raise(ctx, &error),
+        // SAFETY: as the caller promises.
+        Err(error) => raise(&unsafe { context_of(context) }, &error),
     }
 }
 
@@ -411,17 +432,17 @@ unsafe extern "C" fn define_own_property(
     flags: c_int,
 ) -> c_int {
     // SAFETY: QuickJS's own arguments, see `enter`.
-    let Some((ctx, view, name)) = (unsafe { enter(context, object, atom) }) else {
+    let Some((view, name)) = (unsafe { enter(context, object, atom) }) else {
         return 0;
     };
     if flags & qjs::JS_PROP_HAS_VALUE.cast_signed() == 0 {
-        let name = name.as_str().unwrap_or_default();
-        let refused =
-            rquickjs::Exception::throw_type(&ctx, &format!("`{name}` can only be given a value"));
-        return raise(&ctx, &refused);
+        // SAFETY: the context is the hook's own.
+        let ctx = unsafe { context_of(context) };
+        let message = format!("`{}` can only be given a value", name.as_str());
+        return raise(&ctx, &rquickjs::Exception::throw_type(&ctx, &message));
     }
     // SAFETY: as in `write`.
-    unsafe { write(&ctx, view, name.as_str(), value) }
+    unsafe { write(context, view, &name, value) }
 }
 
 /// The texts a script assigned: none for `null` and `undefined`, several for an array.
