@@ -35,6 +35,10 @@ pub(super) struct Clock {
     shared: Arc<Shared>,
 }
 
+/// A time that was read, in nanoseconds after the clock began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading(u64);
+
 /// Times are in nanoseconds after `began`; `u64::MAX` is never.
 #[derive(Debug)]
 struct Shared {
@@ -45,12 +49,13 @@ struct Shared {
     /// When the handler began, and how long it has waited since.
     armed: AtomicU64,
     waited: AtomicU64,
-    /// When it was suspended, what was left of its time then, and what bounds the wait.
+    /// When it was suspended, and what was left of its time then.
     paused: AtomicU64,
     left: AtomicU64,
-    deadline: AtomicU64,
     suspended: AtomicU32,
     is_over: AtomicBool,
+    /// What bounds everything in the run.
+    deadline: AtomicU64,
     /// When the run began, and when it has had its worker for long enough.
     entered: AtomicU64,
     hand_over: AtomicU64,
@@ -72,9 +77,9 @@ impl Clock {
             waited: AtomicU64::new(0),
             paused: AtomicU64::new(0),
             left: AtomicU64::new(0),
-            deadline: AtomicU64::new(u64::MAX),
             suspended: AtomicU32::new(0),
             is_over: AtomicBool::new(false),
+            deadline: AtomicU64::new(u64::MAX),
             entered: AtomicU64::new(0),
             hand_over: AtomicU64::new(u64::MAX),
             begun: AtomicUsize::new(0),
@@ -86,16 +91,24 @@ impl Clock {
         }
     }
 
-    /// Begins a run of handlers at this place.
-    pub(super) fn enter(&self, place: Place) {
+    /// What time it is. Costs more than the rest of a handler's bookkeeping: asked once a handler.
+    pub(super) fn read(&self) -> Reading {
+        Reading(self.now())
+    }
+
+    /// Begins a run of handlers at this place, none of which goes on beyond `deadline`.
+    pub(super) fn enter(&self, place: Place, deadline: Instant) -> Reading {
         let now = self.now();
         let hand_over = match place {
             Place::Worker => now + nanos(HAND_OVER),
             Place::Aside => u64::MAX,
         };
+        let deadline = self.at(deadline);
+        self.shared.deadline.store(deadline, Ordering::Relaxed);
         self.shared.entered.store(now, Ordering::Relaxed);
         self.shared.hand_over.store(hand_over, Ordering::Relaxed);
         self.shared.begun.store(0, Ordering::Relaxed);
+        Reading(now)
     }
 
     /// Says where the run that begins computes.
@@ -121,40 +134,41 @@ impl Clock {
         self.shared.hand_over.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// Gives the next handler its time, never beyond `deadline`.
-    pub(super) fn arm(&self, limit: Duration, deadline: Instant) {
-        let now = self.now();
-        let until = now.saturating_add(nanos(limit)).min(self.at(deadline));
+    /// Gives the next handler its time, never beyond the run's deadline.
+    pub(super) fn arm(&self, Reading(now): Reading, limit: Duration) {
         let shared = &self.shared;
+        let deadline = shared.deadline.load(Ordering::Relaxed);
+        let until = now.saturating_add(nanos(limit)).min(deadline);
         shared.armed.store(now, Ordering::Relaxed);
         shared.waited.store(0, Ordering::Relaxed);
         shared.is_over.store(false, Ordering::Relaxed);
         shared.suspended.store(0, Ordering::Relaxed);
-        shared.begun.fetch_add(1, Ordering::Relaxed);
+        // Only whoever runs the handlers writes it.
+        let begun = shared.begun.load(Ordering::Relaxed);
+        shared.begun.store(begun + 1, Ordering::Relaxed);
         shared.slack.store(0, Ordering::Relaxed);
         shared.until.store(until, Ordering::Relaxed);
     }
 
     /// Gives the end of a phase its time. What it writes may be large, and writing never asks.
-    pub(super) fn arm_end(&self, limit: Duration, deadline: Instant) {
-        self.arm(limit, deadline);
+    pub(super) fn arm_end(&self, limit: Duration) {
+        self.arm(self.read(), limit);
         self.shared.slack.store(nanos(WRITING), Ordering::Relaxed);
     }
 
-    /// Stops counting: until [`resume`](Self::resume) only `deadline` bounds the handler.
+    /// Stops counting: until [`resume`](Self::resume) only the deadline bounds the handler.
     /// Nests: a module that is loaded may load another, or wait for a host call.
-    pub(super) fn suspend(&self, deadline: Instant) {
+    pub(super) fn suspend(&self) {
         let shared = &self.shared;
         if shared.suspended.fetch_add(1, Ordering::Relaxed) > 0 {
             return;
         }
         let now = self.now();
-        let deadline = self.at(deadline);
+        let deadline = shared.deadline.load(Ordering::Relaxed);
         let until = shared.until.swap(deadline, Ordering::Relaxed);
         shared.paused.store(now, Ordering::Relaxed);
         let left = until.saturating_sub(now);
         shared.left.store(left, Ordering::Relaxed);
-        shared.deadline.store(deadline, Ordering::Relaxed);
     }
 
     /// Goes on counting where the outermost [`suspend`](Self::suspend) stopped.
@@ -197,10 +211,10 @@ impl Clock {
     }
 
     /// How long the handler has computed since it was armed.
-    pub(super) fn used(&self) -> Duration {
+    pub(super) fn used(&self, Reading(now): Reading) -> Duration {
         let armed = self.shared.armed.load(Ordering::Relaxed);
         let waited = self.shared.waited.load(Ordering::Relaxed);
-        let used = self.now().saturating_sub(armed).saturating_sub(waited);
+        let used = now.saturating_sub(armed).saturating_sub(waited);
         Duration::from_nanos(used)
     }
 
@@ -247,11 +261,11 @@ mod tests {
     #[test]
     fn waiting_costs_a_handler_nothing_of_its_time() {
         let clock = Clock::new();
-        let deadline = Instant::now() + MINUTE;
 
-        clock.arm(MINUTE / 2, deadline);
-        clock.suspend(deadline);
-        clock.suspend(deadline);
+        let now = clock.enter(Place::Aside, Instant::now() + MINUTE);
+        clock.arm(now, MINUTE / 2);
+        clock.suspend();
+        clock.suspend();
         clock.resume();
         clock.resume();
 
@@ -263,11 +277,12 @@ mod tests {
         let clock = Clock::new();
         let past = Instant::now();
 
-        clock.arm(MINUTE, past);
+        let now = clock.enter(Place::Aside, past);
+        clock.arm(now, MINUTE);
         assert!(clock.is_over() && clock.has_stopped());
 
-        clock.arm(MINUTE, past + MINUTE);
-        clock.suspend(past);
+        clock.arm(now, MINUTE);
+        clock.suspend();
         assert!(clock.is_over());
     }
 
@@ -276,8 +291,8 @@ mod tests {
         let clock = Clock::new();
         let past = Instant::now();
 
-        clock.enter(Place::Aside);
-        clock.arm(MINUTE, past);
+        let now = clock.enter(Place::Aside, past);
+        clock.arm(now, MINUTE);
         assert!(clock.has_overrun(Duration::ZERO) && !clock.has_overrun(MINUTE));
         assert_eq!(clock.begun(), 1);
 

@@ -203,8 +203,8 @@ fn facts(handler: &Declared, analysis: &Analysis) -> Facts {
 fn entry(handler: &Declared, script: Script, sees_body: bool) -> Entry {
     Entry {
         name: handler.name.clone(),
-        event: handler.event.clone().map(Arc::new),
-        matches: handler.matches.clone().into(),
+        event: handler.event.clone(),
+        matches: handler.matches.clone(),
         allows_edits: handler.allows_edits,
         script,
         timeout: handler.timeout,

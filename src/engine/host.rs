@@ -221,7 +221,7 @@ impl HostCalls {
         let deadline = own.map_or(caller.deadline, |own| own.min(caller.deadline));
         let deadline = tokio::time::Instant::from_std(deadline);
         self.clock.stand_up();
-        self.clock.suspend(caller.deadline);
+        self.clock.suspend();
         let answer = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
                 tokio::time::timeout_at(deadline, host.call(&caller, request)).await

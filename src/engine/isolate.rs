@@ -16,12 +16,13 @@ use crate::generation::Step;
 use crate::handler::host::Host;
 use crate::handler::{Call, Kind, Phase, Verdict};
 
-use super::clock::{Clock, Place};
+use super::clock::{Clock, Place, Reading};
 use super::habit::Pace;
 use super::heap::{Heap, Memory};
 use super::limits::STACK;
 use super::realm::{self, Realm};
 use super::scope::{Allowance, Answer, Body, Scope, State};
+use super::script::Script;
 use super::thrown::{self, Thrown};
 use super::value::{self, OpenError};
 use super::{Code, guard};
@@ -171,7 +172,7 @@ impl Isolate {
         steps: &[Step],
         host: &Arc<dyn Host>,
     ) -> (Run, bool) {
-        self.clock.enter(place);
+        let began = self.clock.enter(place, call.deadline);
         self.heap.enter();
         let first = steps.first().expect("a run has steps");
         let phase = first.kind.phase();
@@ -179,16 +180,12 @@ impl Isolate {
             Phase::Request => Body::of(&call.request.body),
             Phase::Response => Body::of(&call.response.body),
         };
-        let name = self.code.name(first.handler);
-        let handler = first.handler;
         self.scope.enter(State {
             call,
             phase,
-            handler,
-            name,
+            code: Arc::clone(&self.code),
+            handler: first.handler,
             kind: first.kind,
-            event: None,
-            matches: Arc::default(),
             body,
             host: Arc::clone(host),
             allowance: Allowance::default(),
@@ -202,7 +199,7 @@ impl Isolate {
         });
         let context = self.context.clone();
         let ((end, begun, is_spoiled), mut call, edit) = context.with(|ctx| {
-            let (end, begun, is_spoiled) = self.run_steps(&ctx, steps);
+            let (end, begun, is_spoiled) = self.run_steps(&ctx, steps, began);
             let is_spoiled = is_spoiled || self.scope.with(|state| state.remembers);
             // Values are freed while their runtime is locked.
             let State { call, body, .. } = self.scope.leave();
@@ -216,7 +213,12 @@ impl Isolate {
     }
 
     /// How the steps ended, how many were begun, and whether the isolate is spoiled.
-    fn run_steps<'js>(&mut self, ctx: &Ctx<'js>, steps: &[Step]) -> (End, usize, bool) {
+    fn run_steps<'js>(
+        &mut self,
+        ctx: &Ctx<'js>,
+        steps: &[Step],
+        began: Reading,
+    ) -> (End, usize, bool) {
         match self.open_body(ctx, steps) {
             Ok(()) => {}
             Err(error @ OpenError::Parse(_)) => {
@@ -228,9 +230,14 @@ impl Isolate {
                 return (End::Decided(reject(thrown)), 0, true);
             }
         }
+        let mut now = began;
         for (at, step) in steps.iter().enumerate() {
             let checkpoint = self.checkpoint(ctx, step);
+            if checkpoint.is_some() {
+                now = self.clock.read();
+            }
             let timer = self.timer();
+            self.begin(step, now);
             let ran = match checkpoint {
                 Some(ref before) if !self.allows_edits(step) => self
                     .run_step(ctx, step)
@@ -239,7 +246,9 @@ impl Isolate {
                 Some(_) | None => self.run_step(ctx, step),
             };
             self.note_time(step, timer);
-            self.note_pace(step);
+            // Where one ends, the next one begins.
+            now = self.clock.read();
+            self.note_pace(step, now);
             let thrown = match ran {
                 Ok(None) if !self.scope.with(|state| state.stops) => continue,
                 Ok(verdict) => {
@@ -301,7 +310,6 @@ impl Isolate {
         ctx: &Ctx<'js>,
         step: &Step,
     ) -> Result<Option<Verdict>, Box<Thrown>> {
-        self.begin(step);
         self.handle(ctx, step)
             .map_err(|_| Box::new(self.explain(ctx)))
     }
@@ -319,11 +327,11 @@ impl Isolate {
     }
 
     /// Takes note of how long a handler took: the next one may run elsewhere.
-    fn note_pace(&self, step: &Step) {
+    fn note_pace(&self, step: &Step, now: Reading) {
         let pace = if self.clock.has_stopped() {
             Pace::Stopped
         } else {
-            Pace::Took(self.clock.used())
+            Pace::Took(self.clock.used(now))
         };
         self.code.scripts[step.handler].habit.note(pace);
     }
@@ -339,46 +347,27 @@ impl Isolate {
         });
     }
 
-    fn begin(&self, step: &Step) {
-        let name = self.code.name(step.handler);
-        let event = self.code.scripts[step.handler].event.clone();
-        let matches = Arc::clone(&self.code.scripts[step.handler].matches);
-        let deadline = self.scope.with(|state| {
+    /// Makes a handler the running one, and gives it its time.
+    fn begin(&self, step: &Step, now: Reading) {
+        self.scope.with(|state| {
             state.handler = step.handler;
-            state.name = name;
             state.kind = step.kind;
-            state.event = event;
-            state.matches = matches;
-            state.call.deadline
         });
-        let limit = self.code.scripts[step.handler]
-            .timeout
-            .unwrap_or(self.code.limits.handler_time);
-        self.clock.arm(limit, deadline);
+        let limit = self.code.scripts[step.handler].timeout;
+        self.clock
+            .arm(now, limit.unwrap_or(self.code.limits.handler_time));
     }
 
     fn handle<'js>(&mut self, ctx: &Ctx<'js>, step: &Step) -> rquickjs::Result<Option<Verdict>> {
         let function = self.function(ctx, step.handler)?;
         let script = &self.code.scripts[step.handler].script;
-        let (names_json, writes_json) = (script.names_json, script.writes_json);
-        let names_module = script.names_module;
-
-        let json = if names_json {
-            self.scope.json(ctx)?
+        let json = if script.names_json {
+            Some(self.scope.json(ctx)?)
         } else {
-            Value::new_undefined(ctx.clone())
+            None
         };
-        let status_before = self.error_status(ctx, step, &json)?;
-        let mut args = Args::new(ctx.clone(), 3);
-        args.this(ctx.globals())?;
-        args.push_arg(json.clone())?;
-        if writes_json {
-            args.push_arg(self.realm.capture.clone().restore(ctx)?)?;
-        }
-        if names_module {
-            args.push_arg(self.realm.capture_exports.clone().restore(ctx)?)?;
-        }
-        let returned: Value<'js> = function.call_arg(args)?;
+        let status_before = self.error_status(ctx, step, json.as_ref())?;
+        let returned = function.call_arg(self.arguments(ctx, script, json.as_ref())?)?;
         let returned = self.settle_promises(ctx, returned)?;
         let returned = self.run_main(ctx, returned)?;
         let returned = self.take_over_event(ctx, returned)?;
@@ -387,9 +376,34 @@ impl Isolate {
             Some(read) => Some(read.restore(ctx)?.call::<_, Value<'js>>(())?),
             None => None,
         };
-        self.scope.settle(ctx, after.map(|after| (json, after)))?;
+        self.scope.settle(ctx, json.zip(after))?;
         self.take_over_status(ctx, step, status_before.as_ref())?;
         self.verdict(ctx, &returned)
+    }
+
+    /// What a handler's function is called with: as much of it as its text names.
+    fn arguments<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        script: &Script,
+        json: Option<&Value<'js>>,
+    ) -> rquickjs::Result<Args<'js>> {
+        let mut args = Args::new(ctx.clone(), 3);
+        // Elsewhere QuickJS itself puts the global object there.
+        if script.is_strict {
+            args.this(ctx.globals())?;
+        }
+        if !(script.names_json || script.writes_json || script.names_module) {
+            return Ok(args);
+        }
+        args.push_arg(json)?;
+        if script.writes_json {
+            args.push_arg(self.realm.capture.clone().restore(ctx)?)?;
+        }
+        if script.names_module {
+            args.push_arg(self.realm.capture_exports.clone().restore(ctx)?)?;
+        }
+        Ok(args)
     }
 
     /// Drives promises to their end and gives the value of an async body.
@@ -430,8 +444,7 @@ impl Isolate {
         }
         let script = &self.code.scripts[handler].script;
         // A long text takes long, and the handler isn't to blame.
-        self.clock
-            .suspend(self.scope.with(|state| state.call.deadline));
+        self.clock.suspend();
         let compiled = compile(ctx, &script.file, &script.text);
         self.clock.resume();
         let compiled = compiled?;
@@ -442,8 +455,7 @@ impl Isolate {
     /// Gives what handlers kept to the transaction, and to nobody that comes after it. Where
     /// that fails, the isolate still has it.
     fn leave(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
-        let deadline = self.scope.with(|state| state.call.deadline);
-        self.clock.arm_end(self.code.limits.handler_time, deadline);
+        self.clock.arm_end(self.code.limits.handler_time);
         self.keep(ctx)
     }
 
@@ -469,11 +481,11 @@ impl Isolate {
         &self,
         ctx: &Ctx<'js>,
         step: &Step,
-        json: &Value<'js>,
+        json: Option<&Value<'js>>,
     ) -> rquickjs::Result<Option<Value<'js>>> {
-        if step.kind != Kind::Error || !json.is_object() {
+        let Some(json) = json.filter(|json| step.kind == Kind::Error && json.is_object()) else {
             return Ok(None);
-        }
+        };
         self.realm
             .status_code
             .clone()

@@ -104,8 +104,8 @@ struct Code {
 /// One handler of a script set.
 struct Entry {
     name: HandlerName,
-    event: Option<Arc<EventName>>,
-    matches: Arc<[Match]>,
+    event: Option<EventName>,
+    matches: Vec<Match>,
     allows_edits: bool,
     script: Script,
     timeout: Option<Duration>,

@@ -8,6 +8,7 @@ use super::analysis::Analysis;
 
 /// A handler, ready to be compiled in an isolate.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Script {
     /// Its file, relative to the set: the name that stacks show.
     pub file: Arc<str>,
@@ -15,6 +16,8 @@ pub(super) struct Script {
     pub text: Arc<str>,
     /// What stands before the handler's own first line, in bytes.
     pub shift: usize,
+    /// Whether it begins with `'use strict'`.
+    pub is_strict: bool,
     /// Whether the variable `json` has to be filled in.
     pub names_json: bool,
     /// Whether it may come out with another value.
@@ -84,6 +87,7 @@ impl Script {
             file: file.into(),
             text: format!("{head}{text}\n}})").into(),
             shift: head.len(),
+            is_strict: analysis.is_strict,
             names_json: analysis.names_json,
             writes_json: analysis.writes_json,
             names_module: analysis.names_module,

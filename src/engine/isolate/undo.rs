@@ -36,7 +36,7 @@ impl Isolate {
         let after = self.scope.with(snapshot);
         self.scope.with(|state| {
             if verdict.is_some() || state.stops || after.is_edited_since(before) {
-                let (transaction, handler) = (&state.call.id, &state.name);
+                let (transaction, handler) = (&state.call.id, state.name());
                 tracing::warn!(%transaction, %handler, "what the handler made of the event was left out: its NAME.json says `allow_event_modification: false`");
             }
             let mut kept = Box::new(before.clone());

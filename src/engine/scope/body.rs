@@ -321,13 +321,10 @@ impl Scope {
     }
 
     fn settle_response<'js>(&self, ctx: &Ctx<'js>, json: Option<Value<'js>>) {
-        let (is_replaced, value) = self.with(|state| {
-            let is_replaced = std::mem::take(&mut state.body.is_replaced_now);
-            (is_replaced, state.body.value.clone())
-        });
+        let is_replaced = self.with(|state| std::mem::take(&mut state.body.is_replaced_now));
         let Some(json) = json else { return };
         let kept = Persistent::save(ctx, json);
-        if is_replaced && value.as_ref() != Some(&kept) {
+        if is_replaced && self.with(|state| state.body.value.as_ref() != Some(&kept)) {
             self.warn(
                 "the body was replaced through several names; `json` counts before the others",
             );

@@ -22,7 +22,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use rquickjs::{Ctx, Function, Object, Persistent, Value};
 
 use crate::handler::host::Host;
-use crate::handler::{Call, EventName, HandlerName, Kind, Match, Phase, Store};
+use crate::handler::{Call, HandlerName, Kind, Phase, Store};
 use crate::message::{Fields, framing};
 
 pub(super) use allowance::Allowance;
@@ -34,6 +34,7 @@ use view::{Class, Given, Shown, Shows, Text};
 
 use super::host::HostCalls;
 use super::library::Library;
+use super::{Code, Entry};
 
 /// The transaction an isolate is in, if any.
 pub(super) struct Scope {
@@ -52,16 +53,11 @@ pub(super) struct State {
     pub call: Box<Call>,
     /// The phase.
     pub phase: Phase,
-    /// The running handler: its number, and its name for the log.
+    /// The set's handlers, and which of them runs.
+    pub code: Arc<Code>,
     pub handler: usize,
-    /// Its name.
-    pub name: HandlerName,
     /// As which kind it runs.
     pub kind: Kind,
-    /// The event it is for.
-    pub event: Option<Arc<EventName>>,
-    /// Its patterns.
-    pub matches: Arc<[Match]>,
     /// The body as the scope's names show it.
     pub body: Body,
     /// What carries out host calls.
@@ -148,7 +144,7 @@ impl Scope {
     fn warn(&self, remark: &str) {
         self.with(|state| {
             state.tell(remark, |state, remark| {
-                let (transaction, handler) = (&state.call.id, &state.name);
+                let (transaction, handler) = (&state.call.id, state.name());
                 tracing::warn!(%transaction, %handler, "{remark}");
             });
         });
@@ -236,7 +232,7 @@ impl Scope {
             let field = name.field().ok_or_else(|| no_name(text))?;
             if framing::is_ours(field.name()) {
                 state.tell(field.name().as_str(), |state, field| {
-                    tracing::warn!(transaction = %state.call.id, handler = %state.name, field, "a field that frames the message was left as it is");
+                    tracing::warn!(transaction = %state.call.id, handler = %state.name(), field, "a field that frames the message was left as it is");
                 });
                 return Ok(());
             }
@@ -288,12 +284,22 @@ impl Scope {
 }
 
 impl State {
+    /// The running handler.
+    fn entry(&self) -> &Entry {
+        &self.code.scripts[self.handler]
+    }
+
+    /// Its name, for the log.
+    pub(super) fn name(&self) -> &HandlerName {
+        &self.entry().name
+    }
+
     /// Writes a line about the running handler to the log, while there may be more.
     fn tell(&mut self, text: &str, write: impl FnOnce(&Self, &str)) {
         match self.allowance.line(text) {
             Line::Written(text) => write(self, text),
             Line::First => {
-                let (transaction, handler) = (&self.call.id, &self.name);
+                let (transaction, handler) = (&self.call.id, self.name());
                 tracing::warn!(%transaction, %handler, "a handler logs too much; the rest is left out");
             }
             Line::Dropped => {}

@@ -28,12 +28,13 @@ pub(super) unsafe fn text_of(
     }
 }
 
-/// A string for the caller to free, or the mark of an exception where there is no memory.
+/// The string of a text in UTF-8, for the caller to free, or the mark of an exception where there
+/// is no memory.
 ///
 /// # Safety
 ///
 /// `context` is alive.
-pub(super) unsafe fn string(context: *mut qjs::JSContext, text: &str) -> qjs::JSValue {
+pub(super) unsafe fn string(context: *mut qjs::JSContext, text: &[u8]) -> qjs::JSValue {
     // SAFETY: as the caller promises; QuickJS copies the text.
     unsafe { qjs::JS_NewStringLen(context, text.as_ptr().cast(), text.len() as _) }
 }

@@ -87,9 +87,7 @@ impl Shown {
 impl Text {
     pub(super) fn as_str(&self) -> Cow<'_, str> {
         match self {
-            // Nearly all are UTF-8, which is checked faster than it is mended.
-            Self::Field(value) => str::from_utf8(value.as_bytes())
-                .map_or_else(|_| String::from_utf8_lossy(value.as_bytes()), Cow::Borrowed),
+            Self::Field(value) => String::from_utf8_lossy(value.as_bytes()),
             Self::Own(text) => Cow::Borrowed(text),
         }
     }
@@ -307,7 +305,12 @@ unsafe fn raw(context: *mut qjs::JSContext, shown: Shown) -> rquickjs::Result<qj
     unsafe {
         match shown {
             Shown::One(text) => {
-                let value = string(context, &text.as_str());
+                let value = match &text {
+                    Text::Field(value) if value.as_bytes().is_ascii() => {
+                        string(context, value.as_bytes())
+                    }
+                    Text::Field(_) | Text::Own(_) => string(context, text.as_str().as_bytes()),
+                };
                 if qjs::JS_IsException(value) {
                     return Err(rquickjs::Error::Exception);
                 }

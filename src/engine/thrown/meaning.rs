@@ -112,7 +112,7 @@ fn stack<'js>(ctx: &Ctx<'js>, error: &Object<'js>, places: &Places) -> rquickjs:
 }
 
 fn failure(scope: &Scope, cause: Cause, text: &str, stack: String) -> Thrown {
-    let handler = scope.with(|state| state.name.clone());
+    let handler = scope.with(|state| state.name().clone());
     failed(handler, cause, text, Places::first(&stack), stack)
 }
 

@@ -34,7 +34,7 @@ pub(super) fn explain<'js>(
     places: &Places,
 ) -> Thrown {
     let thrown = ctx.catch();
-    let handler = scope.with(|state| state.name.clone());
+    let handler = scope.with(|state| state.name().clone());
     let stack = thrown.as_exception().and_then(rquickjs::Exception::stack);
     let stack = places.correct(&stack.unwrap_or_default());
     if clock.has_stopped() {

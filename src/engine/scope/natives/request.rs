@@ -134,7 +134,7 @@ pub(in crate::engine::scope) fn text<'js>(
             Word::Service => origin.service.name().into_js(ctx),
             Word::ResourcePath => origin.requested.resource().into_js(ctx),
             Word::EventName => {
-                let event = state.event.as_deref();
+                let event = state.entry().event.as_ref();
                 origin.requested.event_name(event, state.kind).into_js(ctx)
             }
             Word::Captures => captures(state).to_string().into_js(ctx),
@@ -217,8 +217,9 @@ fn set_path(ctx: &Ctx<'_>, scope: &Scope, path: String) -> rquickjs::Result<()> 
 /// `{"{id}":"42"}`.
 fn captures(state: &State) -> Json {
     let requested = &state.call.origin.requested;
+    let entry = state.entry();
     requested
-        .captures(state.event.as_deref(), &state.matches)
+        .captures(entry.event.as_ref(), &entry.matches)
         .into_iter()
         .map(|capture| (capture.name, Json::String(capture.value)))
         .collect::<Map<_, _>>()

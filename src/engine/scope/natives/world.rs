@@ -82,10 +82,7 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
         ),
     )?;
     let of = Rc::clone(scope);
-    natives.set(
-        "suspendClock",
-        Func::from(move || of.host.clock.suspend(of.with(|state| state.call.deadline))),
-    )?;
+    natives.set("suspendClock", Func::from(move || of.host.clock.suspend()))?;
     let of = Rc::clone(scope);
     natives.set("resumeClock", Func::from(move || of.host.clock.resume()))?;
     let of = Rc::clone(scope);
@@ -205,7 +202,7 @@ fn emit(scope: &Scope, audience: &str, name: &str, data: &str) {
 /// Writes a text to the log, as much of it as is allowed.
 fn log(scope: &Scope, level: &str, text: &str) {
     let write = |state: &State, text: &str| {
-        let (transaction, handler) = (&state.call.id, &state.name);
+        let (transaction, handler) = (&state.call.id, state.name());
         match level {
             "error" => tracing::error!(target: "script", %transaction, %handler, "{text}"),
             "warn" => tracing::warn!(target: "script", %transaction, %handler, "{text}"),
