@@ -190,7 +190,7 @@ pub fn query(data: &[u8]) {
     assert_eq!(untouched.to_string(), spelled.join("&"));
 
     let mut edited = untouched.clone();
-    edited.set(name, &[value.to_owned()]);
+    edited.set(name, &[value]);
     let back = Query::parse(&edited.to_string());
 
     assert_eq!(back.get_all(name).collect::<Vec<_>>(), [value]);

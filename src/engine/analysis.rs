@@ -15,6 +15,10 @@ use crate::handler::Phase;
 
 use super::old_spellings;
 
+mod moves;
+
+pub(super) use moves::{Member, Move, Source};
+
 /// What is known of a handler's code.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -39,6 +43,8 @@ pub(super) struct Analysis {
     pub undeclared: Vec<String>,
     /// The literal names it requires.
     pub requires: Vec<Note>,
+    /// What it does, where that is nothing but moving members of views.
+    pub moves: Option<Vec<Move>>,
     /// What its author should know.
     pub warnings: Vec<Note>,
 }
@@ -219,6 +225,8 @@ fn analyse_as(head: &str, text: &str, phase: Phase) -> Result<Analysis, Vec<Note
         names_exports: reading.names("exports"),
         undeclared: undeclared.into_iter().map(|note| note.message).collect(),
         requires: requires(&semantic, head.len()),
+        moves: wrapper(&parsed)
+            .and_then(|function| moves::moves(function.body.as_ref()?, head.len())),
         warnings,
     })
 }

@@ -13,6 +13,7 @@ use super::imports::{self, Imported};
 use super::isolate;
 use super::library::{self, Library, MODULE_HEAD};
 use super::pool::Pool;
+use super::scope::Moves;
 use super::script::{Places, Script};
 use super::{Code, Engine, Entry};
 
@@ -73,9 +74,7 @@ impl Compile for Engine {
         let scripts = handlers
             .iter()
             .zip(compiled)
-            .map(|(handler, (analysis, script))| {
-                entry(handler, script, facts(handler, &analysis).sees_body)
-            })
+            .map(|(handler, (analysis, script))| entry(handler, script, analysis))
             .collect();
         let code = Code {
             scripts,
@@ -112,7 +111,7 @@ impl Compilation<'_> {
             Some(Imported { text, declarations }) => (text.as_str(), declarations.as_slice()),
             None => (&*handler.source, &[][..]),
         };
-        let analysis = match analyse(text, handler.kind.phase()) {
+        let mut analysis = match analyse(text, handler.kind.phase()) {
             Ok(analysis) => analysis,
             Err(notes) => {
                 self.errors
@@ -124,6 +123,10 @@ impl Compilation<'_> {
         self.warnings
             .extend(warnings.map(|note| diagnostic(file, text, note)));
         self.check_requires(file, text, &analysis.requires, None);
+        if !declarations.is_empty() {
+            // Its names may be the imported ones.
+            analysis.moves = None;
+        }
         let script = Script::new(file, text, declarations, &analysis);
         if isolate::compile(ctx, file, &script.text).is_err() {
             self.errors.push(refused_by_engine(ctx, file));
@@ -200,13 +203,15 @@ fn facts(handler: &Declared, analysis: &Analysis) -> Facts {
     }
 }
 
-fn entry(handler: &Declared, script: Script, sees_body: bool) -> Entry {
+fn entry(handler: &Declared, script: Script, analysis: Analysis) -> Entry {
+    let sees_body = facts(handler, &analysis).sees_body;
     Entry {
         name: handler.name.clone(),
         event: handler.event.clone(),
         matches: handler.matches.clone(),
         allows_edits: handler.allows_edits,
         script,
+        moves: analysis.moves.and_then(Moves::of),
         timeout: handler.timeout,
         on_error: handler.on_error,
         sees_body,

@@ -21,11 +21,11 @@ use super::habit::Pace;
 use super::heap::{Heap, Memory};
 use super::limits::STACK;
 use super::realm::{self, Realm};
-use super::scope::{Allowance, Answer, Body, Scope, State};
+use super::scope::{Allowance, Answer, Body, Failed, Scope, State};
 use super::script::Script;
 use super::thrown::{self, Thrown};
 use super::value::{self, OpenError};
-use super::{Code, guard};
+use super::{Code, Entry, guard};
 use undo::apply;
 
 /// One heap with everything that runs on it.
@@ -158,10 +158,12 @@ impl Isolate {
         &self.clock
     }
 
-    /// Whether the handlers of all these steps were compiled here, for a run.
+    /// Whether those of these steps' handlers that need it were compiled here, for a run.
     pub(super) fn has_run(&self, steps: &[Step]) -> bool {
-        let mut steps = steps.iter();
-        steps.all(|step| self.handlers[step.handler].is_some())
+        let is_ready = |handler: usize| {
+            self.handlers[handler].is_some() || self.code.scripts[handler].moves.is_some()
+        };
+        steps.iter().all(|step| is_ready(step.handler))
     }
 
     /// Runs steps until one decides. Tells whether the isolate may be used again.
@@ -246,9 +248,11 @@ impl Isolate {
                 Some(_) | None => self.run_step(ctx, step),
             };
             self.note_time(step, timer);
-            // Where one ends, the next one begins.
-            now = self.clock.read();
-            self.note_pace(step, now);
+            if self.code.scripts[step.handler].moves.is_none() {
+                // Where one ends, the next one begins.
+                now = self.clock.read();
+                self.note_pace(step, now);
+            }
             let thrown = match ran {
                 Ok(None) if !self.scope.with(|state| state.stops) => continue,
                 Ok(verdict) => {
@@ -310,8 +314,20 @@ impl Isolate {
         ctx: &Ctx<'js>,
         step: &Step,
     ) -> Result<Option<Verdict>, Box<Thrown>> {
+        if let Some(moves) = &self.code.scripts[step.handler].moves {
+            return match moves.run(&self.scope) {
+                Ok(()) => Ok(None),
+                Err(failed) => Err(Box::new(self.explain_move(step, &failed))),
+            };
+        }
         self.handle(ctx, step)
             .map_err(|_| Box::new(self.explain(ctx)))
+    }
+
+    /// What a script would have thrown.
+    fn explain_move(&self, step: &Step, failed: &Failed) -> Thrown {
+        let Entry { name, script, .. } = &self.code.scripts[step.handler];
+        thrown::type_error(name.clone(), &failed.message, script.place(failed.offset))
     }
 
     /// Finds out what the pending exception means.

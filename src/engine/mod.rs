@@ -57,6 +57,7 @@ use habit::Habit;
 use heap::Common;
 use host::HostCalls;
 use library::Library;
+use scope::Moves;
 use script::{Places, Script};
 
 /// Compiles script sets.
@@ -108,10 +109,19 @@ struct Entry {
     matches: Vec<Match>,
     allows_edits: bool,
     script: Script,
+    /// What it does, where that needs no JavaScript.
+    moves: Option<Moves>,
     timeout: Option<Duration>,
     on_error: OnError,
     sees_body: bool,
     habit: Habit,
+}
+
+impl Entry {
+    /// Whether it may run on a worker.
+    fn is_quick(&self) -> bool {
+        self.moves.is_some() || self.habit.is_quick()
+    }
 }
 
 impl Code {

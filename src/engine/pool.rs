@@ -68,9 +68,7 @@ impl Pool {
     /// An isolate for steps that may run on the worker.
     fn for_the_worker(&self, call: &Call, steps: &[Step]) -> Option<Isolate> {
         let scripts = &self.isolates.code.scripts;
-        let are_quick = steps
-            .iter()
-            .all(|step| scripts[step.handler].habit.is_quick());
+        let are_quick = steps.iter().all(|step| scripts[step.handler].is_quick());
         if !are_quick || !is_small(&call.request.body) || !is_small(&call.response.body) {
             return None;
         }

@@ -93,6 +93,18 @@ impl Script {
             names_module: analysis.names_module,
         }
     }
+
+    /// A place in the handler's own text, `offset` bytes from its beginning.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        let before = &self.text[self.shift..][..offset];
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        let from_one = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+        Place {
+            file: self.file.to_string(),
+            line: from_one(before.matches('\n').count()),
+            column: from_one(line.chars().count()),
+        }
+    }
 }
 
 /// Turns places of wrapped texts into places of files.
@@ -179,5 +191,21 @@ mod tests {
             column: 5,
         };
         assert_eq!(Places::first(&corrected), Some(place));
+    }
+
+    #[test]
+    fn a_place_is_told_as_in_the_file_whatever_stands_before_it() {
+        let analysis = Analysis {
+            is_strict: true,
+            ..Analysis::default()
+        };
+        let text = "one(); two();\n  é = three();";
+        let script = Script::new("10-a.js", text, &[], &analysis);
+        let place = |word| {
+            let Place { line, column, .. } = script.place(text.find(word).expect("it is there"));
+            (line, column)
+        };
+
+        assert_eq!(["one", "two", "three"].map(place), [(1, 1), (1, 8), (2, 7)]);
     }
 }

@@ -32,6 +32,7 @@ fn engine(limits: Limits) -> Engine {
 mod aliases;
 mod bounds;
 mod memory;
+mod moves;
 mod vocabularies;
 
 const LIMITS: Limits = Limits {

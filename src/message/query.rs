@@ -63,14 +63,14 @@ impl Query {
 
     /// Gives `name` exactly these values, where its pairs stood or else at the
     /// end. No values remove it.
-    pub fn set(&mut self, name: &str, values: &[String]) {
-        let mut values = values.iter();
+    pub fn set(&mut self, name: &str, values: &[&str]) {
+        let mut values = values.iter().copied();
         let mut kept: Vec<Pair> = Vec::with_capacity(self.pairs.len() + values.len());
         for pair in self.pairs.drain(..) {
             if pair.name != name {
                 kept.push(pair);
             } else if let Some(value) = values.next() {
-                kept.push(if pair.value == *value {
+                kept.push(if pair.value == value {
                     pair
                 } else {
                     Pair::spell(name, value)
@@ -158,8 +158,8 @@ mod tests {
     fn a_written_parameter_is_spelled_anew_and_the_others_stay() {
         let mut query = Query::parse("a=%7e&b=1&c=3&b=2");
 
-        query.set("b", &["ö &".to_owned()]);
-        query.set("d", &["x".to_owned(), "y".to_owned()]);
+        query.set("b", &["ö &"]);
+        query.set("d", &["x", "y"]);
 
         assert_eq!(query.to_string(), "a=%7e&b=%C3%B6%20%26&c=3&d=x&d=y");
         assert!(query.is_edited());

@@ -160,7 +160,7 @@ mod tests {
         request.query().set("x", &[]);
         assert_eq!(request.target(), "/a");
 
-        request.query().set("z", &["2".to_owned()]);
+        request.query().set("z", &["2"]);
         assert_eq!(request.target(), "/a?z=2");
     }
 

@@ -5,6 +5,8 @@ use rquickjs::{Ctx, Exception};
 
 use crate::message::Fields;
 
+use super::view::Text;
+
 /// The most fields of a message that a handler has written to, and of what it throws or sends.
 /// No message comes with more than half as many.
 pub(in crate::engine) const FIELDS: usize = 512;
@@ -114,7 +116,7 @@ impl FieldsLeft {
         &mut self,
         fields: &Fields,
         name: &HeaderName,
-        values: &[String],
+        values: &[Text],
     ) -> Result<(), String> {
         let length = |value: usize| name.as_str().len() + value;
         let bytes = values.iter().map(|value| length(value.len())).sum();

@@ -8,6 +8,7 @@ pub(super) mod allowance;
 mod answer;
 mod body;
 mod getter;
+mod moves;
 mod name;
 mod natives;
 mod text;
@@ -29,6 +30,9 @@ pub(super) use allowance::Allowance;
 use allowance::{HEAD, Line};
 pub(super) use answer::Answer;
 pub(super) use body::{Body, BodyEdit, Spelling, written};
+#[cfg(test)]
+pub(super) use moves::INHERITED;
+pub(super) use moves::{Failed, Moves};
 use name::Name;
 use view::{Class, Given, Shown, Shows, Text};
 
@@ -306,7 +310,7 @@ impl State {
         }
     }
 
-    fn set_parameter(&mut self, name: &str, values: &[String]) -> Result<(), String> {
+    fn set_parameter(&mut self, name: &str, values: &[Text]) -> Result<(), String> {
         // Each byte may become three.
         let added: usize = values
             .iter()
@@ -316,7 +320,9 @@ impl State {
         if added > 0 && query.len() + added > HEAD {
             return Err(format!("a query has at most {HEAD} bytes"));
         }
-        query.set(name, values);
+        let texts: Vec<_> = values.iter().map(Text::as_str).collect();
+        let texts: Vec<_> = texts.iter().map(AsRef::as_ref).collect();
+        query.set(name, &texts);
         Ok(())
     }
 }
@@ -368,15 +374,19 @@ fn field_names(fields: &Fields, without: &str) -> Vec<String> {
 /// What is wrong with the name or the value.
 pub(super) fn field(name: &str, value: String) -> Result<(HeaderName, HeaderValue), String> {
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| no_name(name))?;
-    Ok((parsed, field_value(name, value)?))
+    Ok((parsed, field_value(name, Text::Own(value))?))
 }
 
 fn no_name(name: &str) -> String {
     format!("{name:?} is no name of a header field")
 }
 
-fn field_value(name: &str, value: String) -> Result<HeaderValue, String> {
-    HeaderValue::try_from(value).map_err(|_| {
+fn field_value(name: &str, value: Text) -> Result<HeaderValue, String> {
+    let text = match value {
+        Text::Field(value) => return Ok(value),
+        Text::Own(text) => text,
+    };
+    HeaderValue::try_from(text).map_err(|_| {
         format!(
             "the value of header field {name:?} has a line break, NUL or another control character"
         )

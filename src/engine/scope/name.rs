@@ -20,6 +20,7 @@ const PLACES: usize = 64;
 const LONGEST: usize = 128;
 
 /// A member's name.
+#[derive(Debug)]
 pub(super) struct Name {
     text: Box<str>,
     field: Option<FieldName>,

@@ -66,8 +66,8 @@ pub(super) enum Text {
 /// What a script gives a member: none of several take it away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Given {
-    One(String),
-    Several(Vec<String>),
+    One(Text),
+    Several(Vec<Text>),
 }
 
 impl Shown {
@@ -93,6 +93,26 @@ impl Text {
     }
 }
 
+impl Text {
+    /// What a script gets by reading it: a field that is no UTF-8 has replacements in it.
+    pub(super) fn mended(self) -> Self {
+        match self {
+            Self::Field(ref value) if !value.as_bytes().is_ascii() => {
+                Self::Own(self.as_str().into_owned())
+            }
+            Self::Field(_) | Self::Own(_) => self,
+        }
+    }
+
+    /// In bytes, as it is written to a field.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Field(value) => value.len(),
+            Self::Own(text) => text.len(),
+        }
+    }
+}
+
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         Self::Own(text.to_owned())
@@ -100,7 +120,7 @@ impl From<&str> for Text {
 }
 
 impl Given {
-    pub(super) fn as_slice(&self) -> &[String] {
+    pub(super) fn as_slice(&self) -> &[Text] {
         match self {
             Self::One(text) => std::slice::from_ref(text),
             Self::Several(texts) => texts,
@@ -401,7 +421,7 @@ unsafe fn write(
 ) -> c_int {
     // SAFETY: as the caller promises.
     let given = match unsafe { text_of(context, value) } {
-        Some(text) => Ok(Given::One(text.into())),
+        Some(text) => Ok(Given::One(Text::Own(text.into()))),
         // SAFETY: QuickJS lends the value for the call; the duplicate is ours to drop.
         None => unsafe {
             let lent = qjs::JS_DupValue(context, value);
@@ -454,7 +474,8 @@ fn given<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Given> {
         return Ok(Given::Several(Vec::new()));
     }
     let Some(array) = value.as_array() else {
-        return Ok(Given::One(Coerced::<String>::from_js(ctx, value)?.0));
+        let text = Coerced::<String>::from_js(ctx, value)?.0;
+        return Ok(Given::One(Text::Own(text)));
     };
     // Before any of it is read: a length is not what there is, and nothing interrupts the walk.
     if array.len() > FIELDS {
@@ -462,7 +483,7 @@ fn given<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Given> {
         return Err(rquickjs::Exception::throw_range(ctx, &message));
     }
     let texts = array.iter::<Coerced<String>>();
-    let texts: rquickjs::Result<_> = texts.map(|item| Ok(item?.0)).collect();
+    let texts: rquickjs::Result<_> = texts.map(|item| Ok(Text::Own(item?.0))).collect();
     Ok(Given::Several(texts?))
 }
 

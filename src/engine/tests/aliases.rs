@@ -61,10 +61,10 @@ const RESPONSE_FIELDS: Names = Names {
 };
 
 /// Numbers that look random and are the same for a seed (splitmix64).
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -73,7 +73,7 @@ impl Dice {
         usize::try_from((mixed ^ (mixed >> 31)) % bound).expect("it is below a small bound")
     }
 
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    pub(super) fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[self.below(of.len())]
     }
 }
@@ -182,7 +182,7 @@ fn left_by(names: &Names, source: &str) -> (String, String, Vec<String>) {
     (body.to_owned(), ran.call.request.target(), fields)
 }
 
-fn setting(name: &str, usual: u64) -> u64 {
+pub(super) fn setting(name: &str, usual: u64) -> u64 {
     std::env::var(name)
         .ok()
         .and_then(|text| text.parse().ok())

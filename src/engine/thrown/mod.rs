@@ -117,6 +117,14 @@ fn out_of_memory(handler: HandlerName, refused: Refused, stack: String) -> Throw
     thrown
 }
 
+/// A `TypeError` that no script has thrown, at this place of one.
+pub(super) fn type_error(handler: HandlerName, message: &str, place: Place) -> Thrown {
+    let Place { file, line, column } = &place;
+    let stack = format!("    at ({file}:{line}:{column})");
+    let message = format!("TypeError: {message}");
+    failed(handler, Cause::Thrown, &message, Some(place), stack)
+}
+
 /// A failure after which nothing of the isolate can be trusted.
 pub(super) fn spoiled(handler: HandlerName, cause: Cause, message: &str, stack: String) -> Thrown {
     let mut thrown = failed(handler, cause, message, Places::first(&stack), stack);
