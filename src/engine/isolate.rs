@@ -481,7 +481,7 @@ impl Isolate {
             self.leave(ctx)?;
             match self.scope.with(|state| state.phase) {
                 Phase::Request => Ok(()),
-                Phase::Response => self.scope.flush(ctx, self.scope.says_json()),
+                Phase::Response => self.scope.flush(ctx),
             }
         };
         leave().map_err(|_| {

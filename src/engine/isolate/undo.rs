@@ -52,8 +52,7 @@ impl Isolate {
         if self.keep(ctx).is_err() {
             drop(ctx.catch());
         }
-        if self.scope.with(|state| state.phase) == Phase::Response
-            && self.scope.flush(ctx, self.scope.says_json()).is_err()
+        if self.scope.with(|state| state.phase) == Phase::Response && self.scope.flush(ctx).is_err()
         {
             drop(ctx.catch());
         }

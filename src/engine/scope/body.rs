@@ -346,11 +346,7 @@ impl Scope {
 
     /// Ends the response phase, or a handler whose edits may have to be undone: turns the
     /// value into bytes, unless nobody changed it.
-    pub(in crate::engine) fn flush<'js>(
-        &self,
-        ctx: &Ctx<'js>,
-        content_is_json: bool,
-    ) -> rquickjs::Result<()> {
+    pub(in crate::engine) fn flush(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
         let (value, replaced) =
             self.with(|state| (state.body.value.take(), state.body.replaced.take()));
         let Some(value) = value else { return Ok(()) };
@@ -358,7 +354,7 @@ impl Scope {
         if replaced.is_none() && !may_be_edited(&value) {
             return Ok(());
         }
-        let quotes = content_is_json && replaced != Some(Spelling::AsItStands);
+        let quotes = self.says_json() && replaced != Some(Spelling::AsItStands);
         let written = written(ctx, &value, quotes)?.map(|written| written.bytes);
         self.with(|state| {
             // What nobody changed is written as it came, byte for byte.

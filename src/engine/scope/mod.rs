@@ -140,7 +140,7 @@ impl Scope {
     }
 
     /// Whether the response's type says JSON.
-    pub(super) fn says_json(&self) -> bool {
+    fn says_json(&self) -> bool {
         self.with(|state| is_json(&state.call.response.fields).unwrap_or(false))
     }
 

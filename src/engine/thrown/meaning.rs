@@ -157,21 +157,20 @@ fn array<'js>(ctx: &Ctx<'js>, errors: &Array<'js>) -> rquickjs::Result<Thrown> {
 /// A rejection on purpose: a message, or a body of the handler's own.
 fn deliberate<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> rquickjs::Result<Thrown> {
     let status = status_of(ctx, thrown)?;
+    if object::has_own(ctx, thrown, "body")? {
+        return Ok(on_purpose(status, own_content(ctx, thrown)?));
+    }
     let text = message_of(ctx, thrown)?;
     let code = if object::has_own(ctx, thrown, "code")? {
         json(ctx, &thrown.get("code")?)?
     } else {
         None
     };
-    let content = if object::has_own(ctx, thrown, "body")? {
-        own_content(ctx, thrown)?
-    } else {
-        Content::Message(Message {
-            text,
-            code,
-            errors: None,
-        })
-    };
+    let content = Content::Message(Message {
+        text,
+        code,
+        errors: None,
+    });
     Ok(on_purpose(status, content))
 }
 
