@@ -1,7 +1,8 @@
-//! Bodies that make more of themselves than a heap has, before the handlers that would see them.
+//! What fits into a heap, and bodies that make more of themselves than it has before the handlers that would see them.
 
 use http::StatusCode;
 
+use super::super::heap;
 use super::{Set, answered, call, rejection};
 use crate::generation::Ran;
 use crate::handler::{Fault, Kind};
@@ -22,6 +23,17 @@ fn set(kind: Kind, source: &str) -> Set {
 fn end(ran: Ran) -> (StatusCode, Fault) {
     let rejection = rejection(ran);
     (rejection.status, rejection.fault)
+}
+
+#[test]
+fn a_realm_and_a_small_handler_fit_into_what_a_heap_has_from_the_start() {
+    let mut set = Set::of(Kind::Request, &["req.headers.path = req.path"]);
+    set.limits.total_memory = heap::LEAST;
+
+    let ran = set.run_all(vec![call("GET", "/1", ""), call("GET", "/2", "")]);
+
+    let paths = ran.iter().map(|it| it.call.request.fields.get_str("path"));
+    assert_eq!(paths.collect::<Vec<_>>(), [Some("/1"), Some("/2")]);
 }
 
 #[test]
