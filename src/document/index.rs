@@ -35,6 +35,10 @@ pub(super) struct Index {
     pub(super) is_compact: bool,
 }
 
+/// Room is made at first for as much of a text, in bytes, at six bytes a token, which is denser than
+/// most documents are; how long the tape of a longer one becomes is told by what is there by then.
+const SAMPLE: usize = 64 * 1024;
+
 /// How many tokens are noted between two looks at the time: some tens of microseconds.
 const UNTIL_LOOK: u32 = 4096;
 
@@ -51,8 +55,7 @@ pub(super) fn scan(text: &[u8], start: usize, charge: &Charge) -> Result<Index, 
     if u32::try_from(text.len()).is_err() {
         return Err((0, Fault::Length));
     }
-    // Six bytes a token is denser than most documents are.
-    let tokens = text.len() / 6 + 4;
+    let tokens = text.len().min(SAMPLE) / 6 + 4;
     charge
         .grow(tokens * size_of::<Token>())
         .map_err(|Full| (0, Fault::Memory))?;
@@ -325,18 +328,28 @@ impl Tape<'_> {
     #[inline]
     fn note(&mut self, token: Token) -> Option<()> {
         if self.tokens.len() == self.tokens.capacity() {
-            let at = token.start as usize;
-            // A token has a byte of the text at least.
-            let most = self.tokens.len() + self.text.len() - at;
-            if let Err(Full) = lengthen(&mut self.tokens, most, self.charge) {
-                return self.fail(at, Fault::Memory);
-            }
+            self.lengthen(token.start as usize)?;
         }
         self.until_look -= 1;
         if self.until_look == 0 {
             self.look(token.start as usize)?;
         }
         self.tokens.push(token);
+        Some(())
+    }
+
+    /// Makes room for the tokens from offset `at` on: as many as there are if the text goes on as
+    /// it was, and some more.
+    #[cold]
+    fn lengthen(&mut self, at: usize) -> Option<()> {
+        let (known, left) = (self.tokens.len(), self.text.len() - at);
+        let alike = known as u64 * left as u64 / at.max(1) as u64;
+        let more = usize::try_from(alike + alike / 16).unwrap_or(usize::MAX);
+        // A token has a byte of the text at least.
+        let more = more.max(known / 8 + 8).min(left);
+        if let Err(Full) = lengthen(&mut self.tokens, more, self.charge) {
+            return self.fail(at, Fault::Memory);
+        }
         Some(())
     }
 
@@ -355,8 +368,8 @@ impl Tape<'_> {
         let odd = &mut self.odd_numbers;
         if odd.len() == odd.capacity() {
             // The shortest is `-0` with a comma.
-            let most = self.text.len() / 3 + 1;
-            if let Err(Full) = lengthen(odd, most, self.charge) {
+            let more = odd.len().max(8).min(self.text.len() / 3 + 1 - odd.len());
+            if let Err(Full) = lengthen(odd, more, self.charge) {
                 return self.fail(0, Fault::Memory);
             }
         }

@@ -17,7 +17,7 @@ pub trait Budget: Debug {
 
     /// Lets bytes that were taken go elsewhere, on any thread: they are given back once the result
     /// is dropped.
-    fn hand_over(&self, bytes: usize) -> Box<dyn Send>;
+    fn hand_over(&self, bytes: usize) -> Box<dyn Send + Sync>;
 
     /// Whether what takes long had better end. Asked every now and then.
     fn is_over(&self) -> bool {
@@ -75,7 +75,7 @@ impl Charge {
     }
 
     /// The charge of a thing that goes elsewhere, on any thread.
-    pub fn hand_over(self) -> Option<Box<dyn Send>> {
+    pub fn hand_over(self) -> Option<Box<dyn Send + Sync>> {
         let bytes = self.bytes.take();
         self.budget.as_ref().map(|budget| budget.hand_over(bytes))
     }
@@ -87,18 +87,16 @@ impl Drop for Charge {
     }
 }
 
-/// Makes room in a list for one more, or for as many as `most` in all where they are fewer than
-/// twice what there is room for.
+/// Makes room in a list that is full for so many more.
 ///
 /// # Errors
 ///
 /// There is no memory for it; the list is as it was.
 #[cold]
-pub(super) fn lengthen<T>(list: &mut Vec<T>, most: usize, charge: &Charge) -> Result<(), Full> {
+pub(super) fn lengthen<T>(list: &mut Vec<T>, more: usize, charge: &Charge) -> Result<(), Full> {
     let had = list.capacity();
-    let wanted = (2 * had).max(8).min(most).max(list.len() + 1);
-    charge.grow(wanted * size_of::<T>())?;
-    list.reserve_exact(wanted - list.len());
+    charge.grow((list.len() + more) * size_of::<T>())?;
+    list.reserve_exact(more);
     charge.shrink(had * size_of::<T>());
     Ok(())
 }
