@@ -6,7 +6,7 @@ use super::room::{Full, Share};
 
 /// How many times what has come is believed to come in all: room for a whole body would be had
 /// by whoever announces one and sends next to nothing.
-const BELIEVED: usize = 8;
+const BELIEVED: usize = 16;
 
 /// The pieces so far. One is kept as it is; as soon as there are two they are one text, so that
 /// the buffers which pieces were cut from are free for the next.
@@ -32,14 +32,13 @@ impl Gathered {
         share: &mut Share,
     ) -> Result<(), Full> {
         let length = self.len() + piece.len();
-        let believed = expected.min(length.saturating_mul(BELIEVED));
         match self {
             Self::Nothing => {
                 share.take(length)?;
                 *self = Self::One(piece.clone());
             }
             Self::One(first) => {
-                let capacity = believed.max(length);
+                let capacity = capacity(0, length, expected);
                 share.take(capacity)?;
                 let mut whole = Vec::with_capacity(capacity);
                 whole.extend_from_slice(first);
@@ -50,7 +49,7 @@ impl Gathered {
             Self::Several(whole) => {
                 let had = whole.capacity();
                 if length > had {
-                    let capacity = believed.max(length).max(2 * had);
+                    let capacity = capacity(had, length, expected);
                     share.take(capacity)?;
                     whole.reserve_exact(capacity - whole.len());
                     share.give_back(had);
@@ -77,6 +76,16 @@ impl Gathered {
             Self::One(only) => only,
             Self::Several(whole) => whole.into(),
         }
+    }
+}
+
+/// Room to make for `length` bytes, where there is room for fewer, of a body that is said to become
+/// `expected` long: no more than that, where it is to be believed.
+fn capacity(had: usize, length: usize, expected: usize) -> usize {
+    if length <= expected {
+        expected.min(length.saturating_mul(BELIEVED))
+    } else {
+        length.max(2 * had)
     }
 }
 
@@ -112,6 +121,18 @@ mod tests {
         }
 
         assert!(matches!(&gathered, Gathered::Several(whole) if whole.capacity() < 100));
+    }
+
+    #[test]
+    fn a_body_of_the_length_it_was_said_to_have_takes_no_more() {
+        let mut gathered = Gathered::default();
+        let mut share = Room::new(1000, |_| {}).share();
+        for piece in ["abcd", "efgh", "ijkl"].repeat(30) {
+            let added = gathered.add(&Bytes::from(piece), 360, &mut share);
+            assert_eq!(added, Ok(()));
+        }
+
+        assert!(matches!(&gathered, Gathered::Several(whole) if whole.capacity() == 360));
     }
 
     #[test]
