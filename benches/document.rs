@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use interpose::document::{Document, Layout, Node, Source, Writer};
+use interpose::document::{Document, Form, Layout, Node, Source, Writer};
 use simd_json::prelude::ValueAsMutArray;
 use sonic_rs::JsonValueMutTrait;
 
@@ -91,7 +91,7 @@ impl Edit for Interpose {
         let last = document.children(document.root()).last();
         let last = last.expect("there are rows");
 
-        let mut writer = Writer::new(Layout::Source, document.text().len());
+        let mut writer = Writer::new(Layout::Source, Form::Whole, document.text().len());
         writer.open_array(Some(source(document.root())));
         for row in document.children(document.root()) {
             if row == last {

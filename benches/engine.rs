@@ -12,7 +12,7 @@ use http::{HeaderValue, header};
 use interpose::generation::{Generation, Step};
 use interpose::handler::host::{Caller, Host, HostError, HostRequest, HostResponse};
 use interpose::handler::{Kind, Verdict};
-use interpose::message::Body;
+use interpose::message::{Body, Pieces};
 use rquickjs::{Context, Function, Persistent, Runtime};
 
 #[path = "support/call.rs"]
@@ -82,7 +82,7 @@ trait Handler {
     fn new(code: &str) -> Self;
 
     /// Runs it on a body and returns what it made of it.
-    fn run(&self, body: Bytes) -> Bytes;
+    fn run(&self, body: Bytes) -> Pieces;
 }
 
 struct Interpose {
@@ -106,11 +106,11 @@ impl Handler for Interpose {
         }
     }
 
-    fn run(&self, body: Bytes) -> Bytes {
+    fn run(&self, body: Bytes) -> Pieces {
         let mut call = call();
         let json = HeaderValue::from_static("application/json");
         call.response.fields.insert(header::CONTENT_TYPE, json);
-        call.response.body = Body::Whole(body);
+        call.response.body = Body::Whole(body.into());
         let steps = vec![Step {
             handler: 0,
             kind: Kind::Response,
@@ -124,8 +124,8 @@ impl Handler for Interpose {
 
         assert!(matches!(ran.verdict, Verdict::Continue), "{ran:?}");
         match ran.call.response.body {
-            Body::Whole(bytes) | Body::Edited(bytes) => bytes,
-            Body::Empty | Body::Streamed => Bytes::new(),
+            Body::Whole(pieces) | Body::Edited(pieces) => pieces,
+            Body::Empty | Body::Streamed => Pieces::default(),
         }
     }
 }
@@ -160,7 +160,7 @@ impl Handler for ParseAndStringify {
         Self { function, context }
     }
 
-    fn run(&self, body: Bytes) -> Bytes {
+    fn run(&self, body: Bytes) -> Pieces {
         self.context.with(|ctx| {
             let function = self.function.clone().restore(&ctx).expect("it is ours");
             let text = std::str::from_utf8(&body).expect("rows are text");
@@ -177,7 +177,7 @@ fn both_do_the_same() {
         // As JavaScript sees it: ids beyond 2^53 are lost on `JSON.stringify`.
         let seen = |text: Bytes| ParseAndStringify::new("").run(text);
 
-        let ours = seen(Interpose::new(code).run(body.clone()));
+        let ours = seen(Interpose::new(code).run(body.clone()).joined());
 
         assert_eq!(ours, ParseAndStringify::new(code).run(body), "{code}");
     }

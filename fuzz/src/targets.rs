@@ -170,7 +170,7 @@ pub fn coding(data: &[u8]) {
 fn assert_comes_back(codings: &Codings, text: &Bytes) {
     // What is between two codings may be a little longer than the text.
     let limit = text.len() + 1024;
-    let encoded = codings.encode(text);
+    let encoded = codings.encode(text.clone());
     let back = codings.clone().decode(&encoded, limit, &mut Boundless);
     assert_eq!(back.as_ref(), Ok(text));
 }

@@ -30,9 +30,10 @@ use bytes::Bytes;
 pub use edit::{Members, Slot, State};
 pub use error::{Fault, ParseError};
 pub use memory::{Budget, Charge, Full};
+pub use out::{Piece, Written};
 pub use spelling::Spelled;
 pub use string::Text;
-pub use write::{Layout, Overflow, Source, Writer};
+pub use write::{Form, Layout, Overflow, Source, Writer};
 
 use index::Token;
 use spelling::Spellings;
@@ -80,6 +81,8 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Document {
     text: Bytes,
+    /// Whether pieces of the text may be kept longer than the document.
+    is_lent: bool,
     tokens: Vec<Token>,
     is_compact: bool,
     spellings: Spellings,
@@ -98,7 +101,8 @@ impl Document {
         Self::parse_within(text, Charge::on(None))
     }
 
-    /// The same; `charge` grows by what the document takes besides its text.
+    /// The same; `charge` grows by what the document takes besides its text, which somebody else
+    /// counts as long as any piece of it is kept: writers may [share](Form::Pieces) them.
     ///
     /// # Errors
     ///
@@ -115,10 +119,25 @@ impl Document {
             .map_err(|(offset, fault)| ParseError::at(&text, offset, fault))?;
         Ok(Self {
             text,
+            is_lent: true,
             tokens: index.tokens,
             is_compact: index.is_compact,
             spellings: Spellings::new(index.odd_numbers),
             charge,
+        })
+    }
+
+    /// The same of a copy of a text, which `charge` grows by as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse_within`].
+    pub fn parse_copy(text: &[u8], charge: Charge) -> Result<Self, ParseError> {
+        charge.grow(text.len())?;
+        let document = Self::parse_within(Bytes::copy_from_slice(text), charge)?;
+        Ok(Self {
+            is_lent: false,
+            ..document
         })
     }
 

@@ -1,27 +1,66 @@
-//! A text that grows within a bound.
+//! A text that grows within a bound: in one piece, or in pieces some of which are shared with the
+//! texts they come from.
+
+use std::ops::Range;
+
+use bytes::Bytes;
 
 use super::memory::Charge;
-use super::write::Overflow;
+use super::write::{Form, Overflow};
+
+/// A span of another text from this length on, in bytes, is shared with it rather than copied: to
+/// write a piece more to a socket costs as much as to copy some thousands.
+const SHARED: usize = 32 * 1024;
+
+/// In a text in pieces, how long one of its own becomes before the next is begun, in bytes.
+const BLOCK: usize = 64 * 1024;
 
 /// The text so far. What would make it longer than it may be, or than there is memory for, is left
 /// out, and all that comes after.
 #[derive(Debug)]
 pub(super) struct Out {
+    form: Form,
+    /// What comes before `text`, and how long that is.
+    before: Vec<Piece>,
+    length_before: usize,
     text: Vec<u8>,
     longest: usize,
     charge: Charge,
     overflow: Option<Overflow>,
 }
 
+/// A piece of a text.
+#[derive(Debug)]
+pub enum Piece {
+    /// One that was written.
+    Own(Vec<u8>),
+    /// One that is shared with another text.
+    Shared(Bytes),
+}
+
+/// A text that was written.
+#[derive(Debug)]
+pub struct Written {
+    before: Vec<Piece>,
+    last: Vec<u8>,
+}
+
 impl Out {
     /// Nothing yet; room for `capacity` bytes is made at once, where a text of at most `longest`
     /// bytes can use it.
-    pub(super) fn new(capacity: usize, longest: usize, charge: Charge) -> Self {
+    pub(super) fn new(form: Form, capacity: usize, longest: usize, charge: Charge) -> Self {
         let mut out = Self {
+            form,
+            before: Vec::new(),
+            length_before: 0,
             text: Vec::new(),
             longest,
             charge,
             overflow: None,
+        };
+        let capacity = match form {
+            Form::Whole => capacity,
+            Form::Pieces => capacity.min(BLOCK),
         };
         out.make_room(capacity.min(longest));
         out
@@ -44,31 +83,117 @@ impl Out {
         }
     }
 
+    /// Adds a span of a text that may be shared.
+    #[inline]
+    pub(super) fn extend_from_span(&mut self, text: &Bytes, span: Range<usize>) {
+        match self.form {
+            Form::Pieces if span.len() >= SHARED => self.share(text, span),
+            Form::Pieces | Form::Whole => self.extend_from_slice(&text[span]),
+        }
+    }
+
+    #[cold]
+    fn share(&mut self, text: &Bytes, span: Range<usize>) {
+        if self.has_place(span.len()) && self.end_piece() {
+            self.length_before += span.len();
+            self.before.push(Piece::Shared(text.slice(span)));
+        }
+    }
+
     /// What was written, and what it takes.
-    pub(super) fn finish(self) -> (Vec<u8>, Charge) {
-        (self.text, self.charge)
+    pub(super) fn finish(self) -> (Written, Charge) {
+        let written = Written {
+            before: self.before,
+            last: self.text,
+        };
+        (written, self.charge)
+    }
+
+    /// Whether the text may become so many bytes longer.
+    fn has_place(&mut self, more: usize) -> bool {
+        let length = self.length_before + self.text.len();
+        if self.overflow.is_none() && length.saturating_add(more) > self.longest {
+            self.overflow = Some(Overflow::Long);
+        }
+        self.overflow.is_none()
     }
 
     /// Makes room for so many bytes more.
     #[cold]
     fn make_room(&mut self, more: usize) -> bool {
-        if self.overflow.is_some() {
+        if !self.has_place(more) {
             return false;
         }
-        let wanted = self.text.len().saturating_add(more);
-        if wanted > self.longest {
-            self.overflow = Some(Overflow::Long);
+        let is_full = self.form == Form::Pieces && self.text.len() + more > BLOCK;
+        if is_full && !self.end_piece() {
             return false;
         }
         let had = self.text.capacity();
-        let wanted = had.saturating_mul(2).clamp(wanted, self.longest);
-        if self.charge.grow(wanted).is_err() {
+        let wanted = self.text.len() + more;
+        let left = self.longest - self.length_before;
+        let (least, most) = match self.form {
+            Form::Whole => (wanted, left),
+            Form::Pieces if self.before.is_empty() => (wanted, left.min(BLOCK).max(wanted)),
+            Form::Pieces => (wanted.max(left.min(BLOCK)), left),
+        };
+        let capacity = had.saturating_mul(2).clamp(least, most);
+        if self.charge.grow(capacity).is_err() {
             self.overflow = Some(Overflow::Memory);
             return false;
         }
-        self.text.reserve_exact(wanted - self.text.len());
+        self.text.reserve_exact(capacity - self.text.len());
         self.charge.shrink(had);
         true
+    }
+
+    /// Ends the piece that is being written; false where there is no memory for that.
+    fn end_piece(&mut self) -> bool {
+        let length = self.text.len();
+        if length == 0 {
+            return true;
+        }
+        let piece = if length > self.text.capacity() / 2 {
+            std::mem::take(&mut self.text)
+        } else if self.charge.grow(length).is_ok() {
+            // The room that is left is for the next.
+            let piece = self.text.as_slice().to_vec();
+            self.text.clear();
+            piece
+        } else {
+            self.overflow = Some(Overflow::Memory);
+            return false;
+        };
+        self.length_before += length;
+        self.before.push(Piece::Own(piece));
+        true
+    }
+}
+
+impl Written {
+    /// The text where it is in one piece of its own, else its pieces.
+    ///
+    /// # Errors
+    ///
+    /// The pieces.
+    pub fn into_one(self) -> Result<Vec<u8>, impl Iterator<Item = Piece>> {
+        if self.before.is_empty() {
+            return Ok(self.last);
+        }
+        Err(self.before.into_iter().chain([Piece::Own(self.last)]))
+    }
+
+    /// The text in one piece. Copied where it is in several.
+    pub fn joined(self) -> Vec<u8> {
+        self.into_one().unwrap_or_else(|pieces| {
+            let mut whole = Vec::new();
+            for piece in pieces {
+                match piece {
+                    Piece::Own(text) => whole.extend_from_slice(&text),
+                    Piece::Shared(text) => whole.extend_from_slice(&text),
+                }
+            }
+            whole
+        })
     }
 }
 
@@ -78,24 +203,84 @@ mod tests {
 
     #[test]
     fn a_text_stays_as_it_is_once_something_did_not_fit() {
-        let mut out = Out::new(2, 5, Charge::on(None));
+        for form in [Form::Whole, Form::Pieces] {
+            let mut out = Out::new(form, 2, 5, Charge::on(None));
 
-        out.extend_from_slice(b"abc");
-        out.extend_from_slice(b"def");
-        out.push(b'g');
+            out.extend_from_slice(b"abc");
+            out.extend_from_slice(b"def");
+            out.push(b'g');
 
-        assert_eq!(out.check(), Err(Overflow::Long));
-        assert_eq!(out.finish().0, b"abc");
+            assert_eq!(out.check(), Err(Overflow::Long));
+            assert_eq!(out.finish().0.joined(), b"abc");
+        }
     }
 
     #[test]
     fn a_text_of_just_the_length_it_may_have_is_whole() {
-        let mut out = Out::new(100, 5, Charge::on(None));
+        for form in [Form::Whole, Form::Pieces] {
+            let mut out = Out::new(form, 100, 5, Charge::on(None));
 
-        out.extend_from_slice(b"abcd");
-        out.push(b'e');
+            out.extend_from_slice(b"abcd");
+            out.push(b'e');
 
-        assert_eq!(out.check(), Ok(()));
-        assert_eq!(out.finish().0, b"abcde");
+            assert_eq!(out.check(), Ok(()));
+            assert_eq!(out.finish().0.joined(), b"abcde");
+        }
+    }
+
+    fn pieces(out: Out) -> Vec<Piece> {
+        let one = |only| vec![Piece::Own(only)];
+        out.finish()
+            .0
+            .into_one()
+            .map_or_else(Iterator::collect, one)
+    }
+
+    #[test]
+    fn a_long_span_is_shared_and_a_short_one_copied() {
+        let text = Bytes::from(vec![b'x'; SHARED + 1]);
+        let mut out = Out::new(Form::Pieces, 10, usize::MAX, Charge::on(None));
+
+        out.push(b'a');
+        out.extend_from_span(&text, 1..SHARED + 1);
+        out.extend_from_span(&text, 1..SHARED);
+        let pieces = pieces(out);
+
+        let [Piece::Own(_), Piece::Shared(shared), Piece::Own(copied)] = &pieces[..] else {
+            panic!("{} pieces", pieces.len());
+        };
+        assert_eq!(shared.as_ptr(), text[1..].as_ptr());
+        assert_eq!(copied.len(), SHARED - 1);
+    }
+
+    #[test]
+    fn a_span_that_would_be_too_long_is_left_out() {
+        let text = Bytes::from(vec![b'x'; 2 * SHARED]);
+        let mut out = Out::new(Form::Pieces, 0, 2 * SHARED, Charge::on(None));
+
+        out.push(b'a');
+        out.extend_from_span(&text, 0..2 * SHARED);
+
+        assert_eq!(out.check(), Err(Overflow::Long));
+        assert_eq!(out.finish().0.joined(), b"a");
+    }
+
+    #[test]
+    fn a_text_in_pieces_is_never_copied_once_it_is_long() {
+        let mut out = Out::new(Form::Pieces, 10, usize::MAX, Charge::on(None));
+        let line = b"0123456789abcdef";
+        let lines = 5 * BLOCK / line.len();
+
+        for _ in 0..lines {
+            out.extend_from_slice(line);
+        }
+        let pieces = pieces(out);
+
+        let length = |piece: &Piece| match piece {
+            Piece::Own(text) => (text.len(), text.capacity()),
+            Piece::Shared(_) => panic!("nothing was shared"),
+        };
+        assert!(pieces.iter().map(length).all(|it| it == (BLOCK, BLOCK)));
+        assert_eq!(pieces.len(), 5);
     }
 }

@@ -235,11 +235,12 @@ mod tests {
     use super::{Text, quote, read, stands_for};
     use crate::document::memory::Charge;
     use crate::document::out::Out;
+    use crate::document::write::Form;
 
     fn quoted(text: &[u8]) -> String {
-        let mut out = Out::new(0, usize::MAX, Charge::on(None));
+        let mut out = Out::new(Form::Whole, 0, usize::MAX, Charge::on(None));
         quote(&mut out, text);
-        String::from_utf8(out.finish().0).expect("quotes, escapes and UTF-8")
+        String::from_utf8(out.finish().0.joined()).expect("quotes, escapes and UTF-8")
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::{
-    Document, Fault, Kind, Layout, MAX_DEPTH, Node, ParseError, Source, Spelled, Text, Writer,
+    Document, Fault, Form, Kind, Layout, MAX_DEPTH, Node, ParseError, Source, Spelled, Text, Writer,
 };
 
 fn document(text: &str) -> Rc<Document> {
@@ -305,7 +305,7 @@ mod writing {
         added: &[(&str, &str)],
     ) -> String {
         let document = document(text);
-        let mut writer = Writer::new(layout, 0);
+        let mut writer = Writer::new(layout, Form::Whole, 0);
         writer.before_root(&document);
         writer.open_object(Some(source(&document, document.root())));
         for key in document.children(document.root()) {
@@ -416,7 +416,7 @@ mod writing {
         let document = document("[1, 2, 3 ]");
         let mut elements: Vec<_> = document.children(document.root()).collect();
         elements.reverse();
-        let mut writer = Writer::new(Layout::Source, 0);
+        let mut writer = Writer::new(Layout::Source, Form::Whole, 0);
         writer.open_array(Some(source(&document, document.root())));
         for element in elements {
             writer.keep(&document, element);

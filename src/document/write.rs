@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::blanks::{self, Blanks};
 use super::memory::Charge;
-use super::out::Out;
+use super::out::{Out, Written};
 use super::string::{mend, quote, string_end};
 use super::{Document, Kind, Node};
 
@@ -32,6 +32,16 @@ pub enum Layout {
     Compact,
     /// Those of `JSON.stringify`: a line for each member, indented by the given text once a level.
     Indented(Vec<u8>),
+}
+
+/// What a text is put together as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One piece.
+    Whole,
+    /// Pieces. Long spans of documents whose text [may be shared](Document::parse_within) are not
+    /// copied.
+    Pieces,
 }
 
 /// A container that is being written.
@@ -71,14 +81,21 @@ pub struct Writer {
 
 impl Writer {
     /// An empty text; room for `capacity` bytes is made at once.
-    pub fn new(layout: Layout, capacity: usize) -> Self {
-        Self::within(layout, capacity, usize::MAX, Charge::on(None))
+    pub fn new(layout: Layout, form: Form, capacity: usize) -> Self {
+        Self::within(layout, form, capacity, usize::MAX, Charge::on(None))
     }
 
-    /// The same, for a text of at most `longest` bytes; `charge` grows by what it takes.
-    pub fn within(layout: Layout, capacity: usize, longest: usize, charge: Charge) -> Self {
+    /// The same, for a text of at most `longest` bytes; `charge` grows by what it takes besides
+    /// what is shared.
+    pub fn within(
+        layout: Layout,
+        form: Form,
+        capacity: usize,
+        longest: usize,
+        charge: Charge,
+    ) -> Self {
         Self {
-            out: Out::new(capacity, longest, charge),
+            out: Out::new(form, capacity, longest, charge),
             layout,
             frames: Vec::new(),
         }
@@ -96,11 +113,11 @@ impl Writer {
 
     /// The finished text, as far as it [is there](Self::check).
     pub fn finish(self) -> Vec<u8> {
-        self.finish_charged().0
+        self.finish_charged().0.joined()
     }
 
     /// The finished text, as far as it [is there](Self::check), and what it takes.
-    pub fn finish_charged(self) -> (Vec<u8>, Charge) {
+    pub fn finish_charged(self) -> (Written, Charge) {
         debug_assert!(
             self.frames.is_empty(),
             "each container that was opened is closed"
@@ -262,7 +279,7 @@ impl Writer {
     /// Writes a value of a document as it is.
     pub fn copy(&mut self, document: &Document, node: Node) {
         match &self.layout {
-            Layout::Source => self.out.extend_from_slice(document.spelling(node)),
+            Layout::Source => copy_span(&mut self.out, document, document.span(node)),
             Layout::Compact => copy_compact(&mut self.out, document, document.span(node)),
             Layout::Indented(_) => self.copy_indented(document, node),
         }
@@ -359,7 +376,7 @@ impl Writer {
         if self.layout == Layout::Compact {
             copy_compact(&mut self.out, document, kept);
         } else {
-            self.out.extend_from_slice(&document.text()[kept]);
+            copy_span(&mut self.out, document, kept);
         }
     }
 
@@ -416,6 +433,14 @@ impl Writer {
             }
             Some(_) | None => around,
         }
+    }
+}
+
+fn copy_span(out: &mut Out, document: &Document, span: Range<usize>) {
+    if document.is_lent {
+        out.extend_from_span(document.text(), span);
+    } else {
+        out.extend_from_slice(&document.text()[span]);
     }
 }
 

@@ -198,7 +198,7 @@ impl Budget for Heap {
         self.shrunk(bytes);
     }
 
-    fn hand_over(&self, bytes: usize) -> Box<dyn Send> {
+    fn hand_over(&self, bytes: usize) -> Box<dyn Send + Sync> {
         self.0
             .used
             .store(self.used().saturating_sub(bytes), Ordering::Relaxed);

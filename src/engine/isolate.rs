@@ -73,7 +73,7 @@ impl Budget for Limited {
         self.heap.give_back(bytes);
     }
 
-    fn hand_over(&self, bytes: usize) -> Box<dyn Send> {
+    fn hand_over(&self, bytes: usize) -> Box<dyn Send + Sync> {
         self.heap.hand_over(bytes)
     }
 

@@ -355,7 +355,7 @@ fn take_warm(idle: &mut Vec<Isolate>, steps: &[Step]) -> Option<Isolate> {
 }
 
 fn is_small(body: &Body) -> bool {
-    body.bytes().is_none_or(|bytes| bytes.len() <= SMALL)
+    body.pieces().is_none_or(|pieces| pieces.len() <= SMALL)
 }
 
 fn rejected(call: Box<Call>, rejection: Rejection, begun: usize) -> Ran {

@@ -186,7 +186,7 @@ fn call(method: &str, target: &str, body: &str) -> Call {
     request.body = if body.is_empty() {
         Body::Empty
     } else {
-        Body::Whole(bytes.clone())
+        Body::Whole(bytes.clone().into())
     };
     let origin = Origin {
         client: Client {
@@ -233,7 +233,7 @@ fn answered(status: u16, content_type: &str, body: &str) -> Call {
     call.response.body = if body.is_empty() {
         Body::Empty
     } else {
-        Body::Whole(Bytes::copy_from_slice(body.as_bytes()))
+        Body::Whole(Bytes::copy_from_slice(body.as_bytes()).into())
     };
     call
 }
@@ -247,7 +247,10 @@ fn response_body(ran: &Ran) -> &str {
 }
 
 fn text(body: &Body) -> &str {
-    std::str::from_utf8(body.bytes().map_or(&b""[..], |bytes| bytes)).expect("text")
+    let only = body
+        .pieces()
+        .map(|pieces| pieces.as_one().expect("it is short"));
+    std::str::from_utf8(only.map_or(&b""[..], |bytes| bytes)).expect("text")
 }
 
 fn rejection(ran: Ran) -> Rejection {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use crate::message::forwarded::Client;
-use crate::message::{Fields, Request, Response};
+use crate::message::{Fields, Pieces, Request, Response};
 
 use super::{Emitted, Requested, Service, Session, Times};
 
@@ -86,7 +86,7 @@ impl Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fallback {
     /// The body, serialised.
-    pub body: Bytes,
+    pub body: Pieces,
     /// Its type, where the handlers named none.
     pub usual_type: &'static str,
 }

@@ -1,6 +1,6 @@
 //! A message's body, as far as it has been read.
 
-use bytes::Bytes;
+use super::Pieces;
 
 /// What is known of a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,17 +11,25 @@ pub enum Body {
     /// It was left on its connection and passes by without being read.
     Streamed,
     /// All of it, decoded from any content coding, as it came.
-    Whole(Bytes),
+    Whole(Pieces),
     /// All of it, written by a handler.
-    Edited(Bytes),
+    Edited(Pieces),
 }
 
 impl Body {
     /// The bytes, where they are in memory and there are any.
-    pub fn bytes(&self) -> Option<&Bytes> {
+    pub fn pieces(&self) -> Option<&Pieces> {
         match self {
-            Self::Whole(bytes) | Self::Edited(bytes) => Some(bytes),
+            Self::Whole(pieces) | Self::Edited(pieces) => Some(pieces),
             Self::Empty | Self::Streamed => None,
+        }
+    }
+
+    /// Puts it into one piece, for somebody who keeps it: one that is shared keeps all of the text
+    /// that it is from.
+    pub fn join(&mut self) {
+        if let Self::Whole(pieces) | Self::Edited(pieces) = self {
+            *pieces = std::mem::take(pieces).joined().into();
         }
     }
 

@@ -91,7 +91,7 @@ async fn exchange_all(
             Arrival::Unsound(fault) => {
                 writer.answer(Asker::default());
                 // A client that doesn't read its refusal is gone all the same.
-                let _ = writer.whole(&service.refused(fault), After::Close).await;
+                let _ = writer.whole(service.refused(fault), After::Close).await;
                 return Parting::Lingering;
             }
         };

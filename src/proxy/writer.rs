@@ -10,7 +10,7 @@ use http::{StatusCode, header};
 use tokio::net::TcpStream;
 
 use crate::message::framing::{self, Length};
-use crate::message::{Body, Response};
+use crate::message::{Body, Pieces, Response};
 use crate::transaction::Reply;
 use crate::transaction::ports::{BodyError, BodySource, Exchange, Interim};
 use crate::wire::{self, Framing, Outbox, Patience};
@@ -123,7 +123,7 @@ impl<'s> Writer<'s> {
                 status: response.status,
                 after: keep,
                 is_open_ended: false,
-                result: self.whole(&response, keep).await,
+                result: self.whole(response, keep).await,
             },
             Reply::Streamed(exchange) => {
                 let status = exchange.head.status;
@@ -141,24 +141,24 @@ impl<'s> Writer<'s> {
     }
 
     /// Sends a response whose body is in memory.
-    pub(super) async fn whole(&mut self, response: &Response, after: After) -> Result<(), Cut> {
-        let length = match &response.body {
-            Body::Whole(bytes) | Body::Edited(bytes) => bytes.len() as u64,
-            Body::Empty | Body::Streamed => 0,
-        };
+    pub(super) async fn whole(&mut self, response: Response, after: After) -> Result<(), Cut> {
+        let length = response.body.pieces().map_or(0, Pieces::len) as u64;
         let framing = if !may_have_length(response.status) {
             Framing::Unsaid
-        } else if response.body.bytes().is_some() || self.has_body(response.status) {
+        } else if response.body.pieces().is_some() || self.has_body(response.status) {
             Framing::Exact(length)
         } else {
             // The answer to HEAD and 304 tell the length of a body that isn't sent.
-            self.kept(response)
+            self.kept(&response)
         };
-        self.put_head(response, framing, after);
-        if let Some(bytes) = response.body.bytes().filter(|bytes| !bytes.is_empty())
-            && self.has_body(response.status)
-        {
-            self.outbox.push(bytes.clone());
+        self.put_head(&response, framing, after);
+        let has_body = self.has_body(response.status);
+        match response.body {
+            Body::Whole(pieces) | Body::Edited(pieces) if has_body => {
+                // Each piece is freed once it is written.
+                self.outbox.put_whole(pieces);
+            }
+            Body::Whole(_) | Body::Edited(_) | Body::Empty | Body::Streamed => {}
         }
         self.flush().await
     }

@@ -112,7 +112,7 @@ async fn decoded(
     let body = if text.is_empty() && coded.is_none() {
         Body::Empty
     } else {
-        Body::Whole(text)
+        Body::Whole(text.into())
     };
     Ok(Received { body, coded })
 }

@@ -82,7 +82,7 @@ impl Calls {
         let exchange = line
             .upstreams
             .of(&service)
-            .exchange(&request, Sending::Whole(call.body), &mut Nobody)
+            .exchange(&request, Sending::Whole(call.body.into()), &mut Nobody)
             .await
             .map_err(|error| failed(&error))?;
         self.read(exchange).await
@@ -103,7 +103,7 @@ impl Calls {
         request.body = if call.body.is_empty() {
             Body::Empty
         } else {
-            Body::Whole(call.body)
+            Body::Whole(call.body.into())
         };
         let response = line.inner(Arc::clone(generation), request, caller).await;
         self.read(response).await
@@ -184,7 +184,7 @@ impl Calls {
         let mut share = self.line()?.pipeline.settings().room.share();
         let body = match exchange.head.body {
             Body::Empty => Bytes::new(),
-            Body::Whole(bytes) | Body::Edited(bytes) => bytes,
+            Body::Whole(pieces) | Body::Edited(pieces) => pieces.joined(),
             Body::Streamed => read_whole(exchange.body.as_mut(), self.limit, &mut share)
                 .await
                 .map_err(unread)?,

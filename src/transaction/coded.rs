@@ -76,7 +76,7 @@ impl Coded {
         let is_as_said = said(fields) == self.said;
         let text = match body {
             Body::Whole(_) if is_as_said => {
-                *body = Body::Whole(self.bytes);
+                *body = Body::Whole(self.bytes.into());
                 return;
             }
             Body::Whole(text) | Body::Edited(text) => text.clone(),
@@ -95,8 +95,8 @@ impl Coded {
             fields.remove(header::CONTENT_ENCODING);
             return;
         }
-        let encoded = off_workers(text.len(), move || codings.encode(&text)).await;
-        *body = Body::Edited(encoded);
+        let encoded = off_workers(text.len(), move || codings.encode(text.joined())).await;
+        *body = Body::Edited(encoded.into());
     }
 }
 

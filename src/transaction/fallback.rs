@@ -20,7 +20,7 @@ pub(super) fn instead_of_failure(tx: &mut Transaction) -> Option<Response> {
 pub(super) fn fill_in(tx: &mut Transaction, response: &mut Response) {
     let is_empty = match &response.body {
         Body::Empty => true,
-        Body::Whole(bytes) | Body::Edited(bytes) => bytes.is_empty(),
+        Body::Whole(pieces) | Body::Edited(pieces) => pieces.is_empty(),
         Body::Streamed => false,
     };
     if !is_empty || !response.status.is_success() {

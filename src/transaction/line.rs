@@ -13,7 +13,7 @@ use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
 use crate::handler::{Call, Emitted, Kept, Origin, Token, TransactionId};
 use crate::message::forwarded::{self, Way};
-use crate::message::{Body, Fields, Request, Response};
+use crate::message::{Body, Fields, Pieces, Request, Response};
 
 use super::begin::{self, Asked, Names, Planned};
 use super::calls::Calls;
@@ -84,19 +84,19 @@ impl Line {
         let planned = self.names.plan(&generation, &asked, &caller.running);
         let body = std::mem::take(&mut request.body);
         let Some(planned) = planned else {
-            let bytes = body.bytes().cloned().unwrap_or_default();
+            let pieces = body.pieces().cloned().unwrap_or_default();
             let service = self.names.service(&request.path);
             let exchange = self
                 .upstreams
                 .of(&service)
-                .exchange(&request, Sending::Whole(bytes), &mut Nobody)
+                .exchange(&request, Sending::Whole(pieces), &mut Nobody)
                 .await;
             return exchange.unwrap_or_else(|error| {
                 in_memory(self.pipeline.settings().errors.refusal((&error).into()))
             });
         };
         let origin = inner_origin(caller, &planned);
-        let source = Once(body.bytes().cloned());
+        let source = Once(body.pieces().cloned().map(Pieces::joined));
         request.body = if source.0.is_some() {
             Body::Streamed
         } else {

@@ -363,6 +363,8 @@ impl Pipeline {
             .partition(|planned| has_body || !planned.facts.sees_body);
         let steps = steps(&due);
         enter_response_phase(&mut tx, response);
+        tx.call.request.body.join();
+        tx.call.response.body.join();
         let job = Job {
             generation: tx.generation,
             call: *tx.call,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::handler::TokenRefusal;
-use crate::message::{Body, Request, Response, framing};
+use crate::message::{Body, Pieces, Request, Response, framing};
 
 use super::Record;
 
@@ -60,7 +60,7 @@ pub enum BodyError {
 /// The body of a request on its way to the upstream.
 pub enum Sending<'a> {
     /// All of it, maybe none.
-    Whole(Bytes),
+    Whole(Pieces),
     /// As it comes from the client, framed as the request's fields say.
     Stream(Box<dyn BodySource + 'a>),
     /// None, but what the client sends once the upstream has agreed to leave HTTP.
@@ -71,9 +71,9 @@ impl<'a> Sending<'a> {
     /// The body of `request`; where it isn't in memory it is what `client` sends.
     pub(super) fn of(request: &Request, client: Box<dyn BodySource + 'a>) -> Self {
         match &request.body {
-            Body::Whole(bytes) | Body::Edited(bytes) => Self::Whole(bytes.clone()),
+            Body::Whole(pieces) | Body::Edited(pieces) => Self::Whole(pieces.clone()),
             Body::Empty if framing::is_websocket_upgrade(&request.fields) => Self::Upgrade(client),
-            Body::Empty => Self::Whole(Bytes::new()),
+            Body::Empty => Self::Whole(Pieces::default()),
             Body::Streamed => Self::Stream(client),
         }
     }

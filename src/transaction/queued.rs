@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::generation::{Generation, Ran, Step};
 use crate::handler::{Call, Emitted, TransactionId, Verdict};
-use crate::message::Body;
+use crate::message::{Body, Pieces};
 
 use super::{Emissions, Fate, Pipeline, QueuedStory};
 
@@ -62,7 +62,7 @@ impl Job {
             kept,
             ..
         } = &self.call;
-        let length = |body: &Body| body.bytes().map_or(0, bytes::Bytes::len);
+        let length = |body: &Body| body.pieces().map_or(0, Pieces::len);
         let fields = |fields: &crate::message::Fields| -> usize {
             fields
                 .iter()

@@ -209,7 +209,7 @@ fn own(status: StatusCode, fields: &[(HeaderName, HeaderValue)], body: &Bytes) -
     for (name, value) in fields {
         response.fields.insert(name.clone(), value.clone());
     }
-    response.body = Body::Edited(body.clone());
+    response.body = Body::Edited(body.clone().into());
     response
 }
 
@@ -218,8 +218,8 @@ mod tests {
     use super::*;
 
     fn text(response: &Response) -> String {
-        let bytes = response.body.bytes().expect("a body");
-        String::from_utf8(bytes.to_vec()).expect("text")
+        let body = response.body.pieces().expect("a body");
+        String::from_utf8(body.clone().joined().into()).expect("text")
     }
 
     fn thrown(message: Message) -> Rejection {

@@ -2,7 +2,7 @@
 
 use http::{StatusCode, header};
 
-use crate::message::{Body, Response, framing, media};
+use crate::message::{Body, Pieces, Response, framing, media};
 
 use super::Transaction;
 use super::bodies::{Missing, Received, Resumed};
@@ -36,7 +36,7 @@ impl Pipeline {
             .await
         {
             Ok(Received { body, coded }) => {
-                tx.call.received = body.bytes().cloned();
+                tx.call.received = body.pieces().cloned().map(Pieces::joined);
                 request.body = body;
                 Ok(coded)
             }

@@ -10,7 +10,7 @@ use pingora_core::{Error, ErrorType};
 use rustix::io::Errno;
 use url::Url;
 
-use crate::message::Request;
+use crate::message::{Pieces, Request};
 use crate::transaction::ports::{Exchange, Interim, Nobody, Sending, Upstream, UpstreamError};
 
 use super::body::ResponseBody;
@@ -76,8 +76,8 @@ impl Client {
         let unsendable = |reason| broken(peer, reason);
         // One in memory can be sent again.
         let whole = match &body {
-            Sending::Whole(bytes) => bytes.clone(),
-            Sending::Stream(_) | Sending::Upgrade(_) => Bytes::new(),
+            Sending::Whole(pieces) => pieces.clone(),
+            Sending::Stream(_) | Sending::Upgrade(_) => Pieces::default(),
         };
         let mut outgoing = Outgoing::new(request, body, peer.authority()).map_err(unsendable)?;
         let mut connection = self.pool.connect(peer, Reuse::Allowed).await?;
@@ -133,7 +133,7 @@ impl Upstream for Client {
             peer: host.to_string(),
             reason: error.to_string(),
         })?;
-        self.exchange_at(&peer, request, Sending::Whole(body), &mut Nobody)
+        self.exchange_at(&peer, request, Sending::Whole(body.into()), &mut Nobody)
             .await
     }
 }

@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::{Method, StatusCode, header};
 use pingora_core::protocols::Stream;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
-use crate::message::Request;
 use crate::message::framing::{self, Length};
+use crate::message::{Pieces, Request};
 use crate::transaction::ports::{BodyError, BodySource, Interim, Sending};
 use crate::wire::{self, Framing, Head, Outbox, Patience};
 
@@ -112,10 +112,8 @@ impl<'a> Outgoing<'a> {
         wire::put_request(outbox.buffer(), request, framing, authority)?;
         outbox.frame(framing == Framing::Chunked);
         let state = match body {
-            Sending::Whole(bytes) => {
-                if !bytes.is_empty() {
-                    outbox.push(bytes);
-                }
+            Sending::Whole(pieces) => {
+                outbox.put_whole(pieces);
                 State::Last
             }
             Sending::Stream(source) => State::Streaming(source),
@@ -135,7 +133,7 @@ impl<'a> Outgoing<'a> {
     pub(super) fn again(
         self,
         request: &Request,
-        body: Bytes,
+        body: Pieces,
         authority: &str,
     ) -> Result<Self, &'static str> {
         let sending = match self.state {
@@ -202,8 +200,8 @@ impl<'a> Outgoing<'a> {
 /// came.
 fn framing(request: &Request, body: &Sending<'_>) -> Framing {
     match body {
-        Sending::Whole(bytes) if bytes.is_empty() && !expects_length(request) => Framing::Unsaid,
-        Sending::Whole(bytes) => Framing::Exact(bytes.len() as u64),
+        Sending::Whole(pieces) if pieces.is_empty() && !expects_length(request) => Framing::Unsaid,
+        Sending::Whole(pieces) => Framing::Exact(pieces.len() as u64),
         Sending::Stream(_) => match framing::length(&request.fields) {
             Ok(Length::Known(length)) => Framing::Exact(length),
             Ok(Length::Chunked | Length::Unsaid) | Err(_) => Framing::Chunked,

@@ -20,7 +20,7 @@ use http::{HeaderName, header};
 use crate::message::framing::HopByHop;
 
 pub use inbox::Inbox;
-pub use outbox::Outbox;
+pub use outbox::{Outbox, Slices};
 pub use patience::Patience;
 pub use request::put_request;
 pub use response::{Head, put_response, read_response};

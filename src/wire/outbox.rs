@@ -1,8 +1,11 @@
 //! What waits to be written to one connection.
 
 use std::io::IoSlice;
+use std::ops::Deref;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{BufMut, Bytes};
+
+use crate::message::Pieces;
 
 /// A piece up to this size is copied behind what waits already, in bytes: one write of a
 /// head and a small body costs less than two, or than gathering them.
@@ -11,18 +14,21 @@ const SMALL: usize = 4 * 1024;
 /// Beyond this many bytes nothing more is taken before something was written.
 const FULL: usize = 16 * 1024;
 
+/// How many slices are written at once.
+const AT_ONCE: usize = 8;
+
 /// Room for a head of the usual size, in bytes.
 const HEAD: usize = 1024;
 
-/// Bytes in the order they are to be written: small ones in one buffer, a large piece as
-/// it is.
+/// Bytes in the order they are to be written: small ones in one buffer, large pieces as
+/// they are.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Comes first, from `written` on.
     buffer: Vec<u8>,
     written: usize,
     /// Comes second.
-    piece: Bytes,
+    pieces: Pieces,
     /// Comes last: the end of a chunk.
     tail: &'static [u8],
     is_chunked: bool,
@@ -42,7 +48,7 @@ impl Outbox {
 
     /// Whether another piece may be added.
     pub fn has_room(&self) -> bool {
-        self.piece.is_empty() && self.tail.is_empty() && self.head().len() < FULL
+        self.pieces.is_empty() && self.tail.is_empty() && self.head().len() < FULL
     }
 
     /// Adds a piece of a body; there must be room.
@@ -55,8 +61,16 @@ impl Outbox {
             self.buffer.extend_from_slice(&piece);
             self.buffer.extend_from_slice(end);
         } else {
-            self.piece = piece;
+            self.pieces = piece.into();
             self.tail = end;
+        }
+    }
+
+    /// Adds a whole body that isn't framed; there must be room.
+    pub fn put_whole(&mut self, body: Pieces) {
+        match body.as_one() {
+            Some(only) if only.len() <= SMALL => self.buffer.extend_from_slice(only),
+            Some(_) | None => self.pieces = body,
         }
     }
 
@@ -74,16 +88,23 @@ impl Outbox {
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.head().is_empty() && self.piece.is_empty() && self.tail.is_empty()
+        self.head().is_empty() && self.pieces.is_empty() && self.tail.is_empty()
     }
 
-    /// What waits.
-    pub fn slices(&self) -> [IoSlice<'_>; 3] {
-        [
-            IoSlice::new(self.head()),
-            IoSlice::new(&self.piece),
-            IoSlice::new(self.tail),
-        ]
+    /// What waits, or as much of it as is written at once.
+    pub fn slices(&self) -> Slices<'_> {
+        let parts = std::iter::once(self.head())
+            .chain(self.pieces.iter().map(|piece| &piece[..]))
+            .chain(std::iter::once(self.tail));
+        let mut slices = Slices {
+            slices: [IoSlice::new(&[]); AT_ONCE],
+            count: 0,
+        };
+        for (place, part) in slices.slices.iter_mut().zip(parts) {
+            *place = IoSlice::new(part);
+            slices.count += 1;
+        }
+        slices
     }
 
     /// Forgets the first `count` bytes, which were written.
@@ -91,8 +112,8 @@ impl Outbox {
         let here = count.min(self.head().len());
         self.written += here;
         count -= here;
-        let here = count.min(self.piece.len());
-        self.piece.advance(here);
+        let here = count.min(self.pieces.len());
+        self.pieces.advance(here);
         count -= here;
         self.tail = &self.tail[count..];
         if self.is_empty() {
@@ -116,6 +137,20 @@ impl Outbox {
             self.buffer.put_u8(DIGITS[size >> (4 * digit) & 15]);
         }
         self.buffer.put_slice(b"\r\n");
+    }
+}
+
+/// What is written at once.
+pub struct Slices<'o> {
+    slices: [IoSlice<'o>; AT_ONCE],
+    count: usize,
+}
+
+impl<'o> Deref for Slices<'o> {
+    type Target = [IoSlice<'o>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.slices[..self.count]
     }
 }
 
@@ -165,6 +200,24 @@ mod tests {
         outbox.end();
 
         assert_eq!(written(&mut outbox, 1), "ab");
+    }
+
+    #[test]
+    fn a_whole_body_is_written_piece_by_piece_and_in_order() {
+        let pieces: Vec<String> = (0..2 * AT_ONCE).map(|it| it.to_string()).collect();
+        for step in [1, 7, usize::MAX] {
+            let mut outbox = Outbox::default();
+            outbox.buffer().put_slice(b"head ");
+
+            outbox.put_whole(pieces.iter().cloned().map(Bytes::from).collect());
+
+            assert!(!outbox.has_room());
+            assert_eq!(
+                written(&mut outbox, step),
+                format!("head {}", pieces.concat())
+            );
+            assert!(outbox.has_room());
+        }
     }
 
     #[test]

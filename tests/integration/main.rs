@@ -14,6 +14,7 @@ mod demo;
 mod faults;
 mod host_calls;
 mod json_texts;
+mod large_bodies;
 mod life;
 mod limits;
 mod load;

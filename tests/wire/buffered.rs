@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header};
 use interpose::handler::{Call, Verdict};
-use interpose::message::Body;
+use interpose::message::{Body, Pieces};
 use interpose::transaction::Outcome;
 use tokio::sync::Notify;
 
 use crate::support::{Act, Handlers, Setup, Sidecar, Upstream, eventually, ok, reject};
 
 fn shouts(body: &mut Body) {
-    if let Some(bytes) = body.bytes() {
-        *body = Body::Edited(bytes.to_ascii_uppercase().into());
+    if let Some(pieces) = body.pieces().cloned() {
+        *body = Body::Edited(pieces.joined().to_ascii_uppercase().into());
     }
 }
 
@@ -22,7 +22,13 @@ fn shouts_request(call: &mut Call) -> Verdict {
 }
 
 fn longer_response(call: &mut Call) -> Verdict {
-    let body = call.response.body.bytes().cloned().unwrap_or_default();
+    let body = call
+        .response
+        .body
+        .pieces()
+        .cloned()
+        .unwrap_or_default()
+        .joined();
     call.response.body = Body::Edited([&body[..], b" and more"].concat().into());
     Verdict::Continue
 }
@@ -168,12 +174,8 @@ async fn the_upstream_is_asked_for_the_whole_body_in_a_known_coding_and_handlers
 async fn a_rejection_keeps_the_connection() {
     let upstream = Upstream::json("{}").await;
     let handlers = Handlers::default().on_request(|call| {
-        if call
-            .request
-            .body
-            .bytes()
-            .is_some_and(|body| body.starts_with(b"bad"))
-        {
+        let body = call.request.body.pieces().and_then(Pieces::as_one);
+        if body.is_some_and(|body| body.starts_with(b"bad")) {
             reject(422, "bad")
         } else {
             Verdict::Continue

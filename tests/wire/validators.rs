@@ -8,7 +8,7 @@ use interpose::message::Body;
 use crate::support::{Act, Handlers, Sidecar, Upstream, every_path, ok};
 
 fn edits(call: &mut Call) -> Verdict {
-    if call.response.body.bytes().is_some() {
+    if call.response.body.pieces().is_some() {
         call.response.body = Body::Edited("{\"edited\":1}".into());
     }
     Verdict::Continue

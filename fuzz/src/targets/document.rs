@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use interpose::document::{Document, Fault, Kind, Layout, MAX_DEPTH, Node, Source, Text, Writer};
+use interpose::document::{
+    Document, Fault, Form, Kind, Layout, MAX_DEPTH, Node, Source, Text, Writer,
+};
 
 /// A text is a document if another parser says so. It comes back as it was, without blanks or
 /// with others as the same value; and an edited object has the members it should, where those
@@ -90,7 +92,7 @@ fn brackets(text: &[u8]) -> usize {
 }
 
 fn written(document: &Document, layout: Layout) -> Vec<u8> {
-    let mut writer = Writer::new(layout, 0);
+    let mut writer = Writer::new(layout, Form::Whole, 0);
     writer.before_root(document);
     writer.copy(document, document.root());
     writer.after_root(document);
@@ -110,7 +112,7 @@ fn edited(document: &Rc<Document>, act: u8, place: usize) {
     }
     let is_replaced = |key: Node| act % 4 == 2 && Some(key) == here;
     let layout = [Layout::Source, Layout::Compact][usize::from(act / 4 % 2)].clone();
-    let mut writer = Writer::new(layout.clone(), 0);
+    let mut writer = Writer::new(layout.clone(), Form::Whole, 0);
     writer.before_root(document);
     writer.open_object(Some(Source {
         document: Rc::clone(document),

@@ -113,7 +113,7 @@ pub(super) fn apply(call: &mut Call, phase: Phase, edit: BodyEdit) {
     };
     match edit {
         BodyEdit::None => {}
-        BodyEdit::Removed => *body = message::Body::Edited(bytes::Bytes::new()),
-        BodyEdit::Written(bytes) => *body = message::Body::Edited(bytes),
+        BodyEdit::Removed => *body = message::Body::Edited(message::Pieces::default()),
+        BodyEdit::Written(pieces) => *body = message::Body::Edited(pieces),
     }
 }

@@ -67,11 +67,14 @@ impl Scope {
         });
         match (known, left) {
             (Some(known), _) => known.restore(ctx),
-            (None, Some(left)) => match value::open(ctx, left.clone()) {
-                Ok(opened) => Ok(opened),
-                Err(OpenError::Parse(_)) => value::give_text(ctx, left),
-                Err(OpenError::Engine(error)) => Err(error),
-            },
+            (None, Some(left)) => {
+                let left = value::joined(ctx, left)?;
+                match value::open(ctx, left.clone()) {
+                    Ok(opened) => Ok(opened),
+                    Err(OpenError::Parse(_)) => value::give_text(ctx, left),
+                    Err(OpenError::Engine(error)) => Err(error),
+                }
+            }
             (None, None) => Ok(Value::new_undefined(ctx.clone())),
         }
     }
@@ -92,7 +95,7 @@ impl Scope {
         let written = written(ctx, &output.restore(ctx)?, self.says_json())?;
         let fallback = written.map(|written| Fallback {
             usual_type: written.usual_type(),
-            body: written.bytes,
+            body: written.pieces,
         });
         self.with(|state| state.call.fallback = fallback);
         Ok(())
@@ -133,7 +136,7 @@ impl Scope {
                 let usual = HeaderValue::from_static(written.usual_type());
                 response.fields.insert(header::CONTENT_TYPE, usual);
             }
-            response.body = message::Body::Edited(written.bytes);
+            response.body = message::Body::Edited(written.pieces);
         });
         Ok(())
     }

@@ -9,7 +9,7 @@ use rquickjs::{Ctx, Exception, Persistent, Value};
 
 use crate::engine::value::{self, OpenError};
 use crate::handler::Phase;
-use crate::message;
+use crate::message::{self, Pieces};
 
 use super::{Scope, UNREAD};
 
@@ -17,14 +17,14 @@ use super::{Scope, UNREAD};
 #[derive(Default)]
 pub(in crate::engine) struct Body {
     /// As the last handler left it, `None` where there is none.
-    bytes: Option<Bytes>,
+    pieces: Option<Pieces>,
     /// Whether it was read at all.
     is_read: bool,
     /// Whether a handler changed it.
     is_edited: bool,
     /// The value handlers have seen, or given.
     value: Option<Persistent<Value<'static>>>,
-    /// How `value` is written where a handler gave it; `None` while it is made from `bytes`.
+    /// How `value` is written where a handler gave it; `None` while it is made from `pieces`.
     replaced: Option<Spelling>,
     /// Whether the running handler gave it, through another name than `json`.
     is_replaced_now: bool,
@@ -34,7 +34,7 @@ pub(in crate::engine) struct Body {
 
 /// The text that a handler gave a request; `None` takes the body away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct GivenText(Option<Bytes>);
+struct GivenText(Option<Pieces>);
 
 /// How a string becomes a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +53,12 @@ pub(in crate::engine) enum BodyEdit {
     /// It was taken away.
     Removed,
     /// It was written.
-    Written(Bytes),
+    Written(Pieces),
 }
 
 /// A value on its way out, as bytes.
 pub(in crate::engine) struct Written {
-    pub bytes: Bytes,
+    pub pieces: Pieces,
     /// Whether it is plain text rather than JSON.
     pub is_text: bool,
 }
@@ -78,11 +78,10 @@ impl Body {
     pub(in crate::engine) fn of(body: &message::Body) -> Self {
         let is_read = !matches!(body, message::Body::Streamed);
         // A body of blanks only counts as none (CONTRACT §12); untouched it is forwarded all the same.
-        let bytes = body
-            .bytes()
-            .filter(|bytes| !bytes.iter().all(u8::is_ascii_whitespace));
+        let is_blank = |piece: &Bytes| piece.iter().all(u8::is_ascii_whitespace);
+        let pieces = body.pieces().filter(|pieces| !pieces.iter().all(is_blank));
         Self {
-            bytes: bytes.cloned(),
+            pieces: pieces.cloned(),
             is_read,
             ..Self::default()
         }
@@ -90,15 +89,15 @@ impl Body {
 
     /// What became of it. Settled first, see [`Scope::settle`].
     pub(in crate::engine) fn edit(&self) -> BodyEdit {
-        match (&self.bytes, self.is_edited) {
+        match (&self.pieces, self.is_edited) {
             (_, false) => BodyEdit::None,
             (None, true) => BodyEdit::Removed,
-            (Some(bytes), true) => BodyEdit::Written(bytes.clone()),
+            (Some(pieces), true) => BodyEdit::Written(pieces.clone()),
         }
     }
 
-    fn set_bytes(&mut self, bytes: Option<Bytes>) {
-        self.bytes = bytes;
+    fn set_pieces(&mut self, pieces: Option<Pieces>) {
+        self.pieces = pieces;
         self.is_edited = true;
         self.value = None;
         self.replaced = None;
@@ -122,21 +121,32 @@ impl Scope {
     /// The body's text, `null` where there is none.
     fn text<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
         self.require_read(ctx)?;
-        text_or_null(ctx, self.with(|state| state.body.bytes.clone()))
+        let text = self.joined(ctx)?;
+        text_or_null(ctx, text)
+    }
+
+    /// The body in one piece, which it is from then on.
+    fn joined(&self, ctx: &Ctx<'_>) -> rquickjs::Result<Option<Bytes>> {
+        let Some(pieces) = self.with(|state| state.body.pieces.clone()) else {
+            return Ok(None);
+        };
+        if let Some(only) = pieces.as_one() {
+            return Ok(Some(only.clone()));
+        }
+        let joined = value::joined(ctx, pieces)?;
+        self.with(|state| state.body.pieces = Some(joined.clone().into()));
+        Ok(Some(joined))
     }
 
     /// The body's value: parsed at first use, the same one ever after. `null` where there is
     /// none, and where a request's body is no JSON.
     pub(in crate::engine) fn value<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
-        let (known, bytes, phase) = self.with(|state| {
-            let body = &state.body;
-            (body.value.clone(), body.bytes.clone(), state.phase)
-        });
+        let (known, phase) = self.with(|state| (state.body.value.clone(), state.phase));
         if let Some(known) = known {
             return known.restore(ctx);
         }
         self.require_read(ctx)?;
-        let Some(bytes) = bytes else {
+        let Some(bytes) = self.joined(ctx)? else {
             return Ok(Value::new_null(ctx.clone()));
         };
         match (value::open(ctx, bytes.clone()), phase) {
@@ -158,7 +168,7 @@ impl Scope {
     ///
     /// What is wrong with the text, or that there is no memory for it, which is thrown.
     pub(in crate::engine) fn open(&self, ctx: &Ctx<'_>) -> Result<(), OpenError> {
-        let Some(bytes) = self.with(|state| state.body.bytes.clone()) else {
+        let Some(bytes) = self.joined(ctx).map_err(OpenError::Engine)? else {
             return Ok(());
         };
         let opened = value::open(ctx, bytes)?;
@@ -205,7 +215,10 @@ impl Scope {
     pub(super) fn request_text<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
         let given = self.with(|state| state.body.content.clone());
         match (self.with(|state| state.phase), given) {
-            (Phase::Request, Some(GivenText(given))) => text_or_null(ctx, given),
+            (Phase::Request, Some(GivenText(given))) => {
+                let given = given.map(|pieces| value::joined(ctx, pieces)).transpose()?;
+                text_or_null(ctx, given)
+            }
             (Phase::Request, None) => self.text(ctx),
             (Phase::Response, _) => text_or_null(ctx, self.received(ctx)?),
         }
@@ -218,11 +231,11 @@ impl Scope {
         ctx: &Ctx<'js>,
         new: &Value<'js>,
     ) -> rquickjs::Result<()> {
-        let text = text_of(ctx, new)?;
+        let text = pieces_of(ctx, new)?;
         self.with(|state| match (state.phase, &state.body.value) {
             (Phase::Response, _) => {}
             (Phase::Request, Some(_)) => state.body.content = Some(GivenText(text)),
-            (Phase::Request, None) => state.body.set_bytes(text),
+            (Phase::Request, None) => state.body.set_pieces(text),
         });
         Ok(())
     }
@@ -284,7 +297,7 @@ impl Scope {
                 body.value.take(),
                 body.replaced.take(),
                 body.content.take(),
-                body.bytes.clone(),
+                body.pieces.clone(),
             )
         });
         let json = json.map(|new| self.text_of_json(ctx, &new)).transpose()?;
@@ -305,7 +318,7 @@ impl Scope {
         if differing.any(|other| other != text) {
             self.warn("the body was written through several names; `json` counts before the parsed body, that before `content`");
         }
-        self.with(|state| state.body.set_bytes(text));
+        self.with(|state| state.body.set_pieces(text));
         Ok(())
     }
 
@@ -314,10 +327,10 @@ impl Scope {
         ctx: &Ctx<'js>,
         view: &Value<'js>,
         replaced: Option<Spelling>,
-    ) -> rquickjs::Result<Option<Bytes>> {
+    ) -> rquickjs::Result<Option<Pieces>> {
         let is_json = replaced.is_none()
             || self.with(|state| super::is_json(&state.call.request.fields).unwrap_or(true));
-        Ok(written(ctx, view, is_json)?.map(|written| written.bytes))
+        Ok(written(ctx, view, is_json)?.map(|written| written.pieces))
     }
 
     fn settle_response<'js>(&self, ctx: &Ctx<'js>, json: Option<Value<'js>>) {
@@ -337,11 +350,11 @@ impl Scope {
         &self,
         ctx: &Ctx<'js>,
         value: &Value<'js>,
-    ) -> rquickjs::Result<Option<Bytes>> {
+    ) -> rquickjs::Result<Option<Pieces>> {
         if !value.is_null() && !value.is_undefined() && value.as_string().is_none() {
             self.warn("`json` was given a value that is no text; it was serialised");
         }
-        text_of(ctx, value)
+        pieces_of(ctx, value)
     }
 
     /// Ends the response phase, or a handler whose edits may have to be undone: turns the
@@ -355,11 +368,11 @@ impl Scope {
             return Ok(());
         }
         let quotes = self.says_json() && replaced != Some(Spelling::AsItStands);
-        let written = written(ctx, &value, quotes)?.map(|written| written.bytes);
+        let written = written(ctx, &value, quotes)?.map(|written| written.pieces);
         self.with(|state| {
             // What nobody changed is written as it came, byte for byte.
-            if replaced.is_some() || written != state.body.bytes {
-                state.body.set_bytes(written);
+            if replaced.is_some() || written != state.body.pieces {
+                state.body.set_pieces(written);
             }
         });
         Ok(())
@@ -388,10 +401,10 @@ fn text_or_null<'js>(ctx: &Ctx<'js>, bytes: Option<Bytes>) -> rquickjs::Result<V
 }
 
 /// A value as a request's text: strings as they stand, others serialised, `null` for none.
-fn text_of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<Bytes>> {
+fn pieces_of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<Pieces>> {
     match value::text_of(ctx, value) {
-        Some(bytes) => Ok(Some(bytes)),
-        None => Ok(written(ctx, value, false)?.map(|written| written.bytes)),
+        Some(bytes) => Ok(Some(bytes.into())),
+        None => Ok(written(ctx, value, false)?.map(|written| written.pieces)),
     }
 }
 
@@ -407,11 +420,11 @@ pub(in crate::engine) fn written<'js>(
     }
     match value.as_string() {
         Some(_) if !content_is_json => Ok(Some(Written {
-            bytes: value::copied(ctx, value)?,
+            pieces: value::copied(ctx, value)?.into(),
             is_text: true,
         })),
-        _ => Ok(value::write(ctx, value)?.map(|bytes| Written {
-            bytes,
+        _ => Ok(value::write(ctx, value)?.map(|pieces| Written {
+            pieces,
             is_text: false,
         })),
     }

@@ -80,5 +80,5 @@ fn a_body_nobody_wrote_is_the_one_that_came() {
         came,
     ));
 
-    assert_eq!(ran.call.response.body, Body::Whole(Bytes::from(came)));
+    assert_eq!(ran.call.response.body, Body::Whole(came.into()));
 }

@@ -73,7 +73,7 @@ fn the_views_of_a_response_are_one() {
 fn the_clients_body_is_seen_in_the_response_phase() {
     let mut call = answered(200, "application/json", "{}");
     call.received = Some(Bytes::from_static(br#"{"name":"x"}"#));
-    call.request.body = Body::Whole(Bytes::from_static(br#"{"name":"x"}"#));
+    call.request.body = Body::Whole(r#"{"name":"x"}"#.into());
     let source = "json.name = g.req.body.name; json.same = event.request.payload === g.req.body; json.text = event.request.content";
 
     let ran = Set::of(Kind::Response, &[source]).run(call);
@@ -234,8 +234,8 @@ fn an_output_of_a_request_handler_waits_for_the_upstream_to_have_none() {
     continues(&ran);
     let fallback = ran.call.fallback.expect("an output");
     assert_eq!(
-        (&*fallback.body, fallback.usual_type),
-        (&br#"{"cached":1}"#[..], "application/json")
+        (fallback.body, fallback.usual_type),
+        (r#"{"cached":1}"#.into(), "application/json")
     );
     assert_eq!(ran.call.response.status, 203);
 }

@@ -231,7 +231,8 @@ fn text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<String> {
 
 fn json<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<String>> {
     let written = value::write(ctx, value)?;
-    Ok(written.map(|bytes| String::from_utf8(bytes.into()).expect("JSON is written as UTF-8")))
+    Ok(written
+        .map(|bytes| String::from_utf8(bytes.joined().into()).expect("JSON is written as UTF-8")))
 }
 
 /// `body` and `headers` of a thrown object.
@@ -256,7 +257,7 @@ fn own_content<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> rquickjs::Result<Co
     }
     Ok(Content::Own {
         fields,
-        body: written.map_or_else(Bytes::new, |written| written.bytes),
+        body: written.map_or_else(Bytes::new, |written| written.pieces.joined()),
     })
 }
 

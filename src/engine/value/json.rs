@@ -17,7 +17,7 @@ use super::made;
 use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use super::stringify::{Replacer, stringify};
-use crate::document::{Fault, Layout};
+use crate::document::{Fault, Form, Layout};
 
 /// The most that `JSON.stringify` indents by, in UTF-16 units.
 const LONGEST_GAP: usize = 10;
@@ -124,10 +124,10 @@ fn make<'c>(
 ) -> Result<Owned<'c>, Thrown> {
     let replacer = self::replacer(cx, realm, replacer)?;
     let layout = layout(cx, realm, space)?;
-    let Some((text, charge)) = stringify(cx, realm, value, layout, replacer)? else {
+    let Some((text, charge)) = stringify(cx, realm, value, (layout, Form::Whole), replacer)? else {
         return Ok(cx.constant(Constant::Undefined));
     };
-    let text = made::text(text, charge);
+    let text = made::text(text.joined(), charge);
     let string = cx.string(&text)?;
     realm.remember_made(cx, string.get(), text);
     Ok(string)

@@ -43,7 +43,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::{Ctx, Error, Result, Value};
 
-use crate::document::{Budget, Fault, Layout, ParseError, Spelled};
+use crate::document::{Budget, Fault, Form, Layout, ParseError, Spelled};
+use crate::message::Pieces;
 use context::{Cx, Thrown};
 use lazy::Origin;
 use realm::{Realm, borrowed, handed_over};
@@ -106,24 +107,40 @@ pub(super) fn open<'js>(ctx: &Ctx<'js>, text: Bytes) -> std::result::Result<Valu
     Ok(handed_over(ctx, value))
 }
 
-/// The text of a value, lossless: what a document still has is copied from it, blanks included.
-/// `None` for what JSON has no text for.
+/// The text of a value, lossless: what a document still has is copied from it, blanks included, or
+/// shared with its text where it is long. `None` for what JSON has no text for.
 ///
 /// # Errors
 ///
 /// The exceptions of `JSON.stringify`: cycles, `BigInt`, what a getter or `toJSON` throws; a
 /// `RangeError` for a text that is too long.
-pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Bytes>> {
+pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Pieces>> {
     let realm = realm_of(ctx)?;
     let written = stringify(
         entered(ctx),
         &realm,
         borrowed(value),
-        Layout::Source,
+        (Layout::Source, Form::Pieces),
         Replacer::None,
     )
     .map_err(thrown)?;
-    Ok(written.map(|(text, charge)| made::text(text, charge)))
+    Ok(written.map(|(text, charge)| made::pieces(text, charge)))
+}
+
+/// Pieces in one. A copy is counted as the heap's.
+///
+/// # Errors
+///
+/// When there is no memory for it.
+pub(super) fn joined(ctx: &Ctx<'_>, pieces: Pieces) -> Result<Bytes> {
+    if let Some(only) = pieces.as_one() {
+        return Ok(only.clone());
+    }
+    let realm = realm_of(ctx)?;
+    let charge = realm
+        .charge_of(entered(ctx), pieces.len())
+        .map_err(thrown)?;
+    Ok(made::text(pieces.joined().into(), charge))
 }
 
 /// The text of a string as it stands.

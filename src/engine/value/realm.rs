@@ -220,23 +220,21 @@ impl Realm {
 
     /// Indexes a copy of a text that a script has made.
     pub(super) fn document_of_copy(&self, text: &[u8]) -> Result<Rc<Document>, ParseError> {
-        self.indexed(text.len(), || Bytes::copy_from_slice(text))
+        self.indexed(|charge| Document::parse_copy(text, charge))
     }
 
     /// Indexes a text that is kept anyway, and remembers how it spells numbers.
     pub(super) fn document(&self, text: Bytes) -> Result<Rc<Document>, ParseError> {
-        self.indexed(0, || text)
+        self.indexed(|charge| Document::parse_within(text, charge))
     }
 
-    /// `takes` is what the text takes, in bytes.
     fn indexed(
         &self,
-        takes: usize,
-        text: impl FnOnce() -> Bytes,
+        parse: impl FnOnce(Charge) -> Result<Document, ParseError>,
     ) -> Result<Rc<Document>, ParseError> {
         let charge = self.charge();
-        charge.grow(takes + DOCUMENT)?;
-        let document = Rc::new(Document::parse_within(text(), charge)?);
+        charge.grow(DOCUMENT)?;
+        let document = Rc::new(parse(charge)?);
         if document.has_odd_numbers() {
             let mut recent = self.recent.borrow_mut();
             recent.truncate(RECENT - 1);

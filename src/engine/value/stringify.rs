@@ -16,7 +16,7 @@ use super::keys::{Key, OwnedKey};
 use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use super::source::{is_spelled_by, source_of};
-use crate::document::{Charge, Layout, Overflow, Source, Spelled, Writer};
+use crate::document::{Charge, Form, Layout, Overflow, Source, Spelled, Writer, Written};
 
 /// The most containers inside each other that are written. A document has fewer; what a script
 /// builds may have more.
@@ -32,15 +32,15 @@ pub(super) enum Replacer<'v, 'c> {
     Keys(Rc<[OwnedKey<'c>]>),
 }
 
-/// The text of a value and what it takes, or `None` for what has none: `undefined`, functions,
+/// The text of a value as a whole or in pieces, and what it takes, or `None` for what has none: `undefined`, functions,
 /// symbols.
 pub(super) fn stringify(
     cx: Cx<'_>,
     realm: &Rc<Realm>,
     value: Ref<'_>,
-    layout: Layout,
+    (layout, form): (Layout, Form),
     replacer: Replacer<'_, '_>,
-) -> Result<Option<(Vec<u8>, Charge)>, Thrown> {
+) -> Result<Option<(Written, Charge)>, Thrown> {
     let source = source_of(cx, realm, value)?;
     let length = |source: &Source| source.document.spelling(source.node).len();
     let mut walk = Walk {
@@ -49,6 +49,7 @@ pub(super) fn stringify(
         copies: matches!(replacer, Replacer::None) && !prototypes_have_to_json(cx, realm)?,
         writer: Writer::within(
             layout,
+            form,
             source.as_ref().map_or(0, length) + SPARE,
             realm.longest_text,
             realm.charge(),

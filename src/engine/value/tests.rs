@@ -2,7 +2,9 @@ use bytes::Bytes;
 use rquickjs::context::EvalOptions;
 use rquickjs::{CatchResultExt, Context, Ctx, Function, Runtime, Value};
 
-use super::{install, open, write};
+use crate::message::Pieces;
+
+use super::{install, open};
 
 mod comparison;
 mod differential;
@@ -20,6 +22,11 @@ const LONGEST_TEXT: usize = 1 << 20;
 /// A number from the environment.
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// The text of a value, in one piece.
+fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> rquickjs::Result<Option<Bytes>> {
+    Ok(super::write(ctx, value)?.map(Pieces::joined))
 }
 
 /// Runs a closure in a fresh context with lazy values.

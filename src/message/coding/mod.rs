@@ -144,10 +144,10 @@ impl Codings {
     }
 
     /// Encodes a text.
-    pub fn encode(&self, text: &Bytes) -> Bytes {
-        self.0.iter().fold(text.clone(), |body, coding| {
-            codec::encode(*coding, &body).into()
-        })
+    pub fn encode(&self, text: Bytes) -> Bytes {
+        self.0
+            .iter()
+            .fold(text, |body, coding| codec::encode(*coding, &body).into())
     }
 }
 

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use rquickjs::{Array, Context, Ctx, Function, Runtime, Value};
 
-use super::{LONGEST_TEXT, call, lazily, setting};
+use super::{LONGEST_TEXT, call, lazily, setting, write};
 use crate::document::{Fault, Spelled};
-use crate::engine::value::{OpenError, forget, give_text, install, open, spelled, text_of, write};
+use crate::engine::value::{OpenError, forget, give_text, install, open, spelled, text_of};
 
 /// How many documents with cycles a plain run makes; `CYCLES` asks for more.
 const CYCLES: u64 = 3000;

@@ -108,7 +108,7 @@ impl Budget for Tally {
         self.taken.set(self.taken.get() - bytes);
     }
 
-    fn hand_over(&self, bytes: usize) -> Box<dyn Send> {
+    fn hand_over(&self, bytes: usize) -> Box<dyn Send + Sync> {
         self.taken.set(self.taken.get() - bytes);
         self.away.set(self.away.get() + bytes);
         self.heap.hand_over(bytes)

@@ -20,7 +20,7 @@ impl Budget for Time {
 
     fn give_back(&self, _: usize) {}
 
-    fn hand_over(&self, _: usize) -> Box<dyn Send> {
+    fn hand_over(&self, _: usize) -> Box<dyn Send + Sync> {
         Box::new(())
     }
 
