@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use interpose::cli;
 use interpose::cli::args::Verb;
+use interpose::engine::Allocator;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     let variables = std::env::vars_os();

@@ -38,17 +38,18 @@ const IMPORTS: [(&str, &str); 20] = [
         "message handler generation transaction engine scripts store upstream telemetry queue token proxy admin config demo",
     ),
     ("cli", "handler scripts config app"),
-    ("main", "cli"),
+    ("main", "engine cli"),
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 16] = [
+const OWNERS: [(&str, &str); 17] = [
     ("rquickjs", "engine"),
     ("icu_properties", "engine"),
     ("oxc_*", "engine"),
     ("pingora*", "upstream"),
     ("libc", "engine"),
     ("libmimalloc_sys", "engine"),
+    ("mimalloc", "engine"),
     ("rustix", "app upstream"),
     ("notify", "scripts"),
     ("jsonwebtoken", "token"),

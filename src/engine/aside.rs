@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::allocator;
 use super::limits::THREAD_STACK;
 use super::seat::Seats;
 
@@ -272,6 +273,9 @@ impl Aside {
             };
             if quiet >= KEPT {
                 watch.is_on = false;
+                drop(watch);
+                // What handlers make of large bodies nobody has needed for a while.
+                allocator::let_go();
                 return;
             }
             let is_overdue = |run: &&Arc<Run>| {

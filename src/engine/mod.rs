@@ -13,6 +13,7 @@
 //! `require` in each isolate. An isolate is frozen once and reused for any number of
 //! transactions, one phase at a time.
 
+mod allocator;
 mod analysis;
 mod aside;
 mod clock;
@@ -46,6 +47,7 @@ use tokio::sync::Semaphore;
 
 use crate::handler::{EventName, HandlerName, Match, OnError, Store};
 
+pub use allocator::Allocator;
 pub use aside::Stuck;
 pub use host::HostSettings;
 pub use limits::{Limits, THREAD_STACK};

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::allocator;
+
 /// Lets go of what allocators keep, now and then. Clones count together.
 #[derive(Debug, Clone)]
 pub struct Release {
@@ -32,6 +34,9 @@ impl Release {
             return;
         }
         self.freed.store(0, Ordering::Relaxed);
+        if self.most < allocator::KEPT {
+            allocator::let_go();
+        }
         // SAFETY: neither touches what anybody has.
         unsafe {
             libmimalloc_sys::mi_collect(true);

@@ -250,6 +250,31 @@ fn the_head_of_what_would_be_edited_is_sent_alone() {
     }
 }
 
+/// Live are four texts and as many indexes, twelve MiB; the aim of all the memory is 40 MiB.
+#[test]
+fn four_clients_at_once_take_the_memory_of_four_bodies() {
+    const MOST: usize = 24 << 20;
+    let upstream = upstream();
+    let scripts = scripts(&[EDITS[1].of_responses()]);
+    let sidecar = sidecar(&upstream, &scripts);
+    let length = EDITS[1].expected().len();
+    let ask = || {
+        let response = sidecar.get("/front");
+        assert_eq!(response.body.len(), length);
+    };
+    ask();
+    let before = sidecar.memory("VmHWM");
+
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..12).for_each(|_| ask()));
+        }
+    });
+
+    let grown = sidecar.memory("VmHWM") - before;
+    assert!(grown < MOST, "{} MiB", grown >> 20);
+}
+
 #[test]
 fn many_handlers_of_all_phases_see_what_the_others_made_of_it() {
     let file = |name: &str, text: &str| {
