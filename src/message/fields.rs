@@ -1,7 +1,9 @@
 //! Header fields: ordered, case-insensitive, spelled as they were sent.
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+
+use super::capitals::Capitals;
 
 /// One header field.
 #[derive(Debug, Clone)]
@@ -16,35 +18,23 @@ pub struct Field {
 /// How a name is spelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Spelling {
-    /// `Like-This`, as most programs do.
-    Title,
-    /// `like-this`.
-    Lower,
-    /// Otherwise: so.
+    /// In lower case, but for these letters.
+    Capitals(Capitals),
+    /// So; it is long.
     Sent(Bytes),
 }
 
 impl Spelling {
-    /// The spelling of a name as it was sent; `keep` is asked for one that is unusual.
+    /// The spelling of a name as it was sent; `keep` is asked for one that is long.
     fn of(sent: &[u8], keep: impl FnOnce() -> Bytes) -> Self {
-        let (mut is_title, mut is_lower, mut starts_word) = (true, true, true);
-        for byte in sent {
-            let is_upper_letter = byte.is_ascii_uppercase();
-            is_lower &= !is_upper_letter;
-            is_title &= if starts_word {
-                !byte.is_ascii_lowercase()
-            } else {
-                !is_upper_letter
-            };
-            starts_word = *byte == b'-';
-        }
-        if is_title {
-            Self::Title
-        } else if is_lower {
-            Self::Lower
-        } else {
-            Self::Sent(keep())
-        }
+        Capitals::of(sent).map_or_else(|| Self::Sent(keep()), Self::Capitals)
+    }
+
+    /// `Title-Case`, as most programs spell; one that is long stays in lower case.
+    fn title(name: &HeaderName) -> Self {
+        let name = name.as_str().as_bytes();
+        Capitals::of_title(name)
+            .map_or_else(|| Self::Sent(Bytes::copy_from_slice(name)), Self::Capitals)
     }
 }
 
@@ -78,8 +68,8 @@ impl Field {
     /// A field of our own, spelled in `Title-Case`.
     pub fn new(name: HeaderName, value: HeaderValue) -> Self {
         Self {
+            spelling: Spelling::title(&name),
             name,
-            spelling: Spelling::Title,
             value,
             is_edited: false,
         }
@@ -91,12 +81,14 @@ impl Field {
     }
 
     /// Writes the name as it was sent, in `Title-Case` where nobody sent it otherwise.
-    pub fn put_name(&self, out: &mut impl BufMut) {
-        let name = self.name.as_str().as_bytes();
+    pub fn put_name(&self, out: &mut Vec<u8>) {
         match &self.spelling {
-            Spelling::Title => put_title_case(out, name),
-            Spelling::Lower => out.put_slice(name),
-            Spelling::Sent(sent) => out.put_slice(sent),
+            Spelling::Capitals(capitals) => {
+                let start = out.len();
+                out.extend_from_slice(self.name.as_str().as_bytes());
+                capitals.raise(&mut out[start..]);
+            }
+            Spelling::Sent(sent) => out.extend_from_slice(sent),
         }
     }
 
@@ -357,20 +349,6 @@ pub enum BadField {
     Value,
 }
 
-/// Writes a name in lower case `Like-This`.
-fn put_title_case(out: &mut impl BufMut, name: &[u8]) {
-    let mut starts_word = true;
-    for part in name.chunks(32) {
-        let mut title = [0; 32];
-        for (place, &byte) in title.iter_mut().zip(part) {
-            let is_raised = starts_word && byte.is_ascii_lowercase();
-            *place = byte ^ (u8::from(is_raised) << 5);
-            starts_word = byte == b'-';
-        }
-        out.put_slice(&title[..part.len()]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::header;
@@ -466,6 +444,7 @@ mod tests {
             "-a-",
             "X--9a",
             "etag",
+            &"A-Long-Name-".repeat(6),
         ] {
             assert_eq!(shown(&received(&[(name, "1")]))[0].0, name);
         }

@@ -4,6 +4,7 @@
 //! framing of a message belongs to whoever sends it.
 
 pub mod body;
+mod capitals;
 pub mod chunked;
 pub mod coding;
 pub mod fields;
