@@ -2,8 +2,9 @@
 //!
 //! One client on one connection, so this is the time of a request and not a throughput. The zero is [`straight`]: the
 //! same request without the sidecar. The other paths take the ways through it: `/plain` and `/download` have no handler,
-//! `/heads` has ten that don't see the body, on `/body` one edits all 50 rows of it, on `/large` one field of 5,000 rows,
-//! on `/request` all rows of the request, and on `/rejected` one refuses. `benches/guided` learns from them what is hot.
+//! `/heads` and `/steps` have ten that don't see the body, on `/body` one edits all 50 rows of it, on `/large` one field of 5,000 rows,
+//! on `/request` all rows of the request, on `/report` one reckons in plain JavaScript, and on `/rejected` one refuses.
+//! `benches/guided` learns from them what is hot.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -34,7 +35,7 @@ fn straight(bencher: Bencher, path: &str) {
     bencher.bench_local(|| client.exchange());
 }
 
-#[divan::bench(args = ["/plain", "/download", "/heads", "/body", "/large", "/request", "/rejected"])]
+#[divan::bench(args = ["/plain", "/download", "/heads", "/steps", "/body", "/large", "/request", "/report", "/rejected"])]
 fn sidecar(bencher: Bencher, path: &str) {
     let sidecar = Sidecar::start(upstream());
     let mut client = Client::new(sidecar.address, path);
@@ -99,6 +100,13 @@ fn handlers() -> TempDir {
         let path = format!("response/{number:02}-step.js");
         (path, format!("// @match GET /heads\n{code}\n"))
     });
+    // Those above are carried out without the engine, these are not.
+    let on_steps = (0..10).map(|number| {
+        let code = "const type = res.headers['content-type'];\nif (type && req.verb == 'GET') res.headers['x-step-N'] = type;";
+        let code = code.replace('N', &number.to_string());
+        let path = format!("response/{number:02}-step-if.js");
+        (path, format!("// @match GET /steps\n{code}\n"))
+    });
     let code = "for (const row of json) { delete row['@metadata']; row.TheVerb = 'GET'; }";
     let on_body = (
         "response/20-rows.js".to_owned(),
@@ -118,7 +126,19 @@ fn handlers() -> TempDir {
         "request/50-key.js".to_owned(),
         format!("// @match /rejected\n{code}\n"),
     );
-    script_dir(on_heads.chain([on_body, on_large, on_request, rejecting]))
+    let report = (
+        "response/60-report.js".to_owned(),
+        include_str!("support/report.js").to_owned(),
+    );
+    let prices = (
+        "lib/prices.js".to_owned(),
+        include_str!("support/prices.js").to_owned(),
+    );
+    script_dir(
+        on_heads
+            .chain(on_steps)
+            .chain([on_body, on_large, on_request, rejecting, report, prices]),
+    )
 }
 
 /// What the log says of the one listener there is.
