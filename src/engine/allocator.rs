@@ -158,6 +158,22 @@ fn unmap(Spare { address, size }: Spare) {
     unsafe { libc::munmap(address.cast(), size) };
 }
 
+impl Allocator {
+    /// Has `length` bytes of a block in another one, and gives the first one up.
+    ///
+    /// # Safety
+    ///
+    /// Both are as long, and the first is of that layout and nobody's any more.
+    unsafe fn moved(self, from: *mut u8, layout: Layout, to: *mut u8, length: usize) -> *mut u8 {
+        // SAFETY: as the caller promises. Two blocks don't overlap.
+        unsafe {
+            ptr::copy_nonoverlapping(from, to, length);
+            self.dealloc(from, layout);
+        }
+        to
+    }
+}
+
 // SAFETY: a block is large by its layout alone, so it goes back where it came from. Large ones are
 // mapped for one owner, page-aligned, and no shorter than they are asked to be. Nothing panics.
 unsafe impl GlobalAlloc for Allocator {
@@ -193,17 +209,25 @@ unsafe impl GlobalAlloc for Allocator {
             // SAFETY: as the caller promises.
             (None, None) => unsafe { MiMalloc.realloc(address, layout, size) },
             (Some(had), Some(wanted)) if had == wanted => address,
-            (Some(had), Some(wanted)) => remap(address, had, wanted),
+            (Some(had), Some(wanted)) => {
+                // Pages that are there are better than others, though something has to be copied.
+                let spare = (had < wanted)
+                    .then(|| with_spares(|spares| spares.take(wanted)))
+                    .flatten();
+                match spare {
+                    // SAFETY: as the caller promises; the spare one is longer.
+                    Some(new) => unsafe { self.moved(address, layout, new, layout.size()) },
+                    None => remap(address, had, wanted),
+                }
+            }
             (Some(_), None) | (None, Some(_)) => {
-                // SAFETY: the new block is another one, both are as long as what is copied, and the
-                // old one isn't used again.
+                // SAFETY: as the caller promises; what is copied has a place in both.
                 unsafe {
                     let new = self.alloc(wanted);
-                    if !new.is_null() {
-                        ptr::copy_nonoverlapping(address, new, layout.size().min(size));
-                        self.dealloc(address, layout);
+                    if new.is_null() {
+                        return new;
                     }
-                    new
+                    self.moved(address, layout, new, layout.size().min(size))
                 }
             }
         }
