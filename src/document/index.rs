@@ -40,7 +40,7 @@ pub(super) struct Index {
 const SAMPLE: usize = 64 * 1024;
 
 /// How many tokens are noted between two looks at the time: some tens of microseconds.
-const UNTIL_LOOK: u32 = 4096;
+const UNTIL_LOOK: usize = 4096;
 
 /// A fault and its offset.
 type Found = (usize, Fault);
@@ -65,7 +65,7 @@ pub(super) fn scan(text: &[u8], start: usize, charge: &Charge) -> Result<Index, 
         odd_numbers: Vec::new(),
         blanks: 0,
         charge,
-        until_look: UNTIL_LOOK,
+        pause: 0,
         found: None,
     };
     let root = tape.skip_blanks(start);
@@ -101,8 +101,8 @@ struct Tape<'t> {
     /// Bytes of blanks seen.
     blanks: usize,
     charge: &'t Charge,
-    /// So many tokens more before somebody looks at the time.
-    until_look: u32,
+    /// At so many tokens there is no room for more, or somebody looks at the time.
+    pause: usize,
     /// Where the scan ended early, and why. Not in what the functions return, so that this fits
     /// into registers.
     found: Option<Found>,
@@ -265,8 +265,16 @@ impl Tape<'_> {
     #[inline]
     fn digits(&mut self, start: usize) -> Option<usize> {
         let mut at = start;
-        while self.peek(at).is_ascii_digit() {
-            at += 1;
+        loop {
+            let Some(eight) = self.text.get(at..).and_then(<[u8]>::first_chunk) else {
+                at = self.last_digits(at);
+                break;
+            };
+            let count = leading_digits(*eight);
+            at += count;
+            if count < eight.len() {
+                break;
+            }
         }
         if at == start {
             self.fail(at, Fault::Number)
@@ -275,14 +283,30 @@ impl Tape<'_> {
         }
     }
 
-    fn word(&mut self, start: usize, word: &[u8]) -> Option<usize> {
-        for (at, &letter) in (start..).zip(word) {
-            if self.peek(at) != letter {
-                return self.fail(at, Fault::Unexpected);
-            }
+    /// Skips digits among the last bytes of the text.
+    #[cold]
+    fn last_digits(&self, mut at: usize) -> usize {
+        while self.peek(at).is_ascii_digit() {
+            at += 1;
         }
-        self.push(start, start + word.len())?;
-        Some(start + word.len())
+        at
+    }
+
+    #[inline]
+    fn word<const LENGTH: usize>(&mut self, start: usize, word: &[u8; LENGTH]) -> Option<usize> {
+        if self.text[start..].first_chunk() != Some(word) {
+            return self.not_word(start, word);
+        }
+        self.push(start, start + LENGTH)?;
+        Some(start + LENGTH)
+    }
+
+    /// Ends the scan at the first letter that isn't the word's.
+    #[cold]
+    fn not_word(&mut self, start: usize, word: &[u8]) -> Option<usize> {
+        let is_other = |&(at, &letter): &(usize, &u8)| self.peek(at) != letter;
+        let other = (start..).zip(word).find(is_other);
+        self.fail(other.map_or(start, |(at, _)| at), Fault::Unexpected)
     }
 
     #[inline]
@@ -327,20 +351,28 @@ impl Tape<'_> {
 
     #[inline]
     fn note(&mut self, token: Token) -> Option<()> {
-        if self.tokens.len() == self.tokens.capacity() {
-            self.lengthen(token.start as usize)?;
-        }
-        self.until_look -= 1;
-        if self.until_look == 0 {
-            self.look(token.start as usize)?;
+        if self.tokens.len() == self.pause {
+            self.pause(token.start as usize)?;
         }
         self.tokens.push(token);
         Some(())
     }
 
+    /// Makes room where there is none, and ends the scan where there is no time left for it.
+    #[cold]
+    fn pause(&mut self, at: usize) -> Option<()> {
+        if self.tokens.len() == self.tokens.capacity() {
+            self.lengthen(at)?;
+        }
+        if self.charge.is_over() {
+            return self.fail(at, Fault::Time);
+        }
+        self.pause = self.tokens.capacity().min(self.tokens.len() + UNTIL_LOOK);
+        Some(())
+    }
+
     /// Makes room for the tokens from offset `at` on: as many as there are if the text goes on as
     /// it was, and some more.
-    #[cold]
     fn lengthen(&mut self, at: usize) -> Option<()> {
         let (known, left) = (self.tokens.len(), self.text.len() - at);
         let alike = known as u64 * left as u64 / at.max(1) as u64;
@@ -349,16 +381,6 @@ impl Tape<'_> {
         let more = more.max(known / 8 + 8).min(left);
         if let Err(Full) = lengthen(&mut self.tokens, more, self.charge) {
             return self.fail(at, Fault::Memory);
-        }
-        Some(())
-    }
-
-    /// Ends the scan where there is no time left for it.
-    #[cold]
-    fn look(&mut self, at: usize) -> Option<()> {
-        self.until_look = UNTIL_LOOK;
-        if self.charge.is_over() {
-            return self.fail(at, Fault::Time);
         }
         Some(())
     }
@@ -378,9 +400,46 @@ impl Tape<'_> {
     }
 }
 
+/// How many digits come first. Numbers are short, and where a loop over them ends nobody can foresee.
+#[inline]
+fn leading_digits(eight: [u8; 8]) -> usize {
+    const HIGH: u64 = 0xF0F0_F0F0_F0F0_F0F0;
+    const THREES: u64 = 0x3030_3030_3030_3030;
+    const SIXES: u64 = 0x0606_0606_0606_0606;
+    let bytes = u64::from_le_bytes(eight);
+    // The digits are 0x30 to 0x39: six more is still 0x3F at most. What another byte carries over
+    // goes to those behind it.
+    let others = (bytes ^ THREES | bytes.wrapping_add(SIXES) ^ THREES) & HIGH;
+    others.trailing_zeros() as usize / 8
+}
+
 /// Offsets and tape indexes: neither exceeds the text's length, which `scan` has checked.
 #[inline]
 #[allow(clippy::cast_possible_truncation)]
 fn index(number: usize) -> u32 {
     number as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_counted_whatever_follows_them() {
+        for count in 0..8 {
+            for other in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+                for behind in [b'0', b'9', other, u8::MAX] {
+                    let mut eight = [behind; 8];
+                    let digits = (b'0'..=b'9').cycle().skip(usize::from(other) % 10);
+                    for (byte, digit) in eight[..count].iter_mut().zip(digits) {
+                        *byte = digit;
+                    }
+                    eight[count] = other;
+                    assert_eq!(leading_digits(eight), count, "{eight:?}");
+                }
+            }
+        }
+        assert_eq!(leading_digits(*b"01234567"), 8);
+        assert_eq!(leading_digits(*b"99999999"), 8);
+    }
 }
