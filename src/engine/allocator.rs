@@ -108,9 +108,18 @@ impl Spares {
 
 /// What is mapped for a block of this layout, in bytes; `None` where it isn't large. Up to a quarter
 /// more than is asked for, so that much the same sizes are one.
+#[inline]
 fn mapped(layout: Layout) -> Option<usize> {
+    if layout.size() < LARGE {
+        return None;
+    }
+    rounded(layout)
+}
+
+#[cold]
+fn rounded(layout: Layout) -> Option<usize> {
     let size = layout.size();
-    if size < LARGE || layout.align() > PAGE {
+    if layout.align() > PAGE {
         return None;
     }
     let below = 1_usize << (size - 1).ilog2();
@@ -119,6 +128,16 @@ fn mapped(layout: Layout) -> Option<usize> {
 
 fn with_spares<R>(look: impl FnOnce(&mut Spares) -> R) -> R {
     look(&mut SPARES.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[cold]
+fn had_or_mapped(size: usize) -> *mut u8 {
+    with_spares(|spares| spares.take(size)).unwrap_or_else(|| map(size))
+}
+
+#[cold]
+fn kept_or_unmapped(spare: Spare) {
+    with_spares(|spares| spares.put(spare));
 }
 
 /// Fresh pages, all zero; null where there are none.
@@ -177,9 +196,10 @@ impl Allocator {
 // SAFETY: a block is large by its layout alone, so it goes back where it came from. Large ones are
 // mapped for one owner, page-aligned, and no shorter than they are asked to be. Nothing panics.
 unsafe impl GlobalAlloc for Allocator {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match mapped(layout) {
-            Some(size) => with_spares(|spares| spares.take(size)).unwrap_or_else(|| map(size)),
+            Some(size) => had_or_mapped(size),
             // SAFETY: as the caller promises.
             None => unsafe { MiMalloc.alloc(layout) },
         }
@@ -194,9 +214,10 @@ unsafe impl GlobalAlloc for Allocator {
         }
     }
 
+    #[inline]
     unsafe fn dealloc(&self, address: *mut u8, layout: Layout) {
         match mapped(layout) {
-            Some(size) => with_spares(|spares| spares.put(Spare { address, size })),
+            Some(size) => kept_or_unmapped(Spare { address, size }),
             // SAFETY: as the caller promises.
             None => unsafe { MiMalloc.dealloc(address, layout) },
         }

@@ -12,14 +12,22 @@ use bytes::{Buf, Bytes};
 pub struct Pieces {
     /// Empty only where all of it is.
     first: Bytes,
+    rest: Option<Box<Rest>>,
+}
+
+/// What follows; in a box, since messages are moved often and have one piece as a rule.
+#[derive(Debug, Clone, Default)]
+struct Rest {
     /// None of them is empty.
-    rest: VecDeque<Bytes>,
+    pieces: VecDeque<Bytes>,
 }
 
 impl Pieces {
     /// How many bytes there are.
     pub fn len(&self) -> usize {
-        self.iter().map(Bytes::len).sum()
+        let rest = self.rest.as_ref();
+        let rest = rest.map_or(0, |rest| rest.pieces.iter().map(Bytes::len).sum());
+        self.first.len() + rest
     }
 
     /// Whether there are none.
@@ -29,12 +37,13 @@ impl Pieces {
 
     /// The pieces; a single empty one where there are no bytes.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        std::iter::once(&self.first).chain(&self.rest)
+        let rest = self.rest.iter().flat_map(|rest| &rest.pieces);
+        std::iter::once(&self.first).chain(rest)
     }
 
     /// The bytes, where they are in one piece.
     pub fn as_one(&self) -> Option<&Bytes> {
-        self.rest.is_empty().then_some(&self.first)
+        self.rest.is_none().then_some(&self.first)
     }
 
     /// Adds a piece.
@@ -42,24 +51,28 @@ impl Pieces {
         if self.first.is_empty() {
             self.first = piece;
         } else if !piece.is_empty() {
-            self.rest.push_back(piece);
+            self.rest.get_or_insert_default().pieces.push_back(piece);
         }
     }
 
     /// Forgets the first `count` bytes, and pieces with the last byte of them.
     pub fn advance(&mut self, mut count: usize) {
         while count >= self.first.len()
-            && let Some(next) = self.rest.pop_front()
+            && let Some(rest) = &mut self.rest
         {
+            let next = rest.pieces.pop_front();
+            if rest.pieces.is_empty() {
+                self.rest = None;
+            }
             count -= self.first.len();
-            self.first = next;
+            self.first = next.unwrap_or_default();
         }
         self.first.advance(count);
     }
 
     /// The bytes in one piece. Copied where they are in several.
     pub fn joined(self) -> Bytes {
-        if self.rest.is_empty() {
+        if self.rest.is_none() {
             return self.first;
         }
         let mut whole = Vec::with_capacity(self.len());
@@ -105,7 +118,7 @@ impl From<Bytes> for Pieces {
     fn from(only: Bytes) -> Self {
         Self {
             first: only,
-            rest: VecDeque::new(),
+            rest: None,
         }
     }
 }

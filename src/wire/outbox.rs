@@ -93,16 +93,16 @@ impl Outbox {
 
     /// What waits, or as much of it as is written at once.
     pub fn slices(&self) -> Slices<'_> {
-        let parts = std::iter::once(self.head())
-            .chain(self.pieces.iter().map(|piece| &piece[..]))
-            .chain(std::iter::once(self.tail));
         let mut slices = Slices {
             slices: [IoSlice::new(&[]); AT_ONCE],
             count: 0,
         };
-        for (place, part) in slices.slices.iter_mut().zip(parts) {
-            *place = IoSlice::new(part);
-            slices.count += 1;
+        slices.add(self.head());
+        if !self.pieces.is_empty() {
+            self.pieces.iter().for_each(|piece| slices.add(piece));
+        }
+        if !self.tail.is_empty() {
+            slices.add(self.tail);
         }
         slices
     }
@@ -112,10 +112,11 @@ impl Outbox {
         let here = count.min(self.head().len());
         self.written += here;
         count -= here;
-        let here = count.min(self.pieces.len());
-        self.pieces.advance(here);
-        count -= here;
-        self.tail = &self.tail[count..];
+        if count > 0 {
+            let here = count.min(self.pieces.len());
+            self.pieces.advance(here);
+            self.tail = &self.tail[count - here..];
+        }
         if self.is_empty() {
             // A connection that waits holds no memory.
             *self = Self {
@@ -144,6 +145,16 @@ impl Outbox {
 pub struct Slices<'o> {
     slices: [IoSlice<'o>; AT_ONCE],
     count: usize,
+}
+
+impl<'o> Slices<'o> {
+    /// Adds one, where there is a place for it.
+    fn add(&mut self, bytes: &'o [u8]) {
+        if let Some(place) = self.slices.get_mut(self.count) {
+            *place = IoSlice::new(bytes);
+            self.count += 1;
+        }
+    }
 }
 
 impl<'o> Deref for Slices<'o> {
