@@ -1,5 +1,6 @@
 //! One JavaScript heap: its realm, the functions of its handlers, and one phase at a time.
 
+mod handle;
 mod returned;
 mod undo;
 
@@ -7,14 +8,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rquickjs::context::EvalOptions;
-use rquickjs::function::Args;
-use rquickjs::{Context, Ctx, Function, Persistent, Runtime, Value};
+use rquickjs::{Context, Ctx, Function, Persistent, Runtime};
 
 use crate::document::Budget;
 use crate::generation::Step;
 use crate::handler::host::Host;
-use crate::handler::{Call, Kind, Phase, Verdict};
+use crate::handler::{Call, Phase, Verdict};
 
 use super::clock::{Clock, Place, Reading};
 use super::habit::Pace;
@@ -22,10 +21,10 @@ use super::heap::{Heap, Memory};
 use super::limits::STACK;
 use super::realm::{self, Realm};
 use super::scope::{Allowance, Answer, Body, Failed, Scope, State};
-use super::script::Script;
 use super::thrown::{self, Thrown};
 use super::value::{self, OpenError};
 use super::{Code, Entry, guard};
+pub(super) use handle::compile;
 use undo::apply;
 
 /// One heap with everything that runs on it.
@@ -374,100 +373,6 @@ impl Isolate {
             .arm(now, limit.unwrap_or(self.code.limits.handler_time));
     }
 
-    fn handle<'js>(&mut self, ctx: &Ctx<'js>, step: &Step) -> rquickjs::Result<Option<Verdict>> {
-        let function = self.function(ctx, step.handler)?;
-        let script = &self.code.scripts[step.handler].script;
-        let json = if script.names_json {
-            Some(self.scope.json(ctx)?)
-        } else {
-            None
-        };
-        let status_before = self.error_status(ctx, step, json.as_ref())?;
-        let returned = function.call_arg(self.arguments(ctx, script, json.as_ref())?)?;
-        let returned = self.settle_promises(ctx, returned)?;
-        let returned = self.run_main(ctx, returned)?;
-        let returned = self.take_over_event(ctx, returned)?;
-
-        let after = match self.scope.with(|state| state.read_json.take()) {
-            Some(read) => Some(read.restore(ctx)?.call::<_, Value<'js>>(())?),
-            None => None,
-        };
-        self.scope.settle(ctx, json.zip(after))?;
-        self.take_over_status(ctx, step, status_before.as_ref())?;
-        self.verdict(ctx, &returned)
-    }
-
-    /// What a handler's function is called with: as much of it as its text names.
-    fn arguments<'js>(
-        &self,
-        ctx: &Ctx<'js>,
-        script: &Script,
-        json: Option<&Value<'js>>,
-    ) -> rquickjs::Result<Args<'js>> {
-        let mut args = Args::new(ctx.clone(), 3);
-        // Elsewhere QuickJS itself puts the global object there.
-        if script.is_strict {
-            args.this(ctx.globals())?;
-        }
-        if !(script.names_json || script.writes_json || script.names_module) {
-            return Ok(args);
-        }
-        args.push_arg(json)?;
-        if script.writes_json {
-            args.push_arg(self.realm.capture.clone().restore(ctx)?)?;
-        }
-        if script.names_module {
-            args.push_arg(self.realm.capture_exports.clone().restore(ctx)?)?;
-        }
-        Ok(args)
-    }
-
-    /// Drives promises to their end and gives the value of an async body.
-    fn settle_promises<'js>(
-        &self,
-        ctx: &Ctx<'js>,
-        returned: Value<'js>,
-    ) -> rquickjs::Result<Value<'js>> {
-        while ctx.execute_pending_job() {
-            // The interrupt handler sees the time within a job; a loop of short jobs it never sees.
-            if self.clock.is_over() {
-                return Err(rquickjs::Exception::throw_internal(ctx, "interrupted"));
-            }
-        }
-        if self.clock.has_stopped() {
-            return Err(rquickjs::Exception::throw_internal(ctx, "interrupted"));
-        }
-        if let Some((promise, reason)) = self.scope.with(|state| state.rejected.pop()) {
-            drop(promise);
-            return Err(ctx.throw(reason.restore(ctx)?));
-        }
-        let Some(promise) = returned.as_promise() else {
-            return Ok(returned);
-        };
-        match promise.result::<Value<'js>>() {
-            Some(result) => result,
-            None => Err(rquickjs::Exception::throw_type(
-                ctx,
-                "it waits for a promise that nothing will settle",
-            )),
-        }
-    }
-
-    /// The compiled function of a handler, compiled at its first use in this isolate.
-    fn function<'js>(&mut self, ctx: &Ctx<'js>, handler: usize) -> rquickjs::Result<Function<'js>> {
-        if let Some(known) = &self.handlers[handler] {
-            return known.clone().restore(ctx);
-        }
-        let script = &self.code.scripts[handler].script;
-        // A long text takes long, and the handler isn't to blame.
-        self.clock.suspend();
-        let compiled = compile(ctx, &script.file, &script.text);
-        self.clock.resume();
-        let compiled = compiled?;
-        self.handlers[handler] = Some(Persistent::save(ctx, compiled.clone()));
-        Ok(compiled)
-    }
-
     /// Gives what handlers kept to the transaction, and to nobody that comes after it. Where
     /// that fails, the isolate still has it.
     fn leave(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
@@ -492,49 +397,6 @@ impl Isolate {
         })
     }
 
-    /// An error handler that writes `json.statusCode` sets the status (CONTRACT §5).
-    fn error_status<'js>(
-        &self,
-        ctx: &Ctx<'js>,
-        step: &Step,
-        json: Option<&Value<'js>>,
-    ) -> rquickjs::Result<Option<Value<'js>>> {
-        let Some(json) = json.filter(|json| step.kind == Kind::Error && json.is_object()) else {
-            return Ok(None);
-        };
-        self.realm
-            .status_code
-            .clone()
-            .restore(ctx)?
-            .call((json.clone(),))
-            .map(Some)
-    }
-
-    fn take_over_status<'js>(
-        &self,
-        ctx: &Ctx<'js>,
-        step: &Step,
-        before: Option<&Value<'js>>,
-    ) -> rquickjs::Result<()> {
-        if step.kind != Kind::Error || !self.code.scripts[step.handler].script.names_json {
-            return Ok(());
-        }
-        let body = self.scope.value(ctx)?;
-        let after: Value<'js> = self.realm.status_code.clone().restore(ctx)?.call((body,))?;
-        let status = after.as_number().filter(|_| before != Some(&after));
-        if let Some(status) = status.filter(|it| it.fract() == 0.0 && (200.0..600.0).contains(it)) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a whole number from 200 to 599"
-            )]
-            let status =
-                http::StatusCode::from_u16(status as u16).expect("200 to 599 are statuses");
-            self.scope.with(|state| state.call.response.status = status);
-        }
-        Ok(())
-    }
-
     /// Whether nothing is left over that could reach into the next transaction.
     fn is_well(&self) -> bool {
         !self.runtime.is_job_pending() && !self.clock.has_stopped() && !self.clock.is_given_up()
@@ -543,16 +405,4 @@ impl Isolate {
 
 fn reject(thrown: Thrown) -> Verdict {
     Verdict::Reject(thrown.rejection)
-}
-
-/// Compiles a wrapped text to its function, without running any of it.
-pub(super) fn compile<'js>(
-    ctx: &Ctx<'js>,
-    file: &str,
-    text: &str,
-) -> rquickjs::Result<Function<'js>> {
-    let mut options = EvalOptions::default();
-    options.strict = false;
-    options.filename = Some(file.to_owned());
-    ctx.eval_with_options(text, options)
 }
