@@ -8,12 +8,11 @@ use bytes::Bytes;
 use super::memory::Charge;
 use super::write::{Form, Overflow};
 
-/// A span of another text from this length on, in bytes, is shared with it rather than copied: to
-/// write a piece more to a socket costs as much as to copy some thousands.
-const SHARED: usize = 32 * 1024;
-
-/// In a text in pieces, how long one of its own becomes before the next is begun, in bytes.
-const BLOCK: usize = 64 * 1024;
+/// How long a piece that is written becomes before the next is begun, where spans of `shared` bytes
+/// are shared.
+const fn block(shared: usize) -> usize {
+    2 * shared
+}
 
 /// The text so far. What would make it longer than it may be, or than there is memory for, is left
 /// out, and all that comes after.
@@ -60,7 +59,7 @@ impl Out {
         };
         let capacity = match form {
             Form::Whole => capacity,
-            Form::Pieces => capacity.min(BLOCK),
+            Form::Pieces { shared } => capacity.min(block(shared)),
         };
         out.make_room(capacity.min(longest));
         out
@@ -87,8 +86,8 @@ impl Out {
     #[inline]
     pub(super) fn extend_from_span(&mut self, text: &Bytes, span: Range<usize>) {
         match self.form {
-            Form::Pieces if span.len() >= SHARED => self.share(text, span),
-            Form::Pieces | Form::Whole => self.extend_from_slice(&text[span]),
+            Form::Pieces { shared } if span.len() >= shared => self.share(text, span),
+            Form::Pieces { .. } | Form::Whole => self.extend_from_slice(&text[span]),
         }
     }
 
@@ -124,7 +123,10 @@ impl Out {
         if !self.has_place(more) {
             return false;
         }
-        let is_full = self.form == Form::Pieces && self.text.len() + more > BLOCK;
+        let is_full = match self.form {
+            Form::Whole => false,
+            Form::Pieces { shared } => self.text.len() + more > block(shared),
+        };
         if is_full && !self.end_piece() {
             return false;
         }
@@ -133,8 +135,10 @@ impl Out {
         let left = self.longest - self.length_before;
         let (least, most) = match self.form {
             Form::Whole => (wanted, left),
-            Form::Pieces if self.before.is_empty() => (wanted, left.min(BLOCK).max(wanted)),
-            Form::Pieces => (wanted.max(left.min(BLOCK)), left),
+            Form::Pieces { shared } if self.before.is_empty() => {
+                (wanted, left.min(block(shared)).max(wanted))
+            }
+            Form::Pieces { shared } => (wanted.max(left.min(block(shared))), left),
         };
         let capacity = had.saturating_mul(2).clamp(least, most);
         if self.charge.grow(capacity).is_err() {
@@ -201,9 +205,13 @@ impl Written {
 mod tests {
     use super::*;
 
+    const SHARED: usize = 1000;
+    const BLOCK: usize = block(SHARED);
+    const PIECES: Form = Form::Pieces { shared: SHARED };
+
     #[test]
     fn a_text_stays_as_it_is_once_something_did_not_fit() {
-        for form in [Form::Whole, Form::Pieces] {
+        for form in [Form::Whole, PIECES] {
             let mut out = Out::new(form, 2, 5, Charge::on(None));
 
             out.extend_from_slice(b"abc");
@@ -217,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_text_of_just_the_length_it_may_have_is_whole() {
-        for form in [Form::Whole, Form::Pieces] {
+        for form in [Form::Whole, PIECES] {
             let mut out = Out::new(form, 100, 5, Charge::on(None));
 
             out.extend_from_slice(b"abcd");
@@ -239,7 +247,7 @@ mod tests {
     #[test]
     fn a_long_span_is_shared_and_a_short_one_copied() {
         let text = Bytes::from(vec![b'x'; SHARED + 1]);
-        let mut out = Out::new(Form::Pieces, 10, usize::MAX, Charge::on(None));
+        let mut out = Out::new(PIECES, 10, usize::MAX, Charge::on(None));
 
         out.push(b'a');
         out.extend_from_span(&text, 1..SHARED + 1);
@@ -256,7 +264,7 @@ mod tests {
     #[test]
     fn a_span_that_would_be_too_long_is_left_out() {
         let text = Bytes::from(vec![b'x'; 2 * SHARED]);
-        let mut out = Out::new(Form::Pieces, 0, 2 * SHARED, Charge::on(None));
+        let mut out = Out::new(PIECES, 0, 2 * SHARED, Charge::on(None));
 
         out.push(b'a');
         out.extend_from_span(&text, 0..2 * SHARED);
@@ -267,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_text_in_pieces_is_never_copied_once_it_is_long() {
-        let mut out = Out::new(Form::Pieces, 10, usize::MAX, Charge::on(None));
+        let mut out = Out::new(PIECES, 10, usize::MAX, Charge::on(None));
         let line = b"0123456789abcdef";
         let lines = 5 * BLOCK / line.len();
 

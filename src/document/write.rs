@@ -41,7 +41,10 @@ pub enum Form {
     Whole,
     /// Pieces. Long spans of documents whose text [may be shared](Document::parse_within) are not
     /// copied.
-    Pieces,
+    Pieces {
+        /// How long a shared span is at least, in bytes. Pieces of other text are twice as long.
+        shared: usize,
+    },
 }
 
 /// A container that is being written.

@@ -30,13 +30,13 @@ pub fn document(data: &[u8]) {
     assert!(is_json(&text), "it is no JSON");
 
     check_scalars(&document, document.root());
-    let whole = written(&document, Layout::Source);
+    let whole = written(&document, &Layout::Source);
     assert_eq!(whole, text);
-    let compact = written(&document, Layout::Compact);
-    let indented = written(&document, Layout::Indented(b" ".to_vec()));
+    let compact = written(&document, &Layout::Compact);
+    let indented = written(&document, &Layout::Indented(b" ".to_vec()));
     for other in [&compact, &indented] {
         let other = Rc::new(Document::parse(other.clone().into()).expect("it is written JSON"));
-        assert_eq!(written(&other, Layout::Compact), compact);
+        assert_eq!(written(&other, &Layout::Compact), compact);
     }
     if document.kind(document.root()) == Kind::Object {
         edited(&document, act, usize::from(place));
@@ -91,13 +91,20 @@ fn brackets(text: &[u8]) -> usize {
     text.iter().filter(|byte| b"[{".contains(byte)).count()
 }
 
-fn written(document: &Document, layout: Layout) -> Vec<u8> {
-    let mut writer = Writer::new(layout, Form::Whole, 0);
-    writer.before_root(document);
-    writer.copy(document, document.root());
-    writer.after_root(document);
-    writer.finish()
+/// The document's text, which is the same in pieces.
+fn written(document: &Document, layout: &Layout) -> Vec<u8> {
+    let [whole, pieces] = FORMS.map(|form| {
+        let mut writer = Writer::new(layout.clone(), form, 0);
+        writer.before_root(document);
+        writer.copy(document, document.root());
+        writer.after_root(document);
+        writer.finish()
+    });
+    assert_eq!(whole, pieces);
+    whole
 }
+
+const FORMS: [Form; 2] = [Form::Whole, Form::Pieces { shared: 3 }];
 
 /// Writes the members of the root one by one, drops, replaces, moves or adds one, and reads them.
 fn edited(document: &Rc<Document>, act: u8, place: usize) {
@@ -112,27 +119,30 @@ fn edited(document: &Rc<Document>, act: u8, place: usize) {
     }
     let is_replaced = |key: Node| act % 4 == 2 && Some(key) == here;
     let layout = [Layout::Source, Layout::Compact][usize::from(act / 4 % 2)].clone();
-    let mut writer = Writer::new(layout.clone(), Form::Whole, 0);
-    writer.before_root(document);
-    writer.open_object(Some(Source {
-        document: Rc::clone(document),
-        node: document.root(),
-    }));
-    for &key in &keys {
-        if is_replaced(key) {
-            writer.source_child(document, key);
-            writer.spelled(NEW);
-        } else {
-            writer.keep(document, key);
+    let [out, pieces] = FORMS.map(|form| {
+        let mut writer = Writer::new(layout.clone(), form, 0);
+        writer.before_root(document);
+        writer.open_object(Some(Source {
+            document: Rc::clone(document),
+            node: document.root(),
+        }));
+        for &key in &keys {
+            if is_replaced(key) {
+                writer.source_child(document, key);
+                writer.spelled(NEW);
+            } else {
+                writer.keep(document, key);
+            }
         }
-    }
-    if act % 4 == 3 {
-        writer.new_member("new \u{e9}".as_bytes());
-        writer.spelled(NEW);
-    }
-    writer.close();
-    writer.after_root(document);
-    let out = writer.finish();
+        if act % 4 == 3 {
+            writer.new_member("new \u{e9}".as_bytes());
+            writer.spelled(NEW);
+        }
+        writer.close();
+        writer.after_root(document);
+        writer.finish()
+    });
+    assert_eq!(out, pieces);
 
     assert!(is_json(&out), "{}", String::from_utf8_lossy(&out));
     let mut expected: Vec<(Vec<u8>, Vec<u8>)> = keys

@@ -107,6 +107,10 @@ pub(super) fn open<'js>(ctx: &Ctx<'js>, text: Bytes) -> std::result::Result<Valu
     Ok(handed_over(ctx, value))
 }
 
+/// A span of a document from this length on, in bytes, is shared with it rather than copied: to
+/// write a piece more to a socket costs as much as to copy some thousands.
+const SHARED: usize = 32 * 1024;
+
 /// The text of a value, lossless: what a document still has is copied from it, blanks included, or
 /// shared with its text where it is long. `None` for what JSON has no text for.
 ///
@@ -115,12 +119,17 @@ pub(super) fn open<'js>(ctx: &Ctx<'js>, text: Bytes) -> std::result::Result<Valu
 /// The exceptions of `JSON.stringify`: cycles, `BigInt`, what a getter or `toJSON` throws; a
 /// `RangeError` for a text that is too long.
 pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Pieces>> {
+    write_as(ctx, value, Form::Pieces { shared: SHARED })
+}
+
+fn write_as(ctx: &Ctx<'_>, value: &Value<'_>, form: Form) -> Result<Option<Pieces>> {
     let realm = realm_of(ctx)?;
+    let layout = (Layout::Source, form);
     let written = stringify(
         entered(ctx),
         &realm,
         borrowed(value),
-        (Layout::Source, Form::Pieces),
+        layout,
         Replacer::None,
     )
     .map_err(thrown)?;

@@ -11,11 +11,14 @@ use rquickjs::{CatchResultExt, Ctx, Function, IntoJs, Object, Result, Value};
 pub(super) use self::case::Case;
 use self::case::Script;
 use super::plain;
-use crate::document::{Document, Kind};
-use crate::engine::value::{forget, install, open, write};
+use crate::document::{Document, Form, Kind};
+use crate::engine::value::{forget, install, open, write_as};
 
 const HANDLER: &str = include_str!("handler.js");
 const CANONICAL: &str = include_str!("canonical.js");
+
+/// Texts of cases are short: nearly everything is in pieces.
+const PIECES: Form = Form::Pieces { shared: 8 };
 
 /// The most that a case writes.
 const LONGEST_TEXT: usize = 1 << 20;
@@ -47,7 +50,7 @@ pub(super) fn compare(ctx: &Ctx<'_>, case: &Case) {
         "it saw another value"
     );
     // Written before anything else is read, and again after all of it was.
-    let written = write(ctx, &lazy).catch(ctx);
+    let written = write_as(ctx, &lazy, PIECES).catch(ctx);
     let expected = canonical_text(ctx, &plain);
     assert_eq!(
         canonical_text(ctx, &lazy),
@@ -58,7 +61,7 @@ pub(super) fn compare(ctx: &Ctx<'_>, case: &Case) {
         let written = written
             .unwrap_or_else(|error| panic!("{error}"))
             .expect("an object has a text");
-        let again = write(ctx, &lazy).expect("it was written before");
+        let again = write_as(ctx, &lazy, Form::Whole).expect("it was written before");
         assert_eq!(again.as_ref(), Some(&written), "reading changed the text");
         check_written(ctx, case, written.joined(), &expected);
         check_compact(ctx, &lazy, &again.unwrap_or_default().joined());
