@@ -122,7 +122,12 @@ pub(super) fn write(ctx: &Ctx<'_>, value: &Value<'_>) -> Result<Option<Pieces>> 
     write_as(ctx, value, Form::Pieces { shared: SHARED })
 }
 
-fn write_as(ctx: &Ctx<'_>, value: &Value<'_>, form: Form) -> Result<Option<Pieces>> {
+/// The same, put together as it is said.
+///
+/// # Errors
+///
+/// As [`write`].
+pub(super) fn write_as(ctx: &Ctx<'_>, value: &Value<'_>, form: Form) -> Result<Option<Pieces>> {
     let realm = realm_of(ctx)?;
     let layout = (Layout::Source, form);
     let written = stringify(
