@@ -50,7 +50,7 @@ const OWNERS: [(&str, &str); 17] = [
     ("libc", "engine"),
     ("libmimalloc_sys", "engine"),
     ("mimalloc", "engine"),
-    ("rustix", "app upstream"),
+    ("rustix", "app scripts upstream"),
     ("notify", "scripts"),
     ("jsonwebtoken", "token"),
     ("arc_swap", "generation"),

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::generation::Generation;
 use crate::handler::{Diagnostic, Order};
-use crate::scripts::{Rejected, ReloadError};
+use crate::scripts::{Rejected, ReloadError, Stalled};
 
 use super::View;
 
@@ -19,6 +19,7 @@ struct Shown {
     live: Option<Live>,
     rejected: Option<Refused>,
     settling: bool,
+    watchdog: Watchdog,
     /// How many generations are in memory.
     held: usize,
 }
@@ -30,6 +31,18 @@ struct Live {
     files: Vec<String>,
     order: Order,
     warnings: Vec<Diagnostic>,
+}
+
+/// Whether the reload loop runs and what it waits for too long.
+#[derive(Serialize)]
+struct Watchdog {
+    /// `ok`, `stalled`, or `ended` once the directory is not read any more.
+    status: &'static str,
+    /// What takes too long: `listing`, `reading` or `compiling`.
+    activity: Option<String>,
+    since: Option<String>,
+    /// How many threads hang in the file system.
+    hung_threads: usize,
 }
 
 #[derive(Serialize)]
@@ -62,6 +75,7 @@ pub(super) async fn show(State(view): State<View>) -> Response {
             .map(|generation| live(&generation)),
         rejected: status.rejected.map(refused),
         settling: status.settling,
+        watchdog: watchdog(status.stalled.as_ref(), view.reloads.is_running()),
         held: view.generations.held(),
     };
     Json(shown).into_response()
@@ -95,6 +109,19 @@ fn live(generation: &Generation) -> Live {
         files: generation.files.clone(),
         order: generation.chains.order(),
         warnings: generation.warnings.clone(),
+    }
+}
+
+fn watchdog(stalled: Option<&Stalled>, is_running: bool) -> Watchdog {
+    Watchdog {
+        status: match stalled {
+            _ if !is_running => "ended",
+            Some(_) => "stalled",
+            None => "ok",
+        },
+        activity: stalled.map(|stalled| stalled.activity.to_string()),
+        since: stalled.map(|stalled| rfc3339(stalled.since)),
+        hung_threads: stalled.map_or(0, |stalled| stalled.hung),
     }
 }
 

@@ -22,11 +22,11 @@ pub(super) fn reload_loop(
     generations: &Arc<Generations>,
 ) -> (ReloadLoop<Loader>, Reloads) {
     let settings = scripts::Settings {
-        directory: config.scripts.directory.clone(),
         settle: config.scripts.settle,
         rescan: config.scripts.rescan,
         allow_empty: config.scripts.allow_empty,
         commit: config.scripts.commit.clone(),
+        ..scripts::Settings::new(config.scripts.directory.clone())
     };
     let (services, generations) = (services(config), Arc::clone(generations));
     let loader = move |snapshot: Snapshot| {

@@ -1,6 +1,7 @@
 //! One attempt to load the set: read it, see whether it is new, hand it on.
 //!
-//! Blocks: it reads files, and the loader compiles.
+//! Both halves block: [`Attempt::read`] may wait for a file system that never answers, and
+//! [`Attempt::conclude`] compiles.
 
 use super::listing::{Listing, Unlistable, directory_problem};
 use super::settings::Settings;
@@ -42,16 +43,29 @@ pub(super) enum Outcome {
     Unreadable(Vec<Diagnostic>),
     /// It changed while it was read.
     Torn(Diagnostic),
+    /// The file system did not answer.
+    Unanswered(Diagnostic),
 }
 
 impl Attempt {
-    pub(super) fn run(
+    /// Reads the files.
+    pub(super) fn read(&self, settings: &Settings) -> Result<Snapshot, SnapshotError> {
+        match &self.listed {
+            Some(Ok(listed)) => Snapshot::of(&settings.directory, listed),
+            Some(Err(unlistable)) => Err(unlistable.clone().into()),
+            None => Snapshot::take(&settings.directory),
+        }
+    }
+
+    /// Loads what was read where it is new.
+    pub(super) fn conclude(
         self,
+        read: Result<Snapshot, SnapshotError>,
         settings: &Settings,
         load: &mut impl FnMut(Snapshot) -> Result<(), Vec<Diagnostic>>,
     ) -> Outcome {
         let may_be_empty = settings.allow_empty && self.live.is_none_or(|live| live.is_empty);
-        let snapshot = match self.snapshot(settings) {
+        let snapshot = match read {
             Ok(snapshot) => snapshot,
             Err(SnapshotError::Missing(_)) if may_be_empty => Snapshot::empty(),
             Err(SnapshotError::Torn(problem)) => return Outcome::Torn(problem),
@@ -77,14 +91,6 @@ impl Attempt {
         match load(snapshot) {
             Ok(()) => Outcome::Taken(Live { id, is_empty }),
             Err(errors) => Outcome::Refused(id, errors),
-        }
-    }
-
-    fn snapshot(&self, settings: &Settings) -> Result<Snapshot, SnapshotError> {
-        match &self.listed {
-            Some(Ok(listed)) => Snapshot::of(&settings.directory, listed),
-            Some(Err(unlistable)) => Err(unlistable.clone().into()),
-            None => Snapshot::take(&settings.directory),
         }
     }
 }
@@ -129,7 +135,8 @@ mod tests {
         }
 
         fn run(&mut self, attempt: Attempt) -> Outcome {
-            attempt.run(&self.settings, &mut |snapshot| {
+            let read = attempt.read(&self.settings);
+            attempt.conclude(read, &self.settings, &mut |snapshot| {
                 self.calls += 1;
                 let broken = snapshot.files().iter().find(|file| file.text() == "broken");
                 broken.map_or(Ok(()), |file| {

@@ -9,6 +9,7 @@
 //! as they were at one moment, or none.
 
 mod attempt;
+mod disk;
 mod layout;
 mod listing;
 mod reload;
@@ -23,4 +24,4 @@ pub use reload::{ReloadError, ReloadLoop, Reloads};
 pub use set::{Module, ScriptSet};
 pub use settings::Settings;
 pub use snapshot::{Snapshot, SnapshotError, SnapshotFile};
-pub use status::{Rejected, Status};
+pub use status::{Activity, Rejected, Stalled, Status};

@@ -4,6 +4,9 @@
 //! quiet time, leads to the same thing: a look at the directory. Only a look
 //! that finds something else than the look before counts as a change, and only
 //! what was found so at the beginning and at the end of a quiet time is loaded.
+//!
+//! Whatever touches the file system has a time limit ([`Disk`]), so this loop goes on where the
+//! file system hangs, says so in its [`Status`], and reads again once it answers.
 
 use std::future::pending;
 use std::path::Path;
@@ -16,11 +19,12 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
 
 use super::attempt::{Attempt, Live, Outcome};
+use super::disk::{Disk, DiskError};
 use super::listing::{ListedDirectory, Listing, Stamp, Unlistable, directory_problem};
 use super::settings::Settings;
 use super::settle::{Input, Load, Quiet, State};
 use super::snapshot::Snapshot;
-use super::status::{Rejected, Status};
+use super::status::{Activity, Rejected, Stalled, Status};
 use super::watch::Watch;
 use crate::generation::GenerationId;
 use crate::handler::Diagnostic;
@@ -90,6 +94,11 @@ impl Reloads {
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }
+
+    /// Whether the loop runs that reloads.
+    pub fn is_running(&self) -> bool {
+        !self.requests.is_closed()
+    }
 }
 
 fn stopped() -> Rejected {
@@ -138,7 +147,7 @@ where
         self.run_with::<RecommendedWatcher>().await;
     }
 
-    async fn run_with<W: Watcher>(self) {
+    async fn run_with<W: Watcher + Send + 'static>(self) {
         let wake = Arc::new(Notify::new());
         let Self {
             settings,
@@ -148,8 +157,7 @@ where
         } = self;
         let mut rescan = interval_at((Instant::now() + settings.rescan).into(), settings.rescan);
         rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let watch = Watch::<W>::new(&settings.directory, settings.commit.clone(), wake.clone());
-        let mut progress = Progress::new(settings, load, status, watch);
+        let mut progress = Progress::<L, W>::new(settings, load, status, Arc::clone(&wake));
         progress.begin().await;
         loop {
             tokio::select! {
@@ -157,10 +165,11 @@ where
                     Some(asked) => progress.ask(asked).await,
                     None => return,
                 },
-                () = wake.notified() => progress.look().await,
-                _ = rescan.tick() => progress.look().await,
+                () = wake.notified() => drop(progress.look().await),
+                _ = rescan.tick() => drop(progress.look().await),
                 () = end_of_quiet(progress.state) => progress.quiet_ends().await,
                 outcome = end_of_load(&mut progress.loading) => progress.loaded(outcome),
+                () = end_of_patience(progress.patience) => progress.compiles_for_long(),
             }
         }
     }
@@ -170,6 +179,13 @@ async fn end_of_quiet(state: State) {
     match state {
         State::Settling { until } => sleep_until(until.into()).await,
         State::Watching | State::Loading { .. } => pending().await,
+    }
+}
+
+async fn end_of_patience(patience: Option<Instant>) {
+    match patience {
+        Some(until) => sleep_until(until.into()).await,
+        None => pending().await,
     }
 }
 
@@ -225,13 +241,18 @@ struct Progress<L, W> {
     settings: Arc<Settings>,
     load: Arc<Mutex<L>>,
     status: watch::Sender<Status>,
-    watch: Watch<W>,
+    wake: Arc<Notify>,
+    /// None before the first look, and where a thread that hangs has it.
+    watch: Option<Watch<W>>,
+    disk: Disk,
     state: State,
     /// None after a set that couldn't be read: whatever is found next is a change,
     /// for not all that keeps files from being read can be seen in a listing.
     seen: Option<Look>,
     live: Option<Live>,
     loading: Option<JoinHandle<Outcome>>,
+    /// Until when the load under way is none that takes too long.
+    patience: Option<Instant>,
     /// Who asked since the load under way began.
     waiting: Vec<Asked>,
     /// Who is answered when it ends.
@@ -241,23 +262,26 @@ struct Progress<L, W> {
 impl<L, W> Progress<L, W>
 where
     L: FnMut(Snapshot) -> Result<(), Vec<Diagnostic>> + Send + 'static,
-    W: Watcher,
+    W: Watcher + Send + 'static,
 {
     fn new(
         settings: Arc<Settings>,
         load: Arc<Mutex<L>>,
         status: watch::Sender<Status>,
-        watch: Watch<W>,
+        wake: Arc<Notify>,
     ) -> Self {
         Self {
+            disk: Disk::new(settings.read_timeout),
             settings,
             load,
             status,
-            watch,
+            wake,
+            watch: None,
             state: State::Watching,
             seen: None,
             live: None,
             loading: None,
+            patience: None,
             waiting: Vec::new(),
             serving: Vec::new(),
         }
@@ -265,7 +289,7 @@ where
 
     /// A set that has been quiet for long enough already is loaded at once.
     async fn begin(&mut self) {
-        self.look().await;
+        let _ = self.look().await;
         let age = match self.seen.as_ref().map(|look| &look.listing) {
             Some(Ok(listing)) => listing.age(SystemTime::now()),
             Some(Err(_)) | None => None,
@@ -277,21 +301,42 @@ where
         });
     }
 
-    async fn look(&mut self) {
+    /// Looks at the directory, and takes note where it has changed.
+    ///
+    /// # Errors
+    ///
+    /// Nobody knows what is there.
+    async fn look(&mut self) -> Result<(), DiskError> {
         for _ in 0..LOOKS {
             let settings = Arc::clone(&self.settings);
-            let Ok(look) = spawn_blocking(move || Look::at(&settings)).await else {
-                return; // the runtime is ending, and this with it
+            let wake = Arc::clone(&self.wake);
+            let watch = self.watch.take();
+            let looked = self.disk.read(move || {
+                let mut watch = watch.unwrap_or_else(|| {
+                    Watch::new(&settings.directory, settings.commit.clone(), wake)
+                });
+                let look = Look::at(&settings);
+                let is_to_be_repeated = watch.follow(look.directories());
+                (watch, look, is_to_be_repeated)
+            });
+            let (watch, look, is_to_be_repeated) = match looked.await {
+                Ok(looked) => looked,
+                Err(error) => {
+                    self.stall(Activity::Listing);
+                    return Err(error);
+                }
             };
-            let is_to_be_repeated = self.watch.follow(look.directories());
+            self.watch = Some(watch);
+            self.go_on(|activity| activity == Activity::Listing);
             if self.is_change(&look) {
                 self.seen = Some(look);
                 self.step(Input::Changed);
             }
             if !is_to_be_repeated {
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
     fn is_change(&self, look: &Look) -> bool {
@@ -309,21 +354,36 @@ where
         }
     }
 
+    /// Where the look fails, the load that follows finds out whether that goes on.
     async fn quiet_ends(&mut self) {
-        self.look().await;
+        let _ = self.look().await;
         self.step(Input::Tick);
     }
 
     async fn ask(&mut self, asked: Asked) {
-        self.look().await;
+        if let Err(error) = self.look().await {
+            let problem = unanswered(&self.settings, &error);
+            asked
+                .reply
+                .send(Err(Rejected::now(None, vec![problem])))
+                .ok();
+            return;
+        }
         self.waiting.push(asked);
         self.step(Input::Asked);
     }
 
     fn loaded(&mut self, outcome: Option<Outcome>) {
         self.loading = None;
+        self.patience = None;
+        let is_unanswered = matches!(outcome, Some(Outcome::Unanswered(_)));
         let is_torn = matches!(outcome, Some(Outcome::Torn(_)));
         let result = self.conclude(outcome);
+        if is_unanswered {
+            self.stall(Activity::Reading);
+        } else {
+            self.go_on(|_| true);
+        }
         for Asked { reply, _place } in self.serving.drain(..) {
             reply.send(result.clone()).ok();
         }
@@ -372,11 +432,59 @@ where
             rejected: self.status.borrow().rejected.clone(),
             is_asked,
         };
+        self.patience = Some(Instant::now() + self.settings.load_patience);
         let (settings, load) = (Arc::clone(&self.settings), Arc::clone(&self.load));
-        self.loading = Some(spawn_blocking(move || {
-            let mut load = load.lock().unwrap_or_else(PoisonError::into_inner);
-            attempt.run(&settings, &mut *load)
-        }));
+        self.loading = Some(tokio::spawn(run(
+            attempt,
+            self.disk.clone(),
+            settings,
+            load,
+        )));
+    }
+
+    /// Something that the loop waits for takes too long.
+    fn stall(&mut self, activity: Activity) {
+        let hung = self.disk.hung();
+        let is_news = self.status.send_if_modified(|status| {
+            let since = match &status.stalled {
+                Some(stalled) if (stalled.activity, stalled.hung) == (activity, hung) => {
+                    return false;
+                }
+                Some(stalled) => stalled.since,
+                None => SystemTime::now(),
+            };
+            status.stalled = Some(Stalled {
+                activity,
+                since,
+                hung,
+            });
+            true
+        });
+        if is_news {
+            tracing::error!(
+                %activity, threads = hung,
+                "reload stalled; the last good set stays live, and the directory is read again once this ends"
+            );
+        }
+    }
+
+    /// What the loop waited for in vain has ended, where it `was` that.
+    fn go_on(&mut self, was: impl FnOnce(Activity) -> bool) {
+        let has_ended = self.status.send_if_modified(|status| {
+            status
+                .stalled
+                .take_if(|stalled| was(stalled.activity))
+                .is_some()
+        });
+        if has_ended {
+            tracing::info!("reload goes on");
+        }
+    }
+
+    /// The reading of the files has a limit of its own, so it is the loader that is at it.
+    fn compiles_for_long(&mut self) {
+        self.patience = None;
+        self.stall(Activity::Compiling);
     }
 
     /// Makes a load's outcome known, and gives what those who asked are told.
@@ -393,6 +501,10 @@ where
             Some(Outcome::Unreadable(errors)) => {
                 self.seen = None;
                 Err(self.reject(None, errors))
+            }
+            Some(Outcome::Unanswered(problem)) => {
+                self.seen = None;
+                Err(self.reject(None, vec![problem]))
             }
             // Not the set's fault, so it isn't told as such: it will be read again.
             Some(Outcome::Torn(problem)) => Err(Rejected::now(None, vec![problem])),
@@ -428,6 +540,49 @@ where
             .send_modify(|status| status.rejected = Some(rejected.clone()));
         rejected
     }
+}
+
+/// One attempt, its reading within the limit.
+async fn run<L>(
+    attempt: Attempt,
+    disk: Disk,
+    settings: Arc<Settings>,
+    load: Arc<Mutex<L>>,
+) -> Outcome
+where
+    L: FnMut(Snapshot) -> Result<(), Vec<Diagnostic>> + Send + 'static,
+{
+    let directory = Arc::clone(&settings);
+    let read = disk.read(move || {
+        let read = attempt.read(&directory);
+        (attempt, read)
+    });
+    let (attempt, read) = match read.await {
+        Ok(read) => read,
+        Err(error) => return Outcome::Unanswered(unanswered(&settings, &error)),
+    };
+    let loaded = spawn_blocking(move || {
+        let mut load = load.lock().unwrap_or_else(PoisonError::into_inner);
+        attempt.conclude(read, &settings, &mut *load)
+    });
+    match loaded.await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // Cancelled: the runtime is ending, and this with it.
+        Err(_) => pending().await,
+    }
+}
+
+/// Why nothing is known of the directory.
+fn unanswered(settings: &Settings, error: &DiskError) -> Diagnostic {
+    let message = match error {
+        DiskError::Hung => format!(
+            "the file system did not answer within {:?}",
+            settings.read_timeout
+        ),
+        DiskError::NoThread | DiskError::Panicked => error.to_string(),
+    };
+    directory_problem(&settings.directory, message)
 }
 
 #[cfg(test)]

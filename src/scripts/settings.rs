@@ -17,6 +17,10 @@ pub struct Settings {
     pub allow_empty: bool,
     /// A file in the directory; where given, only its change means that the set is whole.
     pub commit: Option<String>,
+    /// How long the file system may take to answer, for each look and for the reading of a set.
+    pub read_timeout: Duration,
+    /// How long a load may take before that is said; more than `read_timeout`.
+    pub load_patience: Duration,
 }
 
 impl Settings {
@@ -28,6 +32,8 @@ impl Settings {
             rescan: Duration::from_secs(2),
             allow_empty: false,
             commit: None,
+            read_timeout: Duration::from_secs(10),
+            load_patience: Duration::from_secs(30),
         }
     }
 }

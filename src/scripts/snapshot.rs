@@ -4,11 +4,13 @@
 //! the set is listed before and after, and each file must be, once open, the one
 //! that was listed; else what was read is thrown away.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::layout;
@@ -185,14 +187,27 @@ enum ReadError {
     NotUtf8(usize),
 }
 
+/// Reads a file if it still is the one that was listed.
+///
+/// A path may lead to anything by now. Opening a fifo waits for its other end unless told not to,
+/// a terminal may become ours, and a symlink leads out of the set.
 fn read(listed: &ListedFile) -> Result<String, ReadError> {
-    let opened = File::open(&listed.target);
-    let file = opened.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ReadError::Changed,
-        _ => ReadError::Io(error),
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(&listed.target);
+    let file = opened.map_err(|error| {
+        let is_listed = fs::symlink_metadata(&listed.target)
+            .is_ok_and(|metadata| Stamp::of(&metadata) == listed.stamp);
+        if is_listed {
+            ReadError::Io(error)
+        } else {
+            ReadError::Changed
+        }
     })?;
     let metadata = file.metadata().map_err(ReadError::Io)?;
-    if Stamp::of(&metadata) != listed.stamp {
+    if !metadata.is_file() || Stamp::of(&metadata) != listed.stamp {
         return Err(ReadError::Changed);
     }
 
@@ -208,7 +223,12 @@ fn read(listed: &ListedFile) -> Result<String, ReadError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
 
     use tempfile::TempDir;
 
@@ -330,6 +350,56 @@ mod tests {
 
         fs::remove_file(file).unwrap();
         assert!(matches!(read(&listed.files[0]), Err(ReadError::Changed)));
+    }
+
+    /// What may take the place of a file between listing and opening.
+    #[test]
+    fn a_file_that_is_something_else_by_now_is_neither_waited_for_nor_followed() {
+        let fifo = |path: &Path| {
+            let made = Command::new("mkfifo").arg(path).status().unwrap();
+            assert!(made.success());
+        };
+        let swaps: [(&str, &dyn Fn(&Path)); 9] = [
+            ("a fifo", &fifo),
+            ("a socket", &|path| drop(UnixListener::bind(path).unwrap())),
+            ("a directory", &|path| fs::create_dir(path).unwrap()),
+            ("a symlink to itself", &|path| symlink(path, path).unwrap()),
+            ("a symlink to a file", &|path| {
+                symlink("/etc/passwd", path).unwrap();
+            }),
+            ("a symlink to a fifo", &|path| {
+                let target = path.with_extension("fifo");
+                fifo(&target);
+                symlink(target, path).unwrap();
+            }),
+            ("a symlink to a device", &|path| {
+                symlink("/dev/zero", path).unwrap();
+            }),
+            ("a symlink to a terminal", &|path| {
+                symlink("/dev/tty", path).unwrap();
+            }),
+            ("a symlink to nowhere", &|path| {
+                symlink("/nowhere", path).unwrap()
+            }),
+        ];
+        for (what, swap) in swaps {
+            let directory = directory(&[("a.request.js", b"1"), ("b.request.js", b"1")]);
+            let listed = Listing::of(directory.path()).unwrap();
+            let file = directory.path().join("a.request.js");
+            fs::remove_file(&file).unwrap();
+            swap(&file);
+
+            let (tell, told) = mpsc::channel();
+            let root = directory.path().to_owned();
+            thread::spawn(move || tell.send(Snapshot::of(&root, &listed)));
+            let taken = told.recv_timeout(Duration::from_secs(20));
+
+            let taken = taken.unwrap_or_else(|_| panic!("{what}: the reader hangs"));
+            assert!(
+                matches!(taken, Err(SnapshotError::Torn(_))),
+                "{what}: {taken:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What everyone may know of the script directory.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use crate::generation::GenerationId;
@@ -14,6 +15,40 @@ pub struct Status {
     pub rejected: Option<Rejected>,
     /// Something changed, or is being loaded.
     pub settling: bool,
+    /// What the reload loop waits for, where that takes too long.
+    pub stalled: Option<Stalled>,
+}
+
+/// A wait of the reload loop that takes too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stalled {
+    /// What takes so long.
+    pub activity: Activity,
+    /// When that was first found.
+    pub since: SystemTime,
+    /// How many threads hang in the file system.
+    pub hung: usize,
+}
+
+/// What the reload loop does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It lists the directory.
+    Listing,
+    /// It reads the files.
+    Reading,
+    /// It compiles them.
+    Compiling,
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Listing => "listing",
+            Self::Reading => "reading",
+            Self::Compiling => "compiling",
+        })
+    }
 }
 
 /// A set that was not taken.

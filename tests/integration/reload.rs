@@ -1,5 +1,7 @@
 //! What an edit of the script directory does to a running sidecar.
 
+use std::process::Command;
+
 use super::support::eventually::eventually;
 use super::support::script_dir::{LinkedDir, ScriptDir};
 use super::support::sidecar::Sidecar;
@@ -62,6 +64,35 @@ fn a_mended_file_goes_live_and_the_failure_is_forgotten() {
     eventually("no rejected set", || {
         sidecar.generations()["rejected"].is_null().then_some(())
     });
+    assert_eq!(mark(&sidecar).as_deref(), Some("b"));
+}
+
+/// The swap falls at any moment of a reload; whichever it is, the next one goes on.
+#[test]
+fn a_file_that_is_swapped_for_a_fifo_again_and_again_stops_no_reload() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[("response/10-mark.js", MARK_A)]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .env("INTERPOSE_SCRIPTS__SETTLE", "1ms")
+        .start();
+    let old = sidecar.live_generation();
+    let fifo = scripts.path().join("response/.fifo");
+    for _ in 0..100 {
+        let made = Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.is_ok_and(|made| made.success()), "mkfifo is there");
+        std::fs::rename(&fifo, scripts.path().join("response/10-mark.js")).unwrap();
+        scripts.write("response/10-mark.js", MARK_A);
+    }
+
+    scripts.write("response/10-mark.js", MARK_B);
+    sidecar.generation_after(&old);
+
+    let watchdog = sidecar.generations()["watchdog"].take();
+    assert_eq!(
+        (&watchdog["status"], &watchdog["hung_threads"]),
+        (&"ok".into(), &0.into())
+    );
     assert_eq!(mark(&sidecar).as_deref(), Some("b"));
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::walk::{MAX_DEPTH, MAX_FILE_BYTES};
+use super::walk::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NAMES};
 use super::*;
 
 fn directory(files: &[&str]) -> TempDir {
@@ -193,4 +193,17 @@ fn the_age_is_that_of_the_youngest_file() {
 
     assert!(listing.age(SystemTime::now() + 2 * hour).unwrap() > hour);
     assert_eq!(listing.age(SystemTime::UNIX_EPOCH), Some(Duration::ZERO));
+}
+
+#[test]
+fn a_directory_with_too_many_names_is_a_problem() {
+    let directory = directory(&["lib/x.js"]);
+    for number in 0..MAX_NAMES {
+        fs::File::create(directory.path().join(format!("lib/{number}"))).unwrap();
+    }
+
+    assert_eq!(
+        problems(&directory),
+        [format!("lib:1:1: holds more than {MAX_NAMES} names")]
+    );
 }

@@ -15,6 +15,9 @@ pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Of directories in `lib/`.
 pub(super) const MAX_DEPTH: usize = 8;
 
+/// Of names in one directory, whether they belong to the set or not.
+pub(super) const MAX_NAMES: usize = 20_000;
+
 /// One walk through the set. Paths that it shows are relative to the root.
 pub(super) struct Walk<'a> {
     /// Symlinks resolved.
@@ -123,7 +126,12 @@ impl<'a> Walk<'a> {
             .directories
             .push(ListedDirectory::at(directory)?);
         let mut names = BTreeSet::new();
-        for entry in fs::read_dir(directory)? {
+        for (count, entry) in fs::read_dir(directory)?.enumerate() {
+            if count == MAX_NAMES {
+                let message = format!("holds more than {MAX_NAMES} names");
+                self.problem(if shown.is_empty() { "." } else { shown }, message);
+                break;
+            }
             match entry?.file_name().into_string() {
                 Ok(name) => {
                     names.insert(name);

@@ -9,13 +9,12 @@ type TakesAll = fn(Snapshot) -> Result<(), Vec<Diagnostic>>;
 /// What a look makes of changes, without the loop around it.
 fn progress(settings: &Settings) -> Progress<TakesAll, NullWatcher> {
     let (status, _) = watch::channel(Status::default());
-    let watch = Watch::new(&settings.directory, settings.commit.clone(), Arc::default());
     let takes_all: TakesAll = |_| Ok(());
     Progress::new(
         Arc::new(settings.clone()),
         Arc::new(Mutex::new(takes_all)),
         status,
-        watch,
+        Arc::default(),
     )
 }
 
@@ -33,19 +32,19 @@ async fn ignored_files_neither_trigger_a_reload_nor_prolong_the_quiet_time() {
             directory.write(name, "noise");
         }
     };
-    progress.look().await;
+    progress.look().await.unwrap();
     progress.state = State::Watching;
 
     write_noise();
-    progress.look().await;
+    progress.look().await.unwrap();
     assert_eq!(progress.state, State::Watching);
 
     directory.write("a.request.js", "2");
-    progress.look().await;
+    progress.look().await.unwrap();
     let settling = progress.state;
     assert!(matches!(settling, State::Settling { .. }));
     write_noise();
-    progress.look().await;
+    progress.look().await.unwrap();
     assert_eq!(progress.state, settling);
 }
 
@@ -56,7 +55,7 @@ async fn a_change_that_no_event_told_of_is_found_when_the_quiet_time_ends() {
         settle: Duration::ZERO,
         ..directory.settings()
     });
-    progress.look().await;
+    progress.look().await.unwrap();
 
     directory.write("b.request.js", "1");
     progress.settings = Arc::new(Settings {
@@ -73,14 +72,14 @@ async fn a_change_that_no_event_told_of_is_found_when_the_quiet_time_ends() {
 async fn a_set_that_could_not_be_read_is_tried_again_though_nothing_seems_to_change() {
     let directory = Directory::with(&[("a.request.js", "1")]);
     let mut progress = progress(&directory.settings());
-    progress.look().await;
+    progress.look().await.unwrap();
     progress.state = State::Watching;
-    progress.look().await;
+    progress.look().await.unwrap();
     assert_eq!(progress.state, State::Watching);
 
     let problem = Diagnostic::of_file("a.request.js", "too many open files");
     let told = progress.conclude(Some(Outcome::Unreadable(vec![problem])));
-    progress.look().await;
+    progress.look().await.unwrap();
 
     assert!(told.is_err());
     assert!(matches!(progress.state, State::Settling { .. }));
@@ -95,14 +94,14 @@ async fn with_a_commit_file_only_its_change_means_that_the_set_is_whole() {
         settle: NEVER,
         ..directory.settings()
     });
-    progress.look().await;
+    progress.look().await.unwrap();
 
     directory.write("a.request.js", "2");
-    progress.look().await;
+    progress.look().await.unwrap();
     assert_eq!(progress.state, State::Watching);
 
     directory.write("DEPLOYED", "");
-    progress.look().await;
+    progress.look().await.unwrap();
     let State::Settling { until } = progress.state else {
         panic!("the set is whole: {:?}", progress.state);
     };
@@ -110,7 +109,7 @@ async fn with_a_commit_file_only_its_change_means_that_the_set_is_whole() {
 
     progress.state = State::Watching;
     fs::remove_file(directory.at("DEPLOYED")).unwrap();
-    progress.look().await;
+    progress.look().await.unwrap();
     assert_eq!(progress.state, State::Watching, "a copy begins");
 }
 

@@ -29,7 +29,7 @@ async fn a_request_does_not_wait_for_quiet_and_tells_what_came_of_it() {
     assert_eq!(running.reloads.status().borrow().live, Some(second));
 }
 
-async fn refused(running: &Running) -> Rejected {
+pub(super) async fn refused(running: &Running) -> Rejected {
     match running.reloads.request().await {
         Err(ReloadError::Rejected(rejected)) => rejected,
         other => panic!("not refused: {other:?}"),
