@@ -23,6 +23,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -30,6 +31,7 @@ use bytes::Bytes;
 pub use edit::{Members, Slot, State};
 pub use error::{Fault, ParseError};
 pub use memory::{Budget, Charge, Full};
+pub use number::is_same as is_same_number;
 pub use out::{Piece, Written};
 pub use spelling::Spelled;
 pub use string::Text;
@@ -51,6 +53,12 @@ const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 pub struct Node(u32);
 
 impl Node {
+    /// Its number: how many nodes stand before it.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
     /// The value of the member whose key this is.
     #[must_use]
     pub fn value(self) -> Self {
@@ -77,6 +85,20 @@ pub enum Kind {
     Null,
 }
 
+/// What stands behind a member's value or an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// The next member's key, or the next element.
+    Sibling(Node),
+    /// The end of the container.
+    End {
+        /// Its closing bracket.
+        closing: Node,
+        /// How many members or elements it has.
+        count: usize,
+    },
+}
+
 /// A JSON text and its index.
 #[derive(Debug)]
 pub struct Document {
@@ -86,6 +108,7 @@ pub struct Document {
     tokens: Vec<Token>,
     is_compact: bool,
     spellings: Spellings,
+    label: Cell<u32>,
     /// What index and spellings take.
     charge: Charge,
 }
@@ -123,6 +146,7 @@ impl Document {
             tokens: index.tokens,
             is_compact: index.is_compact,
             spellings: Spellings::new(index.odd_numbers),
+            label: Cell::new(0),
             charge,
         })
     }
@@ -227,8 +251,54 @@ impl Document {
         Ok(match self.spellings.find(self, value)? {
             Spelled::AsUsual => Spelled::AsUsual,
             Spelled::Alike(node) => Spelled::Alike(self.spelling(node)),
-            Spelled::Variously => Spelled::Variously,
+            Spelled::Variously(node) => Spelled::Variously(self.spelling(node)),
+            Spelled::Several => Spelled::Several,
         })
+    }
+
+    /// Whether a number of the document may be another than the double that it reads as.
+    pub fn has_rounded_numbers(&self) -> bool {
+        self.spellings.may_be_rounded(self)
+    }
+
+    /// What a program has labelled the document with; 0 before it does.
+    pub fn label(&self) -> u32 {
+        self.label.get()
+    }
+
+    /// Labels the document, for the program's own use.
+    pub fn set_label(&self, label: u32) {
+        self.label.set(label);
+    }
+
+    /// How many nodes there are.
+    pub fn size(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The node with a number, where there is one.
+    pub fn node(&self, number: usize) -> Option<Node> {
+        let node = u32::try_from(number).ok().map(Node)?;
+        (number < self.tokens.len()).then_some(node)
+    }
+
+    /// The key of the member whose value this is; `None` for an element and for the root.
+    pub fn key(&self, value: Node) -> Option<Node> {
+        let before = &self.text[..self.start(value)];
+        let last = before.iter().rfind(|byte| !byte.is_ascii_whitespace());
+        (last == Some(&b':')).then(|| Node(value.0 - 1))
+    }
+
+    /// What stands behind the value of a member, or an element.
+    pub fn behind(&self, value: Node) -> Behind {
+        let next = self.after(value);
+        match self.text[self.start(next)] {
+            b'}' | b']' => Behind::End {
+                closing: next,
+                count: self.token(next).extent as usize,
+            },
+            _ => Behind::Sibling(next),
+        }
     }
 
     /// Whether two scalars or keys are spelled alike.

@@ -42,9 +42,159 @@ pub(super) fn may_be_whole(spelling: &[u8]) -> bool {
     }
 }
 
+/// The most significant digits of which any number can be told from any other by its double, unless
+/// it is beyond them or next to zero.
+const TOLD_APART: usize = 15;
+
+/// The exponents, either way, within which that is so.
+const USUAL_EXPONENT: i64 = 290;
+
+/// Whether another number may read as the same double.
+///
+/// Never false for one that does; of two that read alike at least one has more digits than a double
+/// keeps, or is beyond the doubles.
+pub(super) fn may_be_rounded(spelling: &[u8]) -> bool {
+    let decimal = Decimal::of(spelling);
+    decimal.digits().nth(TOLD_APART).is_some() || decimal.exponent.abs() > USUAL_EXPONENT
+}
+
+/// Whether two spellings are of one number, to the last digit.
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one == other {
+        return true;
+    }
+    let (one, other) = (Decimal::of(one), Decimal::of(other));
+    one.is_negative == other.is_negative
+        && one.exponent == other.exponent
+        && one.exponent.abs() < FAR
+        && one.digits().eq(other.digits())
+}
+
+/// An exponent that is not read any further: what is beyond it is the same number only where it is
+/// spelled alike.
+const FAR: i64 = i64::MAX / 4;
+
+/// A number as `0.DIGITS` times a power of ten. Zero has no digits.
+struct Decimal<'s> {
+    is_negative: bool,
+    /// From the first digit that is not zero to the last one, with the point among them.
+    significant: &'s [u8],
+    exponent: i64,
+}
+
+impl<'s> Decimal<'s> {
+    fn of(spelling: &'s [u8]) -> Self {
+        let is_negative = spelling.first() == Some(&b'-');
+        let unsigned = &spelling[usize::from(is_negative)..];
+        let end = unsigned.iter().position(|b| matches!(b, b'e' | b'E'));
+        let (mantissa, written) = unsigned.split_at(end.unwrap_or(unsigned.len()));
+        let is_digit = |b: &u8| matches!(b, b'1'..=b'9');
+        let (Some(first), Some(last)) = (
+            mantissa.iter().position(is_digit),
+            mantissa.iter().rposition(is_digit),
+        ) else {
+            return Self {
+                is_negative,
+                significant: &[],
+                exponent: 0,
+            };
+        };
+        let point = mantissa.iter().position(|&b| b == b'.');
+        let point = offset(point.unwrap_or(mantissa.len()));
+        let first_at = offset(first);
+        // Before the point places count from it to the left; behind it the point itself is no place.
+        let shift = if first_at < point {
+            point - first_at
+        } else {
+            point + 1 - first_at
+        };
+        Self {
+            is_negative,
+            significant: &mantissa[first..=last],
+            exponent: shift + exponent(written),
+        }
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u8> + use<'s> {
+        self.significant.iter().copied().filter(|&b| b != b'.')
+    }
+}
+
+fn offset(at: usize) -> i64 {
+    i64::try_from(at).expect("a text is shorter than 2^63 bytes")
+}
+
+/// What stands from the `e` on, as far as [`FAR`]; 0 where there is none.
+fn exponent(written: &[u8]) -> i64 {
+    let (is_negative, digits) = match written {
+        [] => return 0,
+        [_, b'-', digits @ ..] => (true, digits),
+        [_, b'+', digits @ ..] | [_, digits @ ..] => (false, digits),
+    };
+    let value = digits.iter().fold(0_i64, |value, digit| {
+        if value >= FAR / 10 {
+            2 * FAR
+        } else {
+            value * 10 + i64::from(digit - b'0')
+        }
+    });
+    if is_negative { -value } else { value }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{may_be_whole, read};
+    use super::{is_same, may_be_rounded, may_be_whole, read};
+
+    #[test]
+    fn numbers_are_the_same_to_the_last_digit_or_not() {
+        for (one, other) in [
+            ("1", "1.0"),
+            ("100", "1E+2"),
+            ("100", "0.1e3"),
+            ("0.01", "1e-2"),
+            ("0.010", "10e-3"),
+            ("0", "0.00"),
+            ("0", "0e9999999999999999999999"),
+            ("-5", "-50e-1"),
+            ("9007199254740993", "900719925474099.3e1"),
+            ("1e400", "10e399"),
+            ("123.456", "0.00123456e5"),
+        ] {
+            assert!(is_same(one.as_bytes(), other.as_bytes()), "{one} {other}");
+            assert!(is_same(other.as_bytes(), one.as_bytes()), "{other} {one}");
+        }
+        for (one, other) in [
+            ("9007199254740993", "9007199254740992"),
+            ("0.1", "0.10000000000000001"),
+            ("1e400", "1e401"),
+            ("1", "-1"),
+            ("12", "1.2"),
+            ("1e99999999999999999999999", "1e99999999999999999999998"),
+            ("0", "1e-400"),
+            ("100", "1000"),
+        ] {
+            assert!(!is_same(one.as_bytes(), other.as_bytes()), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn two_numbers_that_read_alike_are_never_both_taken_for_exact() {
+        for (one, other) in [
+            ("9007199254740993", "9007199254740992"),
+            ("0.1", "0.1000000000000000055"),
+            ("1e400", "1e500"),
+            ("0", "1e-400"),
+            ("5e-324", "4e-324"),
+            ("12345678901234567890", "12345678901234567891"),
+        ] {
+            let (one, other) = (one.as_bytes(), other.as_bytes());
+            assert_eq!(read(one).to_bits(), read(other).to_bits());
+            assert!(may_be_rounded(one) || may_be_rounded(other));
+        }
+        for exact in ["1", "1.10", "-0.5", "100", "1e2", "123456789012345"] {
+            assert!(!may_be_rounded(exact.as_bytes()), "{exact}");
+        }
+    }
 
     #[test]
     fn numbers_read_as_the_nearest_double() {

@@ -2,7 +2,7 @@
 //!
 //! A number that a program has moved or copied arrives as a bare double. When every number of the
 //! document that reads as that double is spelled alike, that spelling is still known; two spellings
-//! would be a guess, so then there is none.
+//! would be a guess, so then there is none. Where they are two *numbers*, even its digits are lost.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -11,8 +11,22 @@ use std::collections::hash_map::Entry;
 use super::memory::{Charge, Full, table};
 use super::{Document, Node, number};
 
-/// A number's one spelling, by an example of it, or `None` where there are several.
-type ByValue = HashMap<u64, Option<Node>>;
+/// What is known of the numbers that read as one double, with an example of them.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    example: Node,
+    are: Are,
+}
+
+/// How numbers that read alike differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Are {
+    SpelledAlike,
+    OneNumber,
+    SeveralNumbers,
+}
+
+type ByValue = HashMap<u64, Known>;
 
 /// How a document spells the numbers that read as one double.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +35,10 @@ pub enum Spelled<T> {
     AsUsual,
     /// All in this way.
     Alike(T),
-    /// In more than one way.
-    Variously,
+    /// One number, in more ways than this one.
+    Variously(T),
+    /// There are several numbers that read so.
+    Several,
 }
 
 /// The numbers of a document that JavaScript might spell in another way, found by their value.
@@ -66,11 +82,18 @@ impl Spellings {
                 self.collect(document, |spelling| !is_whole(number::read(spelling)))
             })
         };
-        Ok(match by_value?.get(&value.to_bits()) {
-            None => Spelled::AsUsual,
-            Some(Some(node)) => Spelled::Alike(*node),
-            Some(None) => Spelled::Variously,
-        })
+        let known = by_value?.get(&value.to_bits());
+        Ok(known.map_or(Spelled::AsUsual, |known| match known.are {
+            Are::SpelledAlike => Spelled::Alike(known.example),
+            Are::OneNumber => Spelled::Variously(known.example),
+            Are::SeveralNumbers => Spelled::Several,
+        }))
+    }
+
+    /// Whether one of them may be another number than it reads as.
+    pub(super) fn may_be_rounded(&self, document: &Document) -> bool {
+        let mut odd = self.odd.iter();
+        odd.any(|&node| number::may_be_rounded(document.spelling(node)))
     }
 
     fn whole(&self, document: &Document) -> ByValue {
@@ -85,8 +108,8 @@ impl Spellings {
             .filter(|&node| matches!(document.text[document.start(node)], b'-' | b'0'..=b'9'))
             .filter(|node| self.odd.binary_search(node).is_err());
         for node in plain {
-            if let Some(spelling) = by_value.get_mut(&document.number(node).to_bits()) {
-                *spelling = None;
+            if let Some(known) = by_value.get_mut(&document.number(node).to_bits()) {
+                known.meet(document, node);
             }
         }
         by_value
@@ -101,19 +124,30 @@ impl Spellings {
         {
             match by_value.entry(document.number(node).to_bits()) {
                 Entry::Vacant(place) => {
-                    place.insert(Some(node));
+                    place.insert(Known {
+                        example: node,
+                        are: Are::SpelledAlike,
+                    });
                 }
-                Entry::Occupied(mut known) => {
-                    if known
-                        .get()
-                        .is_some_and(|known| !document.is_spelled_alike(known, node))
-                    {
-                        known.insert(None);
-                    }
-                }
+                Entry::Occupied(mut known) => known.get_mut().meet(document, node),
             }
         }
         by_value
+    }
+}
+
+impl Known {
+    /// Takes note of another number that reads alike.
+    fn meet(&mut self, document: &Document, node: Node) {
+        if self.are == Are::SeveralNumbers || document.is_spelled_alike(self.example, node) {
+            return;
+        }
+        let is_same = number::is_same(document.spelling(self.example), document.spelling(node));
+        self.are = if is_same {
+            Are::OneNumber
+        } else {
+            Are::SeveralNumbers
+        };
     }
 }
 
@@ -127,11 +161,11 @@ fn made<'p>(
     if let Some(known) = place.get() {
         return Ok(known);
     }
-    let most = table::<(u64, Option<Node>)>(most);
+    let most = table::<(u64, Known)>(most);
     // A table that grows is copied from one half its size.
     charge.grow(most + most / 2)?;
     let by_value = place.get_or_init(make);
-    let takes = table::<(u64, Option<Node>)>(by_value.capacity());
+    let takes = table::<(u64, Known)>(by_value.capacity());
     charge.shrink((most + most / 2).saturating_sub(takes));
     Ok(by_value)
 }

@@ -230,15 +230,18 @@ mod reading {
     #[test]
     fn a_number_has_a_spelling_when_all_that_read_alike_are_spelled_alike() {
         let document = document(
-            "[1.10, 1.10, 2.0, 2, 3.0, 3.00, 4.0, 40e-1, 5e0, 9007199254740993, 1e400, -0, 7]",
+            "[1.10, 1.10, 2.0, 2, 3.0, 3.00, 4.0, 40e-1, 5e0, 9007199254740993, 1e400, -0, 7, \
+             18014398509481985, 18014398509481984, 0.1, 0.10, 0.1000000000000000055]",
         );
         let spelled = |number| document.spelled(number).expect("nobody counts");
         let alike = |text: &'static str| Spelled::Alike(text.as_bytes());
 
         assert_eq!(spelled(1.1), alike("1.10"));
-        assert_eq!(spelled(2.0), Spelled::Variously);
-        assert_eq!(spelled(3.0), Spelled::Variously);
-        assert_eq!(spelled(4.0), Spelled::Variously);
+        assert_eq!(spelled(2.0), Spelled::Variously(&b"2.0"[..]));
+        assert_eq!(spelled(3.0), Spelled::Variously(&b"3.0"[..]));
+        assert_eq!(spelled(4.0), Spelled::Variously(&b"4.0"[..]));
+        assert_eq!(spelled(18_014_398_509_481_984.0), Spelled::Several);
+        assert_eq!(spelled(0.1), Spelled::Several);
         assert_eq!(spelled(5.0), alike("5e0"));
         assert_eq!(spelled(9_007_199_254_740_992.0), alike("9007199254740993"));
         assert_eq!(spelled(f64::INFINITY), alike("1e400"));

@@ -82,3 +82,41 @@ fn a_body_nobody_wrote_is_the_one_that_came() {
 
     assert_eq!(ran.call.response.body, Body::Whole(came.into()));
 }
+
+#[test]
+fn a_copy_that_would_be_a_guess_fails_the_handler_and_names_exact() {
+    let body =
+        r#"{"rows":[{"id":12345678901234567890,"n":1.0},{"id":12345678901234567891,"n":2}]}"#;
+
+    for source in [
+        "json.ids = json.rows.map(row => row.id)",
+        "return json.rows.map(row => row.id)",
+        "return JSON.stringify(json.rows.map(row => row.id))",
+        "res.body = [json.rows[0].id]",
+        "g.shared.ids = [json.rows[0].id]",
+        "platform.store.set('ids', [json.rows[0].id])",
+    ] {
+        let lines = super::log::logged(|| {
+            let set = Set::of(Kind::Response, &[source]);
+            let refused = rejection(set.run(answered(200, "application/json", body)));
+            assert_eq!(
+                refused.status,
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "{source}"
+            );
+        });
+        assert!(
+            lines.contains("12345678901234567000 was copied"),
+            "{source}: {lines}"
+        );
+        assert!(lines.contains("exact"), "{source}: {lines}");
+    }
+    for source in [
+        "json = structuredClone(json)",
+        "json = { ...json }",
+        "json.rows = structuredClone(json.rows).map(({ x, ...row }) => row)",
+        "json.rows = json.rows.map(row => ({ ...row, id: exact(row, 'id') }))",
+    ] {
+        assert_eq!(json(source, body), body, "{source}");
+    }
+}

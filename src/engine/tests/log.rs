@@ -66,7 +66,7 @@ impl std::io::Write for ToTheListener {
 }
 
 /// What is written to the log at info and above while `run` runs, by other tests too.
-fn logged(run: impl FnOnce()) -> String {
+pub(super) fn logged(run: impl FnOnce()) -> String {
     static STARTED: std::sync::Once = std::sync::Once::new();
     static TURN: Mutex<()> = Mutex::new(());
     STARTED.call_once(|| {

@@ -13,13 +13,14 @@
 //!
 //! The interface is that of QuickJS-ng 0.16, `quickjs.h`.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use rquickjs::qjs;
 
 use super::reference::{Owned, Ref};
+use super::trace::Trace;
 
 /// An exception is pending in the context.
 #[derive(Debug)]
@@ -79,6 +80,16 @@ impl<'c> Cx<'c> {
             Constant::Number(number) => qjs::JS_NewFloat64(number),
         };
         // SAFETY: none of them counts its references.
+        unsafe { Owned::new(self, value) }
+    }
+
+    /// A number that is one of a document.
+    pub(super) fn traced(self, number: f64, trace: Option<Trace>) -> Owned<'c> {
+        let mut value = qjs::JS_NewFloat64(number);
+        if let Some(trace) = trace {
+            value.tag |= i64::from(trace.bits()) << 32;
+        }
+        // SAFETY: a number doesn't count its references.
         unsafe { Owned::new(self, value) }
     }
 
@@ -171,6 +182,15 @@ impl<'c> Cx<'c> {
 
     /// Throws a `TypeError`.
     pub(super) fn type_error(self, message: &'static CStr) -> Thrown {
+        // SAFETY: the format takes one string, which ends in a NUL.
+        unsafe { qjs::JS_ThrowTypeError(self.as_ptr(), c"%s".as_ptr(), message.as_ptr()) };
+        Thrown
+    }
+
+    /// Throws a `TypeError` whose message was put together; a NUL ends it.
+    pub(super) fn type_error_of(self, message: &str) -> Thrown {
+        let message = message.split('\0').next().unwrap_or_default();
+        let message = CString::new(message).expect("there is no NUL in it");
         // SAFETY: the format takes one string, which ends in a NUL.
         unsafe { qjs::JS_ThrowTypeError(self.as_ptr(), c"%s".as_ptr(), message.as_ptr()) };
         Thrown

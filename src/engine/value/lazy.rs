@@ -23,6 +23,7 @@ use super::keys::{Key, Keys, Rank};
 use super::property::{Descriptor, Property};
 use super::realm::Realm;
 use super::reference::{Owned, Ref};
+use super::trace::Trace;
 use crate::document::{Charge, Document, Kind, Members, Node, Slot, Source, State, Text, Writer};
 
 /// What an origin and a lazy object nobody has touched take besides QuickJS's object, in bytes.
@@ -64,7 +65,10 @@ impl Origin {
                 (Text::Decoded(text), _charge) => cx.string(text.as_bytes()),
                 (Text::Unpaired(units), _charge) => cx.string_utf16(&units),
             },
-            Kind::Number => Ok(cx.constant(Constant::Number(self.document.number(node)))),
+            Kind::Number => {
+                let trace = Trace::of(&self.document, node);
+                Ok(cx.traced(self.document.number(node), trace))
+            }
             Kind::True => Ok(cx.constant(Constant::True)),
             Kind::False => Ok(cx.constant(Constant::False)),
             Kind::Null => Ok(cx.constant(Constant::Null)),

@@ -8,7 +8,7 @@
 //! ```text
 //! json                the two functions
 //! stringify           value → text: the walk
-//! source              what of a document a value is
+//! source, trace       what of a document a value is; which number of it
 //! lazy, property      what is behind an object; what a member has become
 //! keys, realm         interned keys; what a runtime must remember
 //! made                texts that scripts made
@@ -34,6 +34,7 @@ mod realm;
 mod reference;
 mod source;
 mod stringify;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -218,12 +219,12 @@ pub(super) fn spelled<'js>(
     let realm = realm_of(ctx)?;
     let spelled =
         source::spelled(entered(ctx), &realm, borrowed(object), borrowed(key)).map_err(thrown)?;
+    let text = |text| String::from_utf8(text).expect("a number is spelled in ASCII");
     Ok(spelled.map(|spelled| match spelled {
         Spelled::AsUsual => Spelled::AsUsual,
-        Spelled::Alike(text) => {
-            Spelled::Alike(String::from_utf8(text).expect("a number is spelled in ASCII"))
-        }
-        Spelled::Variously => Spelled::Variously,
+        Spelled::Alike(spelling) => Spelled::Alike(text(spelling)),
+        Spelled::Variously(spelling) => Spelled::Variously(text(spelling)),
+        Spelled::Several => Spelled::Several,
     }))
 }
 

@@ -11,7 +11,10 @@ use rquickjs::{Ctx, JsLifetime, qjs};
 use super::context::{Cx, Thrown};
 use super::keys::{Key, KeyList};
 use super::reference::{Owned, Ref};
-use crate::document::{Budget, Charge, Document, Full, Node, ParseError, Spelled, Text};
+use super::trace::{self, Traces};
+use crate::document::{
+    Budget, Charge, Document, Full, Node, ParseError, Spelled, Text, is_same_number,
+};
 
 /// How many documents are asked how they spell a number that was moved out of one. A call seldom
 /// has more than two bodies.
@@ -19,7 +22,7 @@ const RECENT: usize = 8;
 
 /// What a document takes besides its text and its index, in bytes: itself, its counts of
 /// references, and those of its text.
-const DOCUMENT: usize = size_of::<Document>() + 64;
+const DOCUMENT: usize = size_of::<Document>() + 64 + Traces::TAKES;
 
 /// A string of a document that is no longer than this is decoded without counting what that takes
 /// for the moment, in bytes.
@@ -83,6 +86,8 @@ pub(super) struct Realm {
     pub(super) object_prototype: *const (),
     /// Documents with numbers that JavaScript might spell in another way, the newest first.
     recent: RefCell<VecDeque<Rc<Document>>>,
+    /// The same documents, as long as anybody has them, by the marks of their numbers.
+    traces: RefCell<Traces>,
     /// The string a handler was given, and the one that it made last.
     given: RefCell<Option<Remembered>>,
     made: RefCell<Option<Remembered>>,
@@ -131,6 +136,7 @@ impl Realm {
             until_look: Cell::new(UNTIL_LOOK),
             object_prototype,
             recent: RefCell::default(),
+            traces: RefCell::default(),
             given: RefCell::default(),
             made: RefCell::default(),
         });
@@ -236,6 +242,7 @@ impl Realm {
         charge.grow(DOCUMENT)?;
         let document = Rc::new(parse(charge)?);
         if document.has_odd_numbers() {
+            self.traces.borrow_mut().add(&document);
             let mut recent = self.recent.borrow_mut();
             recent.truncate(RECENT - 1);
             recent.push_front(Rc::clone(&document));
@@ -254,18 +261,36 @@ impl Realm {
         let mut known = Spelled::AsUsual;
         for document in recent.iter() {
             known = match (known, document.spelled(number)?) {
-                (_, Spelled::Variously) => return Ok(Spelled::Variously),
+                (_, Spelled::Several) => return Ok(Spelled::Several),
                 (known, Spelled::AsUsual) => known,
                 (Spelled::AsUsual, other) => other,
-                (known, other) if known == other => known,
-                (_, _) => return Ok(Spelled::Variously),
+                (Spelled::Alike(one), Spelled::Alike(other)) if one == other => known,
+                (
+                    Spelled::Alike(one) | Spelled::Variously(one),
+                    Spelled::Alike(other) | Spelled::Variously(other),
+                ) if is_same_number(one, other) => Spelled::Variously(one),
+                (_, _) => return Ok(Spelled::Several),
             };
         }
-        Ok(match known {
-            Spelled::AsUsual => Spelled::AsUsual,
-            Spelled::Alike(spelling) => Spelled::Alike(spelling.to_vec()),
-            Spelled::Variously => Spelled::Variously,
-        })
+        Ok(owned(known))
+    }
+
+    /// Which number of a document a number is.
+    pub(super) fn origin(&self, number: Ref<'_>) -> trace::Origin {
+        match (number.trace(), number.number()) {
+            (Some(trace), Some(value)) => self.traces.borrow().find(trace, value),
+            (_, _) => trace::Origin::Unknown,
+        }
+    }
+
+    /// How a copy of a number of a document is spelled.
+    pub(super) fn spelled_in(
+        cx: Cx<'_>,
+        document: &Document,
+        number: f64,
+    ) -> Result<Spelled<Vec<u8>>, Thrown> {
+        let spelled = document.spelled(number);
+        spelled.map(owned).map_err(|Full| cx.out_of_memory())
     }
 
     /// Remembers the text of a string that a handler is given.
@@ -307,6 +332,7 @@ impl Realm {
     /// Forgets strings and documents.
     pub(super) fn forget(&self) {
         self.recent.borrow_mut().clear();
+        self.traces.borrow_mut().forget();
         self.remember(&self.given, None);
         self.remember(&self.made, None);
     }
@@ -365,6 +391,15 @@ impl Names {
             raw_json: Key::named(cx, "rawJSON")?,
             empty: Key::named(cx, "")?,
         })
+    }
+}
+
+fn owned(spelled: Spelled<&[u8]>) -> Spelled<Vec<u8>> {
+    match spelled {
+        Spelled::AsUsual => Spelled::AsUsual,
+        Spelled::Alike(spelling) => Spelled::Alike(spelling.to_vec()),
+        Spelled::Variously(spelling) => Spelled::Variously(spelling.to_vec()),
+        Spelled::Several => Spelled::Several,
     }
 }
 

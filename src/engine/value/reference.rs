@@ -8,6 +8,7 @@ use rquickjs::qjs;
 
 use super::context::{Constant, Cx, Thrown};
 use super::keys::Key;
+use super::trace::Trace;
 
 /// A value that somebody else keeps alive, at least as long as `'v`.
 #[derive(Clone, Copy)]
@@ -85,6 +86,17 @@ impl Ref<'_> {
                 _ => None,
             }
         }
+    }
+
+    /// Which number of a document it is, as far as it bears the mark of that.
+    pub(super) fn trace(self) -> Option<Trace> {
+        // SAFETY: only the tag is looked at.
+        let tag = unsafe { qjs::JS_VALUE_GET_NORM_TAG(self.value) };
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // the upper bits, as bits
+        let above = (self.value.tag as u64 >> 32) as u32;
+        let is_number = matches!(tag, qjs::JS_TAG_INT | qjs::JS_TAG_FLOAT64);
+        is_number.then(|| Trace::of_bits(above))?
     }
 
     pub(super) fn is_object(self) -> bool {

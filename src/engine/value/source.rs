@@ -6,6 +6,7 @@ use super::keys::{Key, OwnedKey, Rank};
 use super::lazy::Lazy;
 use super::realm::Realm;
 use super::reference::{Kind, Ref};
+use super::trace::Trace;
 use crate::document::{self, Document, Node, Source, Spelled};
 
 /// The node that an object or array came from.
@@ -21,15 +22,19 @@ pub(super) fn source_of(
     Ok(class::unwrap(stamp.get(), realm.classes.lazy).map(Lazy::source))
 }
 
-/// Whether a primitive value is what a node reads as.
+/// Whether a primitive value is what a node reads as; a number that may be spelled in another way than
+/// JavaScript would, only where it is that very number of the text.
 pub(super) fn is_spelled_by(cx: Cx<'_>, value: Ref<'_>, document: &Document, node: Node) -> bool {
     match (document.kind(node), value.kind()) {
         (document::Kind::Null, Kind::Null)
         | (document::Kind::True, Kind::Bool(true))
         | (document::Kind::False, Kind::Bool(false)) => true,
-        (document::Kind::Number, Kind::Number) => value
-            .number()
-            .is_some_and(|number| number.to_bits() == document.number(node).to_bits()),
+        (document::Kind::Number, Kind::Number) => match Trace::of(document, node) {
+            Some(trace) => value.trace() == Some(trace),
+            None => value
+                .number()
+                .is_some_and(|number| number.to_bits() == document.number(node).to_bits()),
+        },
         (document::Kind::String, Kind::String) => value
             .utf8(cx)
             .is_ok_and(|wtf8| document.stands_for(node, &wtf8)),

@@ -7,6 +7,7 @@
 //! one.
 
 mod containers;
+mod whole;
 
 use std::rc::Rc;
 
@@ -16,6 +17,7 @@ use super::keys::{Key, OwnedKey};
 use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use super::source::{is_spelled_by, source_of};
+use super::trace::Origin;
 use crate::document::{Charge, Form, Layout, Overflow, Source, Spelled, Writer, Written};
 
 /// The most containers inside each other that are written. A document has fewer; what a script
@@ -24,6 +26,12 @@ const MAX_DEPTH: usize = 512;
 
 /// Room for what a script adds to a body.
 const SPARE: usize = 64;
+
+/// `Number.isSafeInteger`: no other whole number reads as this one.
+fn is_safe_integer(number: f64) -> bool {
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    number.fract() == 0.0 && number.abs() <= LARGEST
+}
 
 /// What the second argument of `JSON.stringify` asks for.
 pub(super) enum Replacer<'v, 'c> {
@@ -220,15 +228,41 @@ impl<'c> Walk<'_, 'c> {
             self.writer.spelled(place.document.spelling(place.node));
             return Ok(());
         }
+        self.copied_number(value)
+    }
+
+    /// Writes a number that stands in no place of its own: one that a script made, or has copied.
+    fn copied_number(&mut self, value: Ref<'_>) -> Result<(), Thrown> {
         let number = value.number().unwrap_or(f64::NAN);
-        if let Spelled::Alike(spelling) = self.realm.spelled(self.cx, number)? {
-            self.writer.spelled(&spelling);
-        } else if number.is_finite() {
+        if is_safe_integer(number) {
             self.writer.spelled(&value.utf8(self.cx)?);
-        } else {
-            self.writer.spelled(b"null");
+            return Ok(());
+        }
+        let spelled = match self.realm.origin(value) {
+            Origin::Known(source) => Realm::spelled_in(self.cx, &source.document, number)?,
+            Origin::Lost => Spelled::Several,
+            Origin::Unknown => self.realm.spelled(self.cx, number)?,
+        };
+        match spelled {
+            Spelled::Alike(spelling) => self.writer.spelled(&spelling),
+            Spelled::Several => return Err(self.several(value)?),
+            Spelled::AsUsual | Spelled::Variously(_) if number.is_finite() => {
+                self.writer.spelled(&value.utf8(self.cx)?);
+            }
+            Spelled::AsUsual | Spelled::Variously(_) => self.writer.spelled(b"null"),
         }
         Ok(())
+    }
+
+    /// Ends the walk at a number that would be a guess.
+    #[cold]
+    fn several(&self, value: Ref<'_>) -> Result<Thrown, Thrown> {
+        let shown = value.utf8(self.cx)?;
+        let shown = String::from_utf8_lossy(&shown);
+        Ok(self.cx.type_error_of(&format!(
+            "{shown} was copied and stands for several numbers, whose digits differ: write \
+             `exact(object, key)` of the number where it stands, or move the object that holds it"
+        )))
     }
 
     fn string(&mut self, value: Ref<'_>, place: Option<&Source>) -> Result<(), Thrown> {

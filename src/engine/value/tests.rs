@@ -11,6 +11,7 @@ mod differential;
 mod functions;
 mod lifecycle;
 mod memory;
+mod numbers;
 mod plain;
 mod semantics;
 mod time;

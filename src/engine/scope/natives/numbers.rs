@@ -24,7 +24,7 @@ fn spelled<'js>(
 ) -> rquickjs::Result<Value<'js>> {
     match value::spelled(ctx, object, key)? {
         Some(Spelled::Alike(text)) => text.into_js(ctx),
-        Some(Spelled::Variously) => Ok(Value::new_null(ctx.clone())),
+        Some(Spelled::Variously(_) | Spelled::Several) => Ok(Value::new_null(ctx.clone())),
         Some(Spelled::AsUsual) | None => Ok(Value::new_undefined(ctx.clone())),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::whole::Copy;
 use super::{Place, Replacer, Walk};
 use crate::document::{Source, State};
 use crate::engine::value::class;
@@ -164,10 +165,13 @@ impl<'c> Walk<'_, 'c> {
 
     fn new_array(&mut self, array: Ref<'_>) -> Result<(), Thrown> {
         self.writer.open_array(None);
-        for index in 0..array.length(self.cx)? {
+        let length = array.length(self.cx)?;
+        let mut copy = Copy::of(usize::try_from(length).unwrap_or(usize::MAX));
+        for (index, at) in (0..length).zip(0..) {
             let value = self.element(array, index)?;
             self.writer.new_element();
-            self.value(value.get(), None)?;
+            let place = copy.element(self.realm, value.get(), at);
+            self.value(value.get(), place.as_ref())?;
         }
         self.writer.close();
         Ok(())
@@ -185,18 +189,22 @@ impl<'c> Walk<'_, 'c> {
         self.writer.open_object(None);
         if let Replacer::Keys(keys) = &self.replacer {
             let keys = Rc::clone(keys);
+            let mut copy = Copy::of(keys.len());
             for key in keys.iter() {
-                self.member(object, key.get())?;
+                self.member(object, key.get(), &mut copy)?;
             }
         } else {
             let keys = KeyList::enumerable(self.cx, object)?;
-            keys.iter().try_for_each(|key| self.member(object, key))?;
+            let mut copy = Copy::of(keys.iter().count());
+            for key in keys.iter() {
+                self.member(object, key, &mut copy)?;
+            }
         }
         self.writer.close();
         Ok(())
     }
 
-    fn member(&mut self, object: Ref<'_>, key: Key) -> Result<(), Thrown> {
+    fn member(&mut self, object: Ref<'_>, key: Key, copy: &mut Copy) -> Result<(), Thrown> {
         let value = object.get(self.cx, key)?;
         let Some(value) = self.prepared(object, Place::Key(key), value)? else {
             return Ok(());
@@ -213,9 +221,11 @@ impl<'c> Walk<'_, 'c> {
             };
             self.value(value.get(), Some(&place))
         } else {
-            self.writer
-                .new_member(&key.value(self.cx)?.get().utf8(self.cx)?);
-            self.value(value.get(), None)
+            let name = key.value(self.cx)?;
+            let name = name.get().utf8(self.cx)?;
+            self.writer.new_member(&name);
+            let place = copy.member(self.realm, value.get(), &name);
+            self.value(value.get(), place.as_ref())
         }
     }
 }

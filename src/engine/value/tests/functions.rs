@@ -149,7 +149,7 @@ fn a_parsed_text_is_written_in_its_own_spelling() {
             ),
             (
                 r#"const data = JSON.parse('{"id":1e2,"x":{"y": [ 1.0 ]}}'); data.z = 1; JSON.stringify(data)"#,
-                r#"{"id":1e2,"x":{"y":[1.0]},"z":1.0}"#,
+                r#"{"id":1e2,"x":{"y":[1.0]},"z":1}"#,
             ),
             (
                 r#"const data = JSON.parse('{"id":9007199254740993}'); JSON.stringify({copy: data.id})"#,
