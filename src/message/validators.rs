@@ -73,6 +73,27 @@ pub fn unmark_conditions(request: &mut Request, mark: &str) {
     replace(fields, header::IF_MATCH, every_reading);
 }
 
+/// Takes the mark of a set off the conditions of a request whose response no handler edits: the
+/// client may have the tag from a response that one did edit, of another method or before a reload.
+///
+/// A marked tag is sent beside what it was before. GET and HEAD keep their `If-None-Match`: the
+/// upstream has no tag with a mark, so it sends the body, and a cached edited one is not confirmed.
+pub fn restore_tags(request: &mut Request) {
+    let is_read = matches!(request.method, Method::GET | Method::HEAD);
+    let fields = &mut request.fields;
+    let carries_marked = |fields: &Fields, name: &HeaderName| {
+        fields
+            .get_all(name)
+            .any(|value| tags(value.as_bytes()).is_some_and(|tags| tags.iter().any(Tag::is_marked)))
+    };
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+        let asks_whether_kept = is_read && name == header::IF_NONE_MATCH;
+        if !asks_whether_kept && fields.has(&name) && carries_marked(fields, &name) {
+            replace(fields, name, every_reading);
+        }
+    }
+}
+
 /// One entity tag of a list.
 struct Tag<'a> {
     /// As it stands.
@@ -82,6 +103,10 @@ struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
+    fn is_marked(&self) -> bool {
+        self.unmarked().is_some()
+    }
+
     /// The tag it was before it was marked, and the mark.
     fn unmarked(&self) -> Option<(&'a [u8], &'a [u8])> {
         if !self.text.starts_with(b"W/") {
@@ -270,6 +295,30 @@ mod tests {
             assert_eq!(asked(Method::PUT, name, &["*"]).as_deref(), Some("*"));
             assert_eq!(asked(Method::PUT, name, &[]), None);
         }
+    }
+
+    #[test]
+    fn a_tag_is_restored_on_every_request() {
+        let restored = |method: Method, name: &'static str, values: &[&'static str]| {
+            let list: Vec<_> = values.iter().map(|value| (name, *value)).collect();
+            let mut request = Request::new(method, "/", fields(&list));
+            restore_tags(&mut request);
+            let values = request.fields.get_all(name);
+            values
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .collect::<Vec<_>>()
+        };
+        let marked = "W/\"a-ba9876543210\"";
+        let all = "W/\"a-ba9876543210\", \"a\", W/\"a\"";
+
+        for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert_eq!(restored(method.clone(), "if-match", &[marked]), [all]);
+            // What has no mark keeps its bytes and its lines.
+            let plain = ["\"x\",  W/\"y\"", "*"];
+            assert_eq!(restored(method, "if-match", &plain), plain);
+        }
+        assert_eq!(restored(Method::PUT, "if-none-match", &[marked]), [all]);
+        assert_eq!(restored(Method::GET, "if-none-match", &[marked]), [marked]);
     }
 
     #[test]

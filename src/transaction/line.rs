@@ -13,7 +13,7 @@ use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
 use crate::handler::{Call, Emitted, Kept, Origin, Token, TransactionId};
 use crate::message::forwarded::{self, Way};
-use crate::message::{Body, Fields, Pieces, Request, Response};
+use crate::message::{Body, Fields, Pieces, Request, Response, validators};
 
 use super::begin::{self, Asked, Names, Planned};
 use super::calls::Calls;
@@ -86,6 +86,7 @@ impl Line {
         let Some(planned) = planned else {
             let pieces = body.pieces().cloned().unwrap_or_default();
             let service = self.names.service(&request.path);
+            validators::restore_tags(&mut request);
             let exchange = self
                 .upstreams
                 .of(&service)
@@ -215,6 +216,7 @@ impl Line {
             via: self.pipeline.settings().via,
         };
         announce(&way, &mut request.fields);
+        validators::restore_tags(request);
         let sending = Sending::of(request, client);
         upstream.exchange(request, sending, interim).await
     }

@@ -349,6 +349,8 @@ impl Pipeline {
         if edits_what_is_kept(tx) {
             let mark = tx.generation.id.to_string();
             validators::unmark_conditions(&mut tx.call.request, &mark);
+        } else {
+            validators::restore_tags(&mut tx.call.request);
         }
     }
 

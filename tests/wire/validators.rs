@@ -113,6 +113,30 @@ async fn a_write_on_condition_names_the_tag_that_the_upstream_knows() {
 }
 
 #[tokio::test]
+async fn a_write_names_the_upstreams_tag_whatever_handlers_apply_to_it() {
+    for (path, handlers) in every_path() {
+        for method in ["PUT", "PATCH", "DELETE", "POST"] {
+            let upstream = Upstream::json("{}").await;
+            let sidecar = Sidecar::with(&upstream, handlers.clone());
+
+            sidecar
+                .client()
+                .await
+                .ask(format!(
+                    "{method} / HTTP/1.1\r\nHost: a\r\nIf-Match: W/\"a-ffffffffffff\"\r\nContent-Length: 2\r\n\r\n{{}}"
+                ))
+                .await;
+
+            assert_eq!(
+                field(&upstream.only_request(), "If-Match").as_deref(),
+                Some("W/\"a-ffffffffffff\", \"a\", W/\"a\""),
+                "{path} {method}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_answer_to_head_is_not_true_of_an_unedited_body_that_a_client_keeps() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: \"a\"\r\nLast-Modified: x\r\nX-A: 1\r\nContent-Length: 7\r\n\r\n";
     let upstream = Upstream::answering(answer).await;
