@@ -1,4 +1,6 @@
-// Adds a sentence that tells people what to do next.
+// @match /**
+// @onError skip
+// Adds a sentence that says what to do next.
 const hints = {
   400: 'Look at errorMessage: something in the request needs to change.',
   404: 'Look the key up in the list first: GET the path without its last part.',
@@ -6,4 +8,5 @@ const hints = {
 };
 
 const hint = hints[res.status];
-if (hint) json.hint = hint;
+const isObject = json !== null && typeof json === 'object' && !Array.isArray(json);
+if (hint && isObject) json.hint = hint;

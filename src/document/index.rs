@@ -59,31 +59,29 @@ pub(super) fn scan(text: &[u8], start: usize, charge: &Charge) -> Result<Index, 
     charge
         .grow(tokens * size_of::<Token>())
         .map_err(|Full| (0, Fault::Memory))?;
-    let mut tape = Tape {
-        text,
-        tokens: Vec::with_capacity(tokens),
-        odd_numbers: Vec::new(),
-        blanks: 0,
-        charge,
-        pause: 0,
-        found: None,
-    };
-    let root = tape.skip_blanks(start);
-    tape.blanks = 0;
-    let Some(end) = tape.value(root) else {
-        let found = tape.found.filter(|(at, _)| *at < text.len());
-        return Err(found.unwrap_or((text.len(), Fault::End)));
-    };
-    let is_compact = tape.blanks == 0;
-    let end = tape.skip_blanks(end);
-    if end < text.len() {
-        return Err((end, Fault::Trailing));
-    }
+    let mut tape = Tape::<true>::new(text, Vec::with_capacity(tokens), charge);
+    let is_compact = tape.whole(start)?;
     Ok(Index {
         tokens: tape.tokens,
         odd_numbers: tape.odd_numbers,
         is_compact,
     })
+}
+
+/// Whether `text` holds one value from offset `start` on, and nothing else. Keeps nothing, so it
+/// takes no memory to speak of.
+///
+/// # Errors
+///
+/// As [`scan`], but for [`Fault::Memory`] and [`Fault::Time`].
+pub(super) fn check(text: &[u8], start: usize) -> Result<(), Found> {
+    if u32::try_from(text.len()).is_err() {
+        return Err((0, Fault::Length));
+    }
+    let uncharged = Charge::on(None);
+    Tape::<false>::new(text, Vec::new(), &uncharged)
+        .whole(start)
+        .map(drop)
 }
 
 /// A container whose closing bracket has not come yet.
@@ -94,7 +92,8 @@ struct Open {
     closing: u8,
 }
 
-struct Tape<'t> {
+/// A scan under way, which keeps the tokens it sees or only looks at them.
+struct Tape<'t, const KEEPS: bool> {
     text: &'t [u8],
     tokens: Vec<Token>,
     odd_numbers: Vec<Node>,
@@ -108,7 +107,36 @@ struct Tape<'t> {
     found: Option<Found>,
 }
 
-impl Tape<'_> {
+impl<'t, const KEEPS: bool> Tape<'t, KEEPS> {
+    fn new(text: &'t [u8], tokens: Vec<Token>, charge: &'t Charge) -> Self {
+        Self {
+            text,
+            tokens,
+            odd_numbers: Vec::new(),
+            blanks: 0,
+            charge,
+            pause: 0,
+            found: None,
+        }
+    }
+
+    /// Scans the one value of the text, from offset `start` to its end. Returns whether no blank is
+    /// within it.
+    fn whole(&mut self, start: usize) -> Result<bool, Found> {
+        let root = self.skip_blanks(start);
+        self.blanks = 0;
+        let Some(end) = self.value(root) else {
+            let found = self.found.filter(|(at, _)| *at < self.text.len());
+            return Err(found.unwrap_or((self.text.len(), Fault::End)));
+        };
+        let is_compact = self.blanks == 0;
+        let end = self.skip_blanks(end);
+        if end < self.text.len() {
+            return Err((end, Fault::Trailing));
+        }
+        Ok(is_compact)
+    }
+
     /// Scans the value that begins at `at` and all that is in it; returns the offset behind it.
     fn value(&mut self, mut at: usize) -> Option<usize> {
         let mut around: Vec<Open> = Vec::new();
@@ -175,6 +203,9 @@ impl Tape<'_> {
     }
 
     fn close(&mut self, container: Open, at: usize) -> Option<usize> {
+        if !KEEPS {
+            return Some(at + 1);
+        }
         self.note(Token {
             start: index(at),
             extent: container.children,
@@ -254,7 +285,7 @@ impl Tape<'_> {
             is_odd = true;
             at = self.digits(at + 1 + usize::from(matches!(self.peek(at + 1), b'+' | b'-')))?;
         }
-        if is_odd {
+        if KEEPS && is_odd {
             self.note_odd()?;
         }
         self.push(start, at)?;
@@ -351,6 +382,9 @@ impl Tape<'_> {
 
     #[inline]
     fn note(&mut self, token: Token) -> Option<()> {
+        if !KEEPS {
+            return Some(());
+        }
         if self.tokens.len() == self.pause {
             self.pause(token.start as usize)?;
         }

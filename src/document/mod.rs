@@ -151,6 +151,20 @@ impl Document {
         })
     }
 
+    /// Whether a text is one JSON value, without an index of it. Costs no memory, and about half as
+    /// long as [parsing](Self::parse).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn check(text: &[u8]) -> Result<(), ParseError> {
+        simdutf8::compat::from_utf8(text)
+            .map_err(|error| ParseError::at(text, error.valid_up_to(), Fault::Encoding))?;
+        let mark = text.starts_with(BYTE_ORDER_MARK);
+        let start = if mark { BYTE_ORDER_MARK.len() } else { 0 };
+        index::check(text, start).map_err(|(offset, fault)| ParseError::at(text, offset, fault))
+    }
+
     /// The same of a copy of a text, which `charge` grows by as well.
     ///
     /// # Errors

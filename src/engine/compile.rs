@@ -17,6 +17,10 @@ use super::scope::Moves;
 use super::script::{Places, Script};
 use super::{Code, Engine, Entry};
 
+/// What an author should know of a handler that reads bodies and says not of which requests.
+const READS_EVERY_BODY: &str = "it reads the body of every request and has no `@match`: \
+     bodies that it can't read, such as uploads, pass without it; add `@match` to name its requests";
+
 impl Compile for Engine {
     fn compile(
         &self,
@@ -122,6 +126,10 @@ impl Compilation<'_> {
         let warnings = analysis.warnings.iter().cloned();
         self.warnings
             .extend(warnings.map(|note| diagnostic(file, text, note)));
+        if facts(handler, &analysis).sees_body && !handler.names_requests() {
+            self.warnings
+                .push(Diagnostic::of_file(file, READS_EVERY_BODY));
+        }
         self.check_requires(file, text, &analysis.requires, None);
         if !declarations.is_empty() {
             // Its names may be the imported ones.

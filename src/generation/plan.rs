@@ -26,6 +26,8 @@ pub struct Planned {
     pub step: Step,
     /// What its code needs.
     pub facts: Facts,
+    /// Whether a body that it can't read may pass without it.
+    pub may_be_bypassed: bool,
 }
 
 /// The way a transaction takes through the sidecar.
@@ -78,6 +80,27 @@ impl Plan {
             .chain(&self.response)
             .chain(&self.queued)
             .any(|planned| planned.facts.sees_request_body)
+    }
+
+    /// Whether a handler that sees the request's body must not be passed by one that it can't read.
+    pub fn guards_request_body(&self) -> bool {
+        self.options
+            .iter()
+            .chain(&self.request)
+            .chain(&self.response)
+            .chain(&self.queued)
+            .any(|planned| planned.facts.sees_request_body && !planned.may_be_bypassed)
+    }
+
+    /// Whether a handler that sees the body of a response that begins with this status must not be
+    /// passed by one that it can't read.
+    pub fn guards_response_body(&self, status: StatusCode) -> bool {
+        let in_response = |planned: &&Planned| planned.runs_on(status);
+        self.response
+            .iter()
+            .filter(in_response)
+            .chain(&self.queued)
+            .any(|planned| planned.sees_body() && !planned.may_be_bypassed)
     }
 
     /// Leaves out the handlers that would see the request's body.
@@ -137,6 +160,7 @@ impl Generation {
             (!running.contains(&handler.number)).then_some(Planned {
                 step,
                 facts: handler.facts,
+                may_be_bypassed: handler.declared.may_be_bypassed(),
             })
         };
         let of = |chain: &Chain<Handler>| chain.select(target).filter_map(planned).collect();

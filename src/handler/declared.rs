@@ -87,6 +87,17 @@ impl Declared {
                 .is_none_or(|event| event.matches(target))
     }
 
+    /// Whether a body that is not what it reads may pass without it: it names no requests of its own,
+    /// so it can't be meant as a guard of these, or its failure may be skipped.
+    pub fn may_be_bypassed(&self) -> bool {
+        !self.names_requests() || self.on_error == OnError::Skip
+    }
+
+    /// Whether it says which requests it is for, by a pattern or an event.
+    pub fn names_requests(&self) -> bool {
+        !self.matches.is_empty() || self.event.is_some()
+    }
+
     /// Whether one of its patterns fits, or it has none.
     pub(super) fn fits(&self, target: &Target<'_>) -> bool {
         self.matches.is_empty() || self.matches.iter().any(|one| one.matches(target))

@@ -1,4 +1,21 @@
-//! Which media types count as JSON (`bodies.json_types`), and which as a stream of events.
+//! Which media types are JSON (`bodies.json_types`), which are text, and which are streams.
+
+/// Types of streams: bodies of many small messages, whose end may never come. Server-sent events;
+/// JSON values one after another, which are no JSON text; parts that replace each other.
+const STREAMS: [&str; 12] = [
+    "text/event-stream",
+    "application/stream+json",
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/json-seq",
+    "application/x-json-stream",
+    "application/json-lines",
+    "multipart/x-mixed-replace",
+];
 
 /// A pattern for the `Content-Type` of a JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +69,51 @@ impl JsonType {
     }
 }
 
-/// Whether a body with this `Content-Type` is a stream of events, which may never end.
-pub fn is_event_stream(content_type: Option<&str>) -> bool {
-    content_type.is_some_and(|value| essence(value).eq_ignore_ascii_case("text/event-stream"))
+/// Whether a body with this `Content-Type` is a stream, which may never end.
+pub fn is_stream(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|value| {
+        let essence = essence(value);
+        STREAMS.iter().any(|it| essence.eq_ignore_ascii_case(it))
+            || has_suffix(essence, "+json-seq")
+    })
+}
+
+/// Whether a body with this `Content-Type` is one JSON text: its type says so and is none of a stream.
+pub fn is_json(types: &[JsonType], content_type: Option<&str>) -> bool {
+    types.iter().any(|known| known.matches(content_type)) && !is_stream(content_type)
+}
+
+/// Whether a request body with this `Content-Type` is text, which handlers can read: `text/*`, JSON,
+/// XML, a form, or no type at all.
+pub fn is_text(json: &[JsonType], content_type: Option<&str>) -> bool {
+    let Some(value) = content_type else {
+        return true;
+    };
+    let essence = essence(value);
+    let is_one_of = |known: &[&str]| known.iter().any(|it| essence.eq_ignore_ascii_case(it));
+    let is_of_text = |essence: &str| {
+        essence
+            .get(..5)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("text/"))
+    };
+    is_of_text(essence)
+        || json.iter().any(|known| known.matches(content_type))
+        || is_one_of(&[
+            "application/json",
+            "application/xml",
+            "application/x-www-form-urlencoded",
+        ])
+        || has_suffix(essence, "+json")
+        || has_suffix(essence, "+xml")
+        || (is_stream(content_type) && !essence.to_ascii_lowercase().starts_with("multipart/"))
+}
+
+/// Whether a media type ends in this structured suffix [RFC 6838 §4.2.8].
+fn has_suffix(essence: &str, suffix: &str) -> bool {
+    let start = essence.len().checked_sub(suffix.len());
+    start
+        .and_then(|start| essence.get(start..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
 }
 
 /// A media type without its parameters.
@@ -94,6 +153,65 @@ mod tests {
         assert!(matches("none", None));
         assert!(!matches("none", Some("text/html")));
         assert!(!matches("*+json", None));
+    }
+
+    #[test]
+    fn streamed_json_is_no_json_text() {
+        let all = [
+            JsonType::Suffix("+json".to_owned()),
+            JsonType::parse("application/x-ndjson").unwrap(),
+            JsonType::parse("application/json").unwrap(),
+        ];
+        for stream in [
+            "application/stream+json",
+            "Application/X-NDJSON; charset=utf-8",
+            "application/jsonl",
+            "application/json-seq",
+            "application/geo+json-seq",
+            "text/event-stream;a=b",
+        ] {
+            assert!(is_stream(Some(stream)), "{stream}");
+            assert!(!is_json(&all, Some(stream)), "{stream}");
+        }
+        for text in ["application/json", "application/geo+json"] {
+            assert!(
+                !is_stream(Some(text)) && is_json(&all, Some(text)),
+                "{text}"
+            );
+        }
+        assert!(!is_stream(None));
+    }
+
+    #[test]
+    fn a_request_body_is_text_by_its_type() {
+        for text in [
+            None,
+            Some("text/plain"),
+            Some("TEXT/HTML; charset=latin1"),
+            Some("application/json"),
+            Some("application/vnd.api+json"),
+            Some("application/xml"),
+            Some("application/soap+xml; action=a"),
+            Some("application/x-www-form-urlencoded"),
+            Some("application/x-ndjson"),
+        ] {
+            assert!(is_text(&[], text), "{text:?}");
+        }
+        for other in [
+            "image/png",
+            "application/octet-stream",
+            "application/x-git-receive-pack-request",
+            "multipart/form-data; boundary=a",
+            "multipart/x-mixed-replace",
+            "application/grpc",
+            "unreadable",
+            "texte/plain",
+            "",
+        ] {
+            assert!(!is_text(&[], Some(other)), "{other}");
+        }
+        let own = [JsonType::parse("application/x-own").unwrap()];
+        assert!(is_text(&own, Some("application/x-own")));
     }
 
     #[test]

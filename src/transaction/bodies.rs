@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tokio::task::spawn_blocking;
 
+use crate::document::Document;
 use crate::message::coding::{Codings, Undecodable, UnknownCoding};
 use crate::message::framing::{self, Length};
 use crate::message::{Body, Fields};
@@ -32,11 +34,12 @@ impl<S: BodySource> Resumed<S> {
     }
 
     /// Reads the whole body that goes with `fields`, if handlers can have it: no longer
-    /// than `limit` bytes, decoded, in UTF-8, in memory that is taken for the `share`. What was
-    /// read of one that they can't have still comes first afterwards, as it came.
+    /// than `limit` bytes, decoded, in UTF-8, in memory that is taken for the `share`, and of this
+    /// `syntax`. What was read of one that they can't have still comes first afterwards, as it came.
     pub(super) async fn read_for_handlers(
         &mut self,
         fields: &Fields,
+        syntax: Syntax,
         limit: usize,
         share: &mut Share,
     ) -> Result<Received, Missing> {
@@ -56,11 +59,45 @@ impl<S: BodySource> Resumed<S> {
             gathered.add(&piece, expected, share)?;
         }
         let whole = gathered.into_bytes();
-        let read = decoded(codings, whole.clone(), fields, limit, share).await;
+        let mut read = decoded(codings, whole.clone(), fields, limit, share).await;
+        if let (Syntax::Json, Ok(received)) = (syntax, &read)
+            && !received.is_json().await
+        {
+            read = Err(Missing::NotJson);
+        }
         if read.is_err() {
             self.read.push_back(whole);
         }
         read
+    }
+}
+
+/// What a body has to be besides text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Syntax {
+    /// Nothing in particular, or what the engine finds out.
+    Any,
+    /// JSON, or blanks only.
+    Json,
+}
+
+/// Bodies from here on are checked where that keeps no other connection of the worker waiting.
+const LARGE: usize = 256 * 1024;
+
+impl Received {
+    /// Whether it is JSON. Blanks only count as no body.
+    async fn is_json(&self) -> bool {
+        let Some(pieces) = self.body.pieces() else {
+            return true;
+        };
+        let text = pieces.clone().joined();
+        let check = move || text.trim_ascii().is_empty() || Document::check(&text).is_ok();
+        match pieces.len() {
+            0..LARGE => check(),
+            _ => spawn_blocking(check)
+                .await
+                .expect("it neither panics nor is it aborted"),
+        }
     }
 }
 
@@ -147,6 +184,9 @@ pub(super) enum Missing {
     /// It isn't UTF-8.
     #[error("it is not UTF-8")]
     NotText,
+    /// Its type says JSON, and it is none.
+    #[error("it is not JSON, though its type says so")]
+    NotJson,
 }
 
 impl Missing {
@@ -158,6 +198,7 @@ impl Missing {
             Self::Coded => Some(Reason::UnknownCoding),
             Self::Corrupt => Some(Reason::Corrupt),
             Self::NotText => Some(Reason::NotText),
+            Self::NotJson => Some(Reason::NotJson),
         }
     }
 
@@ -170,6 +211,7 @@ impl Missing {
             Self::Coded => Refusal::BodyCoding,
             Self::Corrupt => Refusal::BodyCorrupt,
             Self::NotText => Refusal::BodyNotText,
+            Self::NotJson => Refusal::BodyNotJson,
         }
     }
 }

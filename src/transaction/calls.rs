@@ -316,7 +316,8 @@ fn unread(missing: Missing) -> HostError {
         | Missing::TooLarge
         | Missing::Coded
         | Missing::Corrupt
-        | Missing::NotText => HostError::Failed {
+        | Missing::NotText
+        | Missing::NotJson => HostError::Failed {
             reason: format!("the body of the response can't be read: {missing}"),
         },
     }

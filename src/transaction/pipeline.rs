@@ -231,14 +231,14 @@ impl Pipeline {
 
     /// What becomes of a response that says it is JSON and isn't.
     async fn unreadable(&self, tx: &mut Transaction, reason: &str) -> Response {
-        if self.settings.unavailable == Unavailable::Refuse {
+        let response = take_response(tx);
+        let Some(bypass) = self.misnamed(tx, &response, Reason::NotJson) else {
             tracing::warn!(transaction = %tx.call.id, reason, "the upstream's body can't be had");
             return self.refused(tx, Refusal::UpstreamBody).await;
-        }
-        tx.unseen.response = Some(Reason::NotJson);
+        };
+        tx.unseen.response = Some(bypass);
         tx.plan.response.retain(|planned| !planned.facts.sees_body);
         tx.plan.queued.retain(|planned| !planned.facts.sees_body);
-        let response = take_response(tx);
         // No step that is left sees a body: it can't be unreadable again.
         Box::pin(self.run_response_handlers(tx, response)).await
     }

@@ -44,6 +44,10 @@ pub enum Refusal {
     BodyCut,
     /// The request's body isn't UTF-8.
     BodyNotText,
+    /// The request's body isn't JSON, though its type says so.
+    BodyNotJson,
+    /// The request's body has a type that no handler can read, and one of them must not be passed.
+    BodyType,
     /// The request's body has a content coding that isn't known.
     BodyCoding,
     /// The request's body isn't what its content coding says.
@@ -67,8 +71,10 @@ impl Refusal {
             Self::Head(fault) => fault.status(),
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyCut | Self::BodyCorrupt | Self::BodyNotText => StatusCode::BAD_REQUEST,
-            Self::BodyCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyCut | Self::BodyCorrupt | Self::BodyNotText | Self::BodyNotJson => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::BodyCoding | Self::BodyType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotReady | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream | Self::UpstreamBody => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -83,6 +89,8 @@ impl Refusal {
             | Self::BodyTimedOut
             | Self::BodyCut
             | Self::BodyNotText
+            | Self::BodyNotJson
+            | Self::BodyType
             | Self::BodyCoding
             | Self::BodyCorrupt => Outcome::ClientError,
             Self::NotReady | Self::NoRoom => Outcome::Unavailable,

@@ -2,10 +2,10 @@
 
 use http::{StatusCode, header};
 
-use crate::message::{Body, Pieces, Response, framing, media};
+use crate::message::{Body, Fields, Pieces, Response, framing, media};
 
 use super::Transaction;
-use super::bodies::{Missing, Received, Resumed};
+use super::bodies::{Missing, Received, Resumed, Syntax};
 use super::coded::Coded;
 use super::pipeline::{Pipeline, Unavailable, client_request};
 use super::ports::{BodySource, Exchange, Interim};
@@ -13,8 +13,9 @@ use super::respond::Refusal;
 use super::unseen::Reason;
 
 impl Pipeline {
-    /// Reads the body that request handlers see, where one does. Where they can't have
-    /// it, it passes without them if that is configured.
+    /// Reads the body that request handlers see, where one does. A body that they can't have is
+    /// refused, or passes without them where that is configured; so does one of a type that they
+    /// can't read, where each of them may be bypassed.
     pub(super) async fn read_request(
         &self,
         tx: &mut Transaction,
@@ -25,24 +26,45 @@ impl Pipeline {
         if !tx.plan.sees_request_body() || request.body != Body::Streamed {
             return Ok(None);
         }
+        let is_guarded = tx.plan.guards_request_body();
+        let types = &self.settings().json_types;
+        let content_type = content_type(&request.fields);
+        if !media::is_text(types, content_type) {
+            if is_guarded && self.settings().unavailable == Unavailable::Refuse {
+                return Err(Refusal::BodyType);
+            }
+            bypass_request(tx, Reason::OtherType);
+            return Ok(None);
+        }
+        let syntax = match content_type {
+            Some(_) if media::is_json(types, content_type) => Syntax::Json,
+            Some(_) | None => Syntax::Any,
+        };
         if framing::has_token(&request.fields, &header::EXPECT, "100-continue") {
             // It is we who want the body: the upstream gets it without asking for it.
             interim.pass(Response::new(StatusCode::CONTINUE)).await;
             request.fields.remove(header::EXPECT);
         }
         let share = tx.share.get_or_insert_with(|| self.settings().room.share());
-        match client
-            .read_for_handlers(&request.fields, self.settings().request_body, share)
-            .await
-        {
+        let limit = self.settings().request_body;
+        let read = client
+            .read_for_handlers(&request.fields, syntax, limit, share)
+            .await;
+        match read {
             Ok(Received { body, coded }) => {
                 tx.call.received = body.pieces().cloned().map(Pieces::joined);
                 request.body = body;
                 Ok(coded)
             }
             Err(missing) => {
-                tx.unseen.request = Some(self.passes(missing).ok_or(missing.refusal())?);
-                tx.plan.leave_out_those_that_see_the_request_body();
+                // A body that is no JSON though it says so is like one of another type.
+                let is_misnamed = missing == Missing::NotJson
+                    || (missing == Missing::NotText && syntax == Syntax::Json);
+                let reason = match self.passes(missing) {
+                    None if is_misnamed && !is_guarded => missing.reason(),
+                    reason => reason,
+                };
+                bypass_request(tx, reason.ok_or(missing.refusal())?);
                 Ok(None)
             }
         }
@@ -79,7 +101,7 @@ impl Pipeline {
         let share = tx.share.get_or_insert_with(|| self.settings().room.share());
         let limit = self.settings().response_body;
         let read = body
-            .read_for_handlers(&exchange.head.fields, limit, share)
+            .read_for_handlers(&exchange.head.fields, Syntax::Any, limit, share)
             .await;
         exchange.body = Box::new(body);
         let coded = match read {
@@ -88,7 +110,13 @@ impl Pipeline {
                 coded
             }
             Err(missing) => {
-                let Some(reason) = self.passes(missing) else {
+                let reason = match self.passes(missing) {
+                    None if missing == Missing::NotText => {
+                        self.misnamed(tx, &exchange.head, Reason::NotText)
+                    }
+                    reason => reason,
+                };
+                let Some(reason) = reason else {
                     tracing::warn!(transaction = %tx.call.id, reason = %missing, "the upstream's body can't be had");
                     return Err(match missing {
                         Missing::NoRoom => Refusal::NoRoom,
@@ -96,7 +124,8 @@ impl Pipeline {
                         | Missing::TooLarge
                         | Missing::Coded
                         | Missing::Corrupt
-                        | Missing::NotText => Refusal::UpstreamBody,
+                        | Missing::NotText
+                        | Missing::NotJson => Refusal::UpstreamBody,
                     });
                 };
                 tx.unseen.response = Some(reason);
@@ -106,6 +135,22 @@ impl Pipeline {
         Ok((exchange, coded))
     }
 
+    /// Why a response's body that is no JSON passes without the handlers that would see it, where it
+    /// does: nothing says that it is JSON, or each of them may be bypassed.
+    pub(super) fn misnamed(
+        &self,
+        tx: &Transaction,
+        head: &Response,
+        reason: Reason,
+    ) -> Option<Reason> {
+        if content_type(&head.fields).is_none() {
+            return Some(Reason::OtherType);
+        }
+        let is_guarded = tx.plan.guards_response_body(head.status);
+        let passes = !is_guarded || self.settings().unavailable == Unavailable::Pass;
+        passes.then_some(reason)
+    }
+
     /// Why handlers that see a body don't see this response's, as far as its head says.
     fn unseen(&self, tx: &Transaction, head: &Response) -> Option<Reason> {
         let is_empty = head.body == Body::Empty;
@@ -113,7 +158,7 @@ impl Pipeline {
             (is_empty && leaves_body_out(tx, head)).then_some(Reason::LeftOut)
         } else if is_empty {
             None
-        } else if media::is_event_stream(content_type(head)) {
+        } else if media::is_stream(content_type(&head.fields)) {
             Some(Reason::EventStream)
         } else {
             Some(Reason::OtherType)
@@ -131,16 +176,18 @@ impl Pipeline {
 
     /// Whether a response's type says it is JSON.
     pub(super) fn is_json(&self, response: &Response) -> bool {
-        let value = content_type(response);
-        self.settings()
-            .json_types
-            .iter()
-            .any(|known| known.matches(value))
+        media::is_json(&self.settings().json_types, content_type(&response.fields))
     }
 }
 
-fn content_type(response: &Response) -> Option<&str> {
-    let value = response.fields.get(header::CONTENT_TYPE)?;
+/// Lets the request's body pass without the handlers that would see it.
+fn bypass_request(tx: &mut Transaction, reason: Reason) {
+    tx.unseen.request = Some(reason);
+    tx.plan.leave_out_those_that_see_the_request_body();
+}
+
+fn content_type(fields: &Fields) -> Option<&str> {
+    let value = fields.get(header::CONTENT_TYPE)?;
     // No type that is known has other letters.
     Some(value.to_str().unwrap_or("unreadable"))
 }

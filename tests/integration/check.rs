@@ -73,7 +73,7 @@ mod a_sound_set {
         ("_c.request.js", ""),
         ("B.request.js", ""),
         ("30-off.request.js.off", ""),
-        ("10-strip.post_hook.js", "json.a = 1;\n"),
+        ("10-strip.post_hook.js", "// @match GET /**\njson.a = 1;\n"),
         (
             "error/90-friendly.js",
             "// @onError skip\nres.headers['X'] = '1';\n",
@@ -146,7 +146,7 @@ request
   _c  (_c.request.js)
   B  (B.request.js)
 response
-  10-strip  (10-strip.post_hook.js, sees bodies)
+  10-strip  (10-strip.post_hook.js, @match GET /**, sees bodies)
 error
   90-friendly  (error/90-friendly.js)
 post_process
@@ -333,14 +333,40 @@ mod warnings {
 
     #[test]
     fn a_body_taken_for_what_it_is_not() {
-        let (place, found) = warning(&[("10-a.request.js", "\n  json.name = 1;\n")]);
+        let (place, found) = warning(&[("10-a.request.js", "// @match /a\n  json.name = 1;\n")]);
         assert_eq!(place, "10-a.request.js:2:3");
         assert_eq!(found["excerpt"], "  json.name = 1;");
         assert_says(&found, &["text", "JSON.parse(json)"]);
 
-        let (place, found) = warning(&[("10-a.response.js", "var data = JSON.parse(json);\n")]);
-        assert_eq!(place, "10-a.response.js:1:12");
+        let (place, found) = warning(&[(
+            "10-a.response.js",
+            "// @match /a\nvar data = JSON.parse(json);\n",
+        )]);
+        assert_eq!(place, "10-a.response.js:2:12");
         assert_says(&found, &["parsed"]);
+    }
+
+    #[test]
+    fn a_handler_that_reads_every_body() {
+        for name in ["10-a.request.js", "10-a.response.js", "10-a.error.js"] {
+            let (place, found) =
+                warning(&[(name, "// Writes the body to the log.\nlog.info(json);\n")]);
+            assert_eq!(place, format!("{name}:1:1"));
+            assert_says(&found, &["@match", "body"]);
+        }
+        for text in [
+            "// @match /a\nlog.info(json);\n",
+            "// @event shop.orders.get\nlog.info(json);\n",
+            "log.info(req.path);\n",
+        ] {
+            let (report, code) = report(&[("10-a.response.js", text)]);
+            let reads = |warning: &Value| {
+                let message = warning["message"].as_str().expect("it has a message");
+                message.contains("reads the body")
+            };
+            let warnings = report["warnings"].as_array().expect("a list");
+            assert!(code == Some(0) && !warnings.iter().any(reads), "{report}");
+        }
     }
 
     #[test]

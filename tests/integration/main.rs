@@ -27,6 +27,7 @@ mod reload_triggers;
 mod reload_under_load;
 mod services;
 mod session;
+mod shipped_scripts;
 mod start;
 mod stream;
 mod support;

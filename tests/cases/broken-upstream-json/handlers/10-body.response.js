@@ -1,1 +1,2 @@
+// @match GET /orders
 json.seen = true;

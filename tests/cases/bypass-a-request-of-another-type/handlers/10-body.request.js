@@ -1,0 +1,1 @@
+json = json.replace('a', 'b');

@@ -1,0 +1,1 @@
+json = JSON.stringify(Object.assign(JSON.parse(json), { seen: 1 }));

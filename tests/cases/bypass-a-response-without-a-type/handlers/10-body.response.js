@@ -1,0 +1,2 @@
+// @match GET /page
+json.seen = true;

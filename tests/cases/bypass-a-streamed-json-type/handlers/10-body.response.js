@@ -1,0 +1,2 @@
+// @match GET /feed
+json.seen = true;

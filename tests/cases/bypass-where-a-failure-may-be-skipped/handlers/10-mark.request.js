@@ -1,0 +1,3 @@
+// @match POST /upload
+// @onError skip
+json = JSON.parse(json);
