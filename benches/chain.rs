@@ -104,7 +104,9 @@ impl Bench {
             .build()
             .expect("the system gives what a runtime needs");
 
-        let planned = line.plan(&generation, &ASKED);
+        let planned = line
+            .plan(&generation, &ASKED)
+            .expect("one reading of its path");
         assert!(planned.is_none_or(|planned| planned.plan.path() == path));
         Self {
             generation,
@@ -115,7 +117,10 @@ impl Bench {
 
     /// From the head of the request to the reply.
     fn transaction(&self) -> Reply<'static> {
-        let planned = self.line.plan(&self.generation, &ASKED);
+        let planned = self
+            .line
+            .plan(&self.generation, &ASKED)
+            .expect("one reading of its path");
         let plan = planned.map(|planned| planned.plan).unwrap_or_default();
         let generation = Arc::clone(&self.generation);
         let mut tx = Transaction::new(generation, plan, call(), Instant::now());

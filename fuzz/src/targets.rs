@@ -14,9 +14,12 @@ mod config;
 mod document;
 #[path = "targets/handler.rs"]
 mod handler;
+#[path = "targets/readings.rs"]
+mod readings;
 pub use config::config;
 pub use document::document;
 pub use handler::{directive, event, path};
+pub use readings::readings;
 
 const LIMITS: Limits = Limits {
     bytes: 4096,
@@ -27,7 +30,7 @@ const LIMITS: Limits = Limits {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     ("head", head),
     ("chunked", chunked),
     ("coding", coding),
@@ -36,6 +39,7 @@ pub const ALL: [Target; 9] = [
     ("directive", directive),
     ("event", event),
     ("path", path),
+    ("readings", readings),
     ("config", config),
 ];
 

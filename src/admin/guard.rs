@@ -73,10 +73,17 @@ impl Access {
         }
     }
 
+    /// A page's origin names its port unless that is the scheme's own (RFC 6454 §6.2): without one
+    /// it is a page of port 80.
     fn is_own_origin(&self, origin: &str) -> bool {
-        origin
-            .strip_prefix("http://")
-            .is_some_and(|host| self.is_own_host(host))
+        let Some(host) = origin.strip_prefix("http://") else {
+            return false;
+        };
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
+            Some(_) | None => (host, Some(80)),
+        };
+        port == Some(self.address.port()) && self.is_own_name(name)
     }
 
     fn is_own_host(&self, host: &str) -> bool {
@@ -84,6 +91,10 @@ impl Access {
             Some((name, port)) if port.parse() == Ok(self.address.port()) => name,
             Some(_) | None => host,
         };
+        self.is_own_name(name)
+    }
+
+    fn is_own_name(&self, name: &str) -> bool {
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         match bare.parse::<IpAddr>() {
             Ok(address) => address.is_loopback() || address == self.address.ip(),
@@ -197,6 +208,27 @@ mod tests {
         assert_eq!(refused(None, Method::POST, &foreign), Some(403));
         let own = [("host", "localhost"), ("origin", "http://localhost:9465")];
         assert_eq!(refused(None, Method::POST, &own), None);
+    }
+
+    /// A page on port 80 of this machine is another one's.
+    #[test]
+    fn an_origin_is_our_own_only_with_our_port() {
+        for (origin, status) in [
+            ("http://127.0.0.1:9465", None),
+            ("http://[::1]:9465", None),
+            ("http://localhost", Some(403)),
+            ("http://127.0.0.1", Some(403)),
+            ("http://[::1]", Some(403)),
+            ("http://localhost:80", Some(403)),
+            ("http://localhost:", Some(403)),
+            ("http://localhost:9466", Some(403)),
+            ("https://localhost:9465", Some(403)),
+            ("http://localhost:9465/", Some(403)),
+            ("null", Some(403)),
+        ] {
+            let fields = [("host", "localhost:9465"), ("origin", origin)];
+            assert_eq!(refused(None, Method::POST, &fields), status, "{origin}");
+        }
     }
 
     #[test]

@@ -42,8 +42,8 @@ fn upstream_settings(url: url::Url, serving: &Serving, config: &Config) -> upstr
 /// What the names of hosts may stand for that handlers call.
 fn reach(config: &Config) -> upstream::Reach {
     let addresses = config.hosts.allow.iter().filter_map(|it| match it.host {
-        url::Host::Ipv4(address) => Some(IpAddr::V4(address)),
-        url::Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        url::Host::Ipv4(address) => Some((IpAddr::V4(address), it.port)),
+        url::Host::Ipv6(address) => Some((IpAddr::V6(address), it.port)),
         url::Host::Domain(_) => None,
     });
     upstream::Reach {

@@ -13,8 +13,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rquickjs::{Ctx, Exception, FromJs, Object, TypedArray, Value};
 use tokio::sync::Semaphore;
 
-use crate::handler::Secrets;
 use crate::handler::host::{Caller, Destination, HostError, HostRequest, HostResponse};
+use crate::handler::{Secrets, Service};
 
 use super::clock::Clock;
 use super::scope::allowance::{CALLS, check_size};
@@ -82,14 +82,14 @@ impl HostCalls {
         name: &str,
         settings: &str,
     ) -> rquickjs::Result<Object<'js>> {
-        let prefix = scope.with(|state| state.call.origin.service.prefix());
         let path = match self.settings.resources.get(name) {
             Some(path) => path.clone(),
-            None => format!(
-                "{}/{}",
-                prefix.trim_end_matches('/'),
-                escape_path(&name.replace(':', "/"))
-            ),
+            None => {
+                let name = escape_path(&name.replace(':', "/"));
+                let service = scope.with(|state| Arc::clone(&state.call.origin.service));
+                below(&service, &format!("/{}", name.trim_start_matches('/')))
+                    .map_err(|message| Exception::throw_type(ctx, &message))?
+            }
         };
         let query = query(ctx, settings, &self.settings.settings)?;
         self.make(
@@ -351,6 +351,24 @@ fn with_query(url: &str, query: &str) -> String {
     }
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}{query}")
+}
+
+/// The path of `rest`, which may begin with `/`, below a service's prefix.
+///
+/// # Errors
+///
+/// Why it isn't one, for the script.
+pub(super) fn below(service: &Service, rest: &str) -> Result<String, String> {
+    let prefix = service.prefix();
+    let path = format!("{}{rest}", prefix.trim_end_matches('/'));
+    let only = path.split('?').next().unwrap_or_default();
+    if service.keeps(only) {
+        Ok(path)
+    } else {
+        Err(format!(
+            "{path:?} leaves the service's prefix {prefix}; call the path that it leads to"
+        ))
+    }
 }
 
 fn rooted(path: &str) -> String {

@@ -263,7 +263,8 @@ mod tests {
     }
 
     fn selected(chains: &Chains<Declared>, method: &Method, path: &str) -> Vec<String> {
-        let (services, path) = (services(), NormalPath::new(path.as_bytes()));
+        let path = NormalPath::new(path.as_bytes()).expect("few readings");
+        let services = services();
         let target = Target::new(method, &path, &services, Case::Counts);
         let names = chains
             .request

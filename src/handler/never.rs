@@ -281,7 +281,7 @@ mod tests {
         texts.push("/".to_owned());
         let paths: Vec<_> = texts
             .iter()
-            .map(|text| NormalPath::new(text.as_bytes()))
+            .map(|text| NormalPath::first(text.as_bytes()))
             .collect();
         let target = |path| Target::new(&Method::GET, path, &services, Case::Counts);
         let targets: Vec<_> = paths.iter().map(target).collect();

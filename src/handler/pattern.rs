@@ -51,7 +51,7 @@ pub enum MatchError {
     #[error("a pattern is compared with the path alone; it holds no `?` or `#`")]
     NotAPath,
     /// `.` or `..` as a segment.
-    #[error("a pattern holds no `.` or `..`: paths have none when they are compared")]
+    #[error("a pattern holds no `.` or `..`: write the path that they lead to")]
     DotSegment,
     /// `**` before the end.
     #[error("`**` stands for the rest of the path, so nothing can follow it")]
@@ -104,7 +104,7 @@ impl Match {
     }
 
     /// Whether the transaction's method and one reading of its path match.
-    pub(super) fn matches(&self, target: &Target<'_>) -> bool {
+    pub fn matches(&self, target: &Target<'_>) -> bool {
         self.matches_method(target.method)
             && target
                 .readings()
@@ -216,7 +216,8 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, method: &str, path: &str, case: Case) -> bool {
-        let (path, services) = (NormalPath::new(path.as_bytes()), Services::default());
+        let path = NormalPath::new(path.as_bytes()).expect("few readings");
+        let services = Services::default();
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         Match::parse(pattern)
             .unwrap()

@@ -22,7 +22,7 @@ pub struct Services(Arc<[Arc<Service>]>);
 impl Service {
     /// A service of this name below `prefix`, a path such as `/api/v2/db`.
     pub fn new(name: impl Into<String>, prefix: &str) -> Self {
-        let prefix = NormalPath::new(prefix.as_bytes())
+        let prefix = NormalPath::first(prefix.as_bytes())
             .readings()
             .next()
             .map(|segments| segments.map(str::to_owned).collect())
@@ -73,6 +73,25 @@ impl Service {
             .map_or("", String::as_str)
     }
 
+    /// Whether a path that was put together below the prefix stays there, whoever reads it.
+    pub fn keeps(&self, path: &str) -> bool {
+        let prefix = self.prefix();
+        let (Ok(prefixes), Ok(path)) = (
+            NormalPath::new(prefix.as_bytes()),
+            NormalPath::new(path.as_bytes()),
+        ) else {
+            return false;
+        };
+        let begins_with = |path: &Segments<'_>, mut prefix: Segments<'_>| {
+            let mut path = path.clone();
+            prefix.all(|part| path.next() == Some(part))
+        };
+        path.readings().all(|reading| {
+            let mut prefixes = prefixes.readings();
+            prefixes.any(|prefix| begins_with(&reading, prefix))
+        })
+    }
+
     /// What of `path` lies below the prefix.
     fn below<'p>(&self, mut path: Segments<'p>, case: Case) -> Option<Segments<'p>> {
         self.prefix
@@ -113,10 +132,10 @@ impl Services {
         })
     }
 
-    /// The service that `path` belongs to, in the first reading that names one.
+    /// The service that `path` belongs to, in its first reading.
     pub fn of(&self, path: &NormalPath<'_>, case: Case) -> Option<&Arc<Service>> {
-        path.readings()
-            .find_map(|reading| Some(self.locate(&reading, case)?.0))
+        let first = path.readings().next()?;
+        Some(self.locate(&first, case)?.0)
     }
 
     /// The service that `path` belongs to, and the resource: the segments below its prefix.
@@ -140,7 +159,7 @@ mod tests {
             Service::new("api", "/api"),
             Service::new("db", "/api/v2/db/"),
         ]);
-        let path = NormalPath::new(path.as_bytes());
+        let path = NormalPath::first(path.as_bytes());
         let (service, resource) = services.locate(&path.readings().next()?, case)?;
         Some((
             service.name().to_owned(),
@@ -169,6 +188,34 @@ mod tests {
     fn case_counts_in_a_prefix_unless_it_is_ignored() {
         assert_eq!(located("/API/x", Case::Counts), None);
         assert!(located("/API/x", Case::Ignored).is_some());
+    }
+
+    #[test]
+    fn a_path_that_leaves_the_prefix_in_any_reading_is_not_kept() {
+        let service = Service::new("crm", "/api/crm");
+        for path in [
+            "/api/crm",
+            "/api/crm/customers/42",
+            "/api/crm/a/../b",
+            "/api/crm/a%2Fb;v=1",
+            "/api/crm//a",
+        ] {
+            assert!(service.keeps(path), "{path}");
+        }
+        for path in [
+            "/api/crm/../x",
+            "/api/crm/../../x",
+            "/api/crm/%2e%2e/x",
+            "/api/crm/%252e%252e/x",
+            "/api/crm/..%2fx",
+            "/api/crm/..;/x",
+            "/api/crm/..%5cx",
+            "/api/crm/a/../../x",
+            "/api/crmx",
+        ] {
+            assert!(!service.keeps(path), "{path}");
+        }
+        assert!(Service::new("all", "/").keeps("/../x"));
     }
 
     fn owned(texts: &[&str]) -> Vec<String> {

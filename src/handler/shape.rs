@@ -4,6 +4,8 @@
 //! About paths with one reading. One that is crafted to be read in several ways
 //! (`/a;%2F..%2Fb`) may fit two shapes that have nothing in common.
 
+use super::text::Case;
+
 /// Paths of one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -53,7 +55,7 @@ impl Look {
     fn meet(&self, other: &Self) -> Option<Self> {
         match (self, other) {
             (Self::Literal(one), Self::Literal(other)) => {
-                (one.to_lowercase() == other.to_lowercase()).then(|| self.clone())
+                Case::Ignored.same(one, other).then(|| self.clone())
             }
             (Self::Any, other) => Some(other.clone()),
             (one, Self::Any) => Some(one.clone()),

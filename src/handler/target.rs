@@ -19,9 +19,14 @@ pub struct Target<'a> {
     pub(super) verb: Option<Verb>,
     pub(super) case: Case,
     path: &'a NormalPath<'a>,
-    /// Where each reading of the path leads.
-    located: [Option<(&'a Arc<Service>, Segments<'a>)>; NormalPath::MAX_READINGS],
+    /// Where the first reading of the path leads: the request goes there.
+    first: Option<Located<'a>>,
+    /// Where the others lead that lead anywhere.
+    others: Vec<Located<'a>>,
 }
+
+/// A service, and what lies below its prefix.
+type Located<'a> = (&'a Arc<Service>, Segments<'a>);
 
 impl<'a> Target<'a> {
     /// Finds the service that each reading of `path` belongs to.
@@ -31,27 +36,29 @@ impl<'a> Target<'a> {
         services: &'a Services,
         case: Case,
     ) -> Self {
-        let mut located = [const { None }; NormalPath::MAX_READINGS];
-        for (slot, segments) in located.iter_mut().zip(path.readings()) {
-            *slot = services.locate(&segments, case);
-        }
+        let mut located = path
+            .readings()
+            .map(|segments| services.locate(&segments, case));
+        let first = located.next().flatten();
+        let others = located.flatten().collect();
         Self {
             method,
             verb: Verb::of(method),
             case,
             path,
-            located,
+            first,
+            others,
         }
     }
 
-    /// The service the request goes to, in the first reading of its path that names one.
+    /// The service the request goes to, in the first reading of its path.
     pub fn service(&self) -> Option<&'a Arc<Service>> {
-        self.located().next().map(|(service, _)| service)
+        self.first.as_ref().map(|(service, _)| *service)
     }
 
-    /// What lies below the service's prefix: its segments joined by `/`.
+    /// What lies below the service's prefix in that reading: its segments joined by `/`.
     pub fn resource(&self) -> Option<String> {
-        let (_, segments) = self.located().next()?;
+        let (_, segments) = self.first.clone()?;
         Some(segments.collect::<Vec<_>>().join("/"))
     }
 
@@ -74,7 +81,7 @@ impl<'a> Target<'a> {
 
     /// The service and the resource of each reading that lies below a service's prefix.
     pub(super) fn located(&self) -> impl Iterator<Item = (&'a Arc<Service>, Segments<'a>)> {
-        self.located.iter().flatten().cloned()
+        self.first.iter().chain(&self.others).cloned()
     }
 }
 
@@ -85,7 +92,7 @@ mod tests {
     #[test]
     fn a_target_names_its_service_resource_and_verb() {
         let services = Services::new([Service::new("db", "/api/v2/db")]);
-        let path = NormalPath::new(b"/api/v2/db/_table/orders/42?limit=1");
+        let path = NormalPath::first(b"/api/v2/db/_table/orders/42?limit=1");
 
         let target = Target::new(&Method::HEAD, &path, &services, Case::Counts);
 
@@ -97,7 +104,7 @@ mod tests {
     #[test]
     fn a_path_outside_every_prefix_has_no_service() {
         let services = Services::new([Service::new("db", "/api/v2/db")]);
-        let path = NormalPath::new(b"/other");
+        let path = NormalPath::first(b"/other");
 
         let target = Target::new(&Method::GET, &path, &services, Case::Counts);
 

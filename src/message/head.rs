@@ -10,6 +10,7 @@ use http::{Method, StatusCode, header};
 
 use super::fields::BadField;
 use super::framing::{self, Length, Unframed};
+use super::percent;
 use super::{Body, Fields, Request};
 
 /// How large a head may be.
@@ -72,13 +73,18 @@ pub enum Fault {
     /// It has passed through us too often.
     #[error("the request goes in circles")]
     Loop,
+    /// Nobody can say which path those behind us would serve.
+    #[error("the path can be read in too many ways")]
+    TooManyReadings,
 }
 
 impl Fault {
     /// The status it is told with.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::Unframed(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::Unframed(_) | Self::TooManyReadings => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -242,6 +248,10 @@ impl<'a> Target<'a> {
                 (Self::Absolute(authority), path)
             }
         };
+        let end = memchr::memchr(b'?', path).unwrap_or(path.len());
+        if percent::hides_nul(&path[..end]) {
+            return Err(Fault::Malformed("the path holds a NUL"));
+        }
         // A path that isn't UTF-8 is forwarded as it came all the same.
         let path = String::from_utf8_lossy(path);
         if !path.is_empty() && PathAndQuery::try_from(path.as_ref()).is_err() {
@@ -393,6 +403,7 @@ mod tests {
             ("GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
             ("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
             ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
+            ("GET /?a=%00 HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
             (
                 "M-SEARCH / HTTP/1.1\r\nHost: a\r\nX-Weird_~: \u{e9}\t1\r\nEmpty:\r\n\r\n",
                 Length::Unsaid,
@@ -424,6 +435,9 @@ mod tests {
             "GET / http/1.1\r\nHost: a\r\n\r\n",
             "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /admin%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /admin%2500.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET http://a/%00 HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET a HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -216,6 +216,7 @@ impl Service {
         };
         let asked = Asked::new(&request.method, &request.path, &request.fields);
         let planned = self.line.plan(&generation, &asked);
+        let planned = planned.map_err(|_| Refusal::Head(Fault::TooManyReadings))?;
         Ok((generation, planned))
     }
 

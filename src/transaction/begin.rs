@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::generation::{Generation, Plan};
 use crate::handler::{
-    Case, NormalPath, Origin, Requested, Service, Services, Target, TransactionId,
+    Case, NormalPath, Origin, Requested, Service, Services, Target, TooManyReadings, TransactionId,
 };
 use crate::message::Fields;
 use crate::message::forwarded::{self, Client};
@@ -100,31 +100,35 @@ impl Names {
 
     /// The service that a request for `path`, without its query, belongs to.
     pub fn service(&self, path: &str) -> Arc<Service> {
-        let path = NormalPath::new(path.as_bytes());
+        let path = NormalPath::first(path.as_bytes());
         let service = self.services.of(&path, self.case).unwrap_or(&self.nameless);
         Arc::clone(service)
     }
 
     /// Finds what applies to a request. Handlers that are `running` further out stay out.
     /// `None` where nothing applies.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyReadings`] where it can't be said what applies.
     pub fn plan(
         &self,
         generation: &Generation,
         asked: &Asked<'_>,
         running: &[usize],
-    ) -> Option<Planned> {
+    ) -> Result<Option<Planned>, TooManyReadings> {
         if generation.chains.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let path = NormalPath::new(asked.path.as_bytes());
+        let path = NormalPath::new(asked.path.as_bytes())?;
         let target = Target::new(asked.method, &path, &self.services, self.case);
         let plan = generation.plan(&target, asked.is_preflight, running);
         if plan.is_empty() {
-            return None;
+            return Ok(None);
         }
         let service = target.service().unwrap_or(&self.nameless);
         let resource = target.resource().unwrap_or_else(|| whole_path(&path));
-        Some(Planned {
+        Ok(Some(Planned {
             plan,
             service: Arc::clone(service),
             resource: resource_name(&resource).to_owned(),
@@ -134,7 +138,7 @@ impl Names {
                 services: self.services.clone(),
                 case: self.case,
             },
-        })
+        }))
     }
 
     /// Where a client's own request, with these fields, comes from and what it is for.

@@ -15,6 +15,7 @@ use url::{Host as HostName, Url};
 
 use crate::generation::Generation;
 use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, HostResponse};
+use crate::message::percent;
 use crate::message::{Body, Fields, Request};
 
 use super::bodies::{Missing, read_whole};
@@ -231,6 +232,9 @@ struct CallsIn {
 impl Host for CallsIn {
     async fn call(&self, caller: &Caller, request: HostRequest) -> Result<HostResponse, HostError> {
         let Self { calls, generation } = self;
+        if let Destination::Upstream(target) | Destination::Chains(target) = &request.to {
+            check_path(target)?;
+        }
         match request.to.clone() {
             Destination::Upstream(target) => calls.to_upstream(&target, caller, request).await,
             Destination::Chains(target) => {
@@ -240,6 +244,7 @@ impl Host for CallsIn {
             }
             Destination::Host(address) => match calls.own_target(&address, caller) {
                 Some(target) => {
+                    check_path(&target)?;
                     calls
                         .through_handlers(generation, &target, caller, request)
                         .await
@@ -248,6 +253,18 @@ impl Host for CallsIn {
             },
         }
     }
+}
+
+/// Refuses what a client's request is refused for as well.
+fn check_path(target: &str) -> Result<(), HostError> {
+    let path = target.split('?').next().unwrap_or_default();
+    if percent::hides_nul(path.as_bytes()) {
+        return Err(HostError::BadAddress {
+            address: path.to_owned(),
+            reason: "the path holds a NUL".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Whether a host and port are those of ours that the client is connected to.

@@ -11,8 +11,9 @@ use http::StatusCode;
 
 use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
-use crate::handler::{Call, Emitted, Kept, Origin, Token, TransactionId};
+use crate::handler::{Call, Emitted, Kept, Origin, Token, TooManyReadings, TransactionId};
 use crate::message::forwarded::{self, Way};
+use crate::message::head;
 use crate::message::{Body, Fields, Pieces, Request, Response, validators};
 
 use super::begin::{self, Asked, Names, Planned};
@@ -21,6 +22,7 @@ use super::ports::{
     BodyError, BodySource, Exchange, Interim, Nobody, Sending, Upstream, UpstreamError,
 };
 use super::queued::{LeftOut, Queue};
+use super::respond::Refusal;
 use super::{Outcome, Pipeline, Reply, Routes, Settings, Transaction};
 
 /// Where transactions begin.
@@ -81,7 +83,10 @@ impl Line {
         caller: &Caller,
     ) -> Exchange<'static> {
         let asked = Asked::new(&request.method, &request.path, &request.fields);
-        let planned = self.names.plan(&generation, &asked, &caller.running);
+        let Ok(planned) = self.names.plan(&generation, &asked, &caller.running) else {
+            let refusal = Refusal::Head(head::Fault::TooManyReadings);
+            return in_memory(self.pipeline.settings().errors.refusal(refusal));
+        };
         let body = std::mem::take(&mut request.body);
         let Some(planned) = planned else {
             let pieces = body.pieces().cloned().unwrap_or_default();
@@ -157,7 +162,15 @@ impl Line {
     }
 
     /// Finds what applies to a request of a client.
-    pub fn plan(&self, generation: &Generation, asked: &Asked<'_>) -> Option<Planned> {
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyReadings`]
+    pub fn plan(
+        &self,
+        generation: &Generation,
+        asked: &Asked<'_>,
+    ) -> Result<Option<Planned>, TooManyReadings> {
         self.names.plan(generation, asked, &[])
     }
 

@@ -176,13 +176,15 @@ impl Peer {
         let reach = &self.settings.reach;
         let (allowed, refused): (Vec<_>, Vec<_>) = found
             .into_iter()
-            .partition(|address| !self.is_foreign || reach.allows(name, address.ip()));
+            .partition(|address| !self.is_foreign || reach.allows(name, *address));
         match refused.first() {
             Some(address) if allowed.is_empty() => Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!(
-                    "{name} stands for {}, which is not public; list it in [hosts] allow or networks",
-                    address.ip()
+                    "{name} stands for {}, which is not public; list it in [hosts] allow, with port {} or \
+                     without one, or its network in networks",
+                    address.ip(),
+                    address.port()
                 ),
             )),
             Some(_) | None => Ok(allowed),

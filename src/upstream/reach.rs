@@ -4,28 +4,31 @@
 //! addresses are fine; whatever lies inside a machine, a link or a private network is refused
 //! unless the operator has listed it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
 /// What names may stand for besides public addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Addresses that handlers may call by themselves.
-    pub addresses: Vec<IpAddr>,
+    /// Addresses that handlers may call by themselves, each at one port or, without one, at every.
+    pub addresses: Vec<(IpAddr, Option<u16>)>,
     /// Networks that names may stand for addresses of.
     pub networks: Vec<IpNet>,
 }
 
 impl Reach {
-    /// Whether `name` may stand for this address.
-    pub(super) fn allows(&self, name: &str, address: IpAddr) -> bool {
-        let address = address.to_canonical();
+    /// Whether `name` may stand for this address, and be called at this port of it. That one port of
+    /// a machine is listed says nothing of the others.
+    pub(super) fn allows(&self, name: &str, address: SocketAddr) -> bool {
+        let (address, port) = (address.ip().to_canonical(), address.port());
         // RFC 6761 §6.3: it never stands for anything else.
         let is_local_name = name == "localhost" || name.ends_with(".localhost");
         is_public(address)
             || (is_local_name && address.is_loopback())
-            || self.addresses.contains(&address)
+            || self.addresses.iter().any(|(listed, only)| {
+                listed.to_canonical() == address && only.is_none_or(|only| only == port)
+            })
             || self
                 .networks
                 .iter()
@@ -75,6 +78,10 @@ mod tests {
         text.parse().expect("an address")
     }
 
+    fn at(text: &str) -> SocketAddr {
+        (address(text), 80).into()
+    }
+
     #[test]
     fn what_is_not_public_is_refused_unless_listed() {
         let reach = Reach::default();
@@ -104,17 +111,20 @@ mod tests {
             "2002:a00:1::",
             "2001::1",
         ] {
-            assert!(!reach.allows("api.test", address(text)), "{text}");
+            assert!(!reach.allows("api.test", at(text)), "{text}");
         }
         for text in ["93.184.216.34", "172.32.0.1", "2606:4700::1111"] {
-            assert!(reach.allows("api.test", address(text)), "{text}");
+            assert!(reach.allows("api.test", at(text)), "{text}");
         }
     }
 
     #[test]
     fn what_is_listed_may_be_reached() {
         let reach = Reach {
-            addresses: vec![address("127.0.0.1")],
+            addresses: vec![
+                (address("127.0.0.1"), None),
+                (address("10.9.9.9"), Some(8080)),
+            ],
             networks: vec!["10.1.0.0/16".parse().expect("a network")],
         };
 
@@ -125,11 +135,7 @@ mod tests {
             ("10.1.2.3", true),
             ("10.2.2.3", false),
         ] {
-            assert_eq!(
-                reach.allows("api.test", address(text)),
-                is_allowed,
-                "{text}"
-            );
+            assert_eq!(reach.allows("api.test", at(text)), is_allowed, "{text}");
         }
     }
 
@@ -137,8 +143,8 @@ mod tests {
     fn localhost_is_what_its_name_says() {
         let reach = Reach::default();
 
-        assert!(reach.allows("localhost", address("::1")));
-        assert!(!reach.allows("localhost", address("10.0.0.1")));
-        assert!(!reach.allows("localhost.test", address("127.0.0.1")));
+        assert!(reach.allows("localhost", at("::1")));
+        assert!(!reach.allows("localhost", at("10.0.0.1")));
+        assert!(!reach.allows("localhost.test", at("127.0.0.1")));
     }
 }

@@ -12,6 +12,7 @@ mod clients;
 mod coded_calls;
 mod demo;
 mod faults;
+mod guards;
 mod host_calls;
 mod json_texts;
 mod large_bodies;

@@ -203,7 +203,9 @@ fn check_named_path(named: &Named, handler: &Declared, services: &Services) {
 
 fn check_any_path(named: &Named, handler: &Declared, services: &Services, path: &str) {
     let path = format!("/api/{}", path.split('?').next().unwrap_or_default());
-    let normal = NormalPath::new(path.as_bytes());
+    let Ok(normal) = NormalPath::new(path.as_bytes()) else {
+        return;
+    };
     if normal.readings().count() > 1 {
         return;
     }
@@ -225,23 +227,26 @@ fn check_any_path(named: &Named, handler: &Declared, services: &Services, path: 
     }
 }
 
-/// A path has its readings however it is spelled, and a pattern of what is in one of them
+/// A path has its first reading however it is spelled, and a pattern of what is in any of them
 /// matches it. On the lines: a pattern, a method, a path.
 pub fn path(data: &[u8]) {
     let mut lines = data.splitn(3, |&byte| byte == b'\n');
     let (pattern, method, path) = (lines.next(), lines.next(), lines.next().unwrap_or_default());
-    let readings = readings(path);
-    assert!((1..=4).contains(&readings.len()));
+    let Some(readings) = readings(path) else {
+        return;
+    };
+    assert!((1..=65).contains(&readings.len()));
     for spelling in other_spellings(path) {
-        let other = self::readings(&spelling);
-        assert_eq!(other, readings, "{}", String::from_utf8_lossy(&spelling));
+        let other = first_reading(&spelling);
+        assert_eq!(other, readings[0], "{}", String::from_utf8_lossy(&spelling));
     }
+    for part in &readings[0] {
+        assert!(!matches!(part.as_str(), "" | "." | ".."), "{part:?}");
+    }
+    let spelled: String = readings[0].iter().map(|it| segment(it)).collect();
+    assert_eq!(first_reading(spelled.as_bytes()), readings[0]);
     for reading in &readings {
-        for part in reading {
-            assert!(!matches!(part.as_str(), "" | "." | ".."), "{part:?}");
-        }
         let spelled: String = reading.iter().map(|it| segment(it)).collect();
-        assert_eq!(self::readings(spelled.as_bytes())[0], *reading);
         let open: String = reading.iter().map(|_| "/*").collect();
         for pattern in [&spelled, &open, &format!("{spelled}/**"), "/**"] {
             let pattern = if pattern.is_empty() { "/" } else { pattern };
@@ -271,12 +276,17 @@ const METHODS: [Method; 7] = [
     Method::OPTIONS,
 ];
 
-fn readings(path: &[u8]) -> Vec<Vec<String>> {
-    let normal = NormalPath::new(path);
+fn readings(path: &[u8]) -> Option<Vec<Vec<String>>> {
+    let normal = NormalPath::new(path).ok()?;
     let readings = normal.readings();
-    readings
-        .map(|segments| segments.map(str::to_owned).collect())
-        .collect()
+    let texts = readings.map(|segments| segments.map(str::to_owned).collect());
+    Some(texts.collect())
+}
+
+fn first_reading(path: &[u8]) -> Vec<String> {
+    let normal = NormalPath::first(path);
+    let first = normal.readings().next().expect("there is one");
+    first.map(str::to_owned).collect()
 }
 
 /// Targets that mean the same.
@@ -296,14 +306,20 @@ fn other_spellings(target: &[u8]) -> Vec<Vec<u8>> {
     spellings
 }
 
-/// A segment of a path that can be read in one way only, its slash before it.
+/// A segment of a pattern, its slash before it; any where it is empty, which no pattern says.
 fn segment(text: &str) -> String {
+    if text.is_empty() {
+        return "/*".to_owned();
+    }
     let escaped = text.bytes().map(|byte| format!("%{byte:02X}"));
     format!("/{}", escaped.collect::<String>())
 }
 
 fn applies(one: &Match, method: &Method, path: &[u8], case: Case) -> bool {
-    let (path, services) = (NormalPath::new(path), Services::default());
+    let services = Services::default();
+    let Ok(path) = NormalPath::new(path) else {
+        return false;
+    };
     let target = Target::new(method, &path, &services, case);
     handler(None, Some(one.clone())).applies(&target)
 }
@@ -324,7 +340,7 @@ fn with_target<T>(
     services: &Services,
     ask: impl FnOnce(&Target<'_>) -> T,
 ) -> T {
-    let path = NormalPath::new(path.as_bytes());
+    let path = NormalPath::new(path.as_bytes()).expect("few readings");
     ask(&Target::new(method, &path, services, Case::Counts))
 }
 

@@ -1,12 +1,14 @@
 //! The request, its origin and the event it is: their texts, and what handlers write.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::Method;
 use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, IntoJs, Object, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::engine::host::below;
 use crate::engine::scope::allowance::HEAD;
 use crate::engine::scope::{Scope, State};
 use crate::engine::value;
@@ -31,7 +33,7 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
     let of = Rc::clone(scope);
     natives.set(
         "address",
-        Func::from(move |path: String| address(&of, path)),
+        Func::from(move |ctx: Ctx<'js>, path: String| address(&ctx, &of, path)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
@@ -227,16 +229,18 @@ fn captures(state: &State) -> Json {
 }
 
 /// The address of a path that begins with a service's name, as DF writes them; any other as it is.
-fn address(scope: &Scope, path: String) -> String {
+fn address(ctx: &Ctx<'_>, scope: &Scope, path: String) -> rquickjs::Result<String> {
     let (first, rest) = path
         .find(['/', '?'])
         .map_or((path.as_str(), ""), |at| path.split_at(at));
-    let prefix = scope.with(|state| {
-        let service = state.call.origin.requested.services.named(first);
-        service.map(|service| service.prefix())
+    let service = scope.with(|state| {
+        let services = &state.call.origin.requested.services;
+        services.named(first).map(Arc::clone)
     });
-    match prefix {
-        Some(prefix) => format!("{}{rest}", prefix.trim_end_matches('/')),
-        None => path,
+    match service {
+        Some(service) => {
+            below(&service, rest).map_err(|message| Exception::throw_type(ctx, &message))
+        }
+        None => Ok(path),
     }
 }
