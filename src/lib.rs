@@ -4,6 +4,13 @@
 //! In reading order; each layer knows only those above it in this list, the adapters
 //! not each other.
 
+// What each thread runs, for who looks once the process is gone.
+#[expect(
+    unsafe_code,
+    reason = "shared memory and signal handlers; every block has its argument"
+)]
+pub mod crash;
+
 // Words.
 pub mod document;
 pub mod message;

@@ -57,6 +57,7 @@ fn generation(
         facts,
         warnings: _,
     } = compiled;
+    program.belongs_to(snapshot.id());
     let handlers: Vec<Handler> = set
         .handlers
         .iter()

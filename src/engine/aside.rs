@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::crash;
+
 use super::allocator;
 use super::limits::THREAD_STACK;
 use super::seat::Seats;
@@ -335,6 +337,7 @@ impl Run {
                 if is_stuck {
                     *progress = Progress::Stuck;
                     let_others_go_first(thread);
+                    crash::abandon(thread);
                 }
                 is_stuck
             }

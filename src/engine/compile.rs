@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rquickjs::{Context, Ctx, Runtime};
 
+use crate::crash::{Compiling, Description, Registered};
 use crate::generation::{Compile, Compiled, Facts, Module};
 use crate::handler::{BodyPlan, Declared, Diagnostic};
 
@@ -110,6 +111,7 @@ impl Compilation<'_> {
     /// Checks a handler and wraps it; `None` where it has an error.
     fn handler(&mut self, ctx: &Ctx<'_>, handler: &Declared) -> Option<(Analysis, Script)> {
         let file = &*handler.path;
+        let _compiling = Compiling::file(file);
         let imported = imports::take(&handler.source);
         let (text, declarations) = match &imported {
             Some(Imported { text, declarations }) => (text.as_str(), declarations.as_slice()),
@@ -145,6 +147,7 @@ impl Compilation<'_> {
 
     fn module(&mut self, ctx: &Ctx<'_>, module: &Module) {
         let (file, text) = (&*module.file, &*module.text);
+        let _compiling = Compiling::file(file);
         if library::is_json(&module.path) {
             if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
                 let offset = offset_of(text, error.line(), error.column());
@@ -224,6 +227,11 @@ fn entry(handler: &Declared, script: Script, analysis: Analysis) -> Entry {
         on_error: handler.on_error,
         sees_body,
         habit: Habit::new(),
+        recorded: Registered::new(&Description {
+            name: handler.name.as_str(),
+            kind: handler.kind.first_name(),
+            file: &handler.path,
+        }),
     }
 }
 

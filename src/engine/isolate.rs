@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use rquickjs::{Context, Ctx, Function, Persistent, Runtime};
 
+use crate::crash;
 use crate::document::Budget;
 use crate::generation::Step;
 use crate::handler::host::Host;
@@ -172,6 +173,7 @@ impl Isolate {
         call: Box<Call>,
         steps: &[Step],
         host: &Arc<dyn Host>,
+        recorded: &crash::Phase,
     ) -> (Run, bool) {
         let began = self.clock.enter(place, call.deadline);
         self.heap.enter();
@@ -200,7 +202,7 @@ impl Isolate {
         });
         let context = self.context.clone();
         let ((end, begun, is_spoiled), mut call, edit) = context.with(|ctx| {
-            let (end, begun, is_spoiled) = self.run_steps(&ctx, steps, began);
+            let (end, begun, is_spoiled) = self.run_steps(&ctx, steps, began, recorded);
             let is_spoiled = is_spoiled || self.scope.with(|state| state.remembers);
             // Values are freed while their runtime is locked.
             let State { call, body, .. } = self.scope.leave();
@@ -219,6 +221,7 @@ impl Isolate {
         ctx: &Ctx<'js>,
         steps: &[Step],
         began: Reading,
+        recorded: &crash::Phase,
     ) -> (End, usize, bool) {
         match self.open_body(ctx, steps) {
             Ok(()) => {}
@@ -239,6 +242,7 @@ impl Isolate {
             }
             let timer = self.timer();
             self.begin(step, now);
+            recorded.runs(&self.code.scripts[step.handler].recorded);
             let ran = match checkpoint {
                 Some(ref before) if !self.allows_edits(step) => self
                     .run_step(ctx, step)

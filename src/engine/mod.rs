@@ -45,6 +45,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::crash::Registered;
 use crate::handler::{EventName, HandlerName, Match, OnError, Store};
 
 pub use allocator::Allocator;
@@ -117,6 +118,8 @@ struct Entry {
     on_error: OnError,
     sees_body: bool,
     habit: Habit,
+    /// What it is called when the process dies of it.
+    recorded: Registered,
 }
 
 impl Entry {

@@ -17,7 +17,8 @@ use http::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::generation::{Program, Ran, Step};
+use crate::crash;
+use crate::generation::{GenerationId, Program, Ran, Step};
 use crate::handler::host::Host;
 use crate::handler::{Call, Cause, Content, Fault, Message, Rejection, Verdict};
 use crate::message::Body;
@@ -148,6 +149,13 @@ impl Program for Pool {
             self.run_aside(call, steps, host).await
         })
     }
+
+    fn belongs_to(&self, generation: GenerationId) {
+        let generation = generation.to_string();
+        for script in &self.isolates.code.scripts {
+            script.recorded.belongs_to(&generation);
+        }
+    }
 }
 
 /// The isolates of one generation: checked out for a phase, checked in when they are well.
@@ -177,8 +185,11 @@ impl Isolates {
                 return rejected(call, no_room(), begun);
             };
             told(isolate.clock(), begun);
-            let (run, is_well) = isolate.run(place, call, rest, host);
+            // Until the isolate is checked in: freeing it is the last handler's doing too.
+            let recorded = crash::Phase::begin(&call.id.0);
+            let (run, is_well) = isolate.run(place, call, rest, host, &recorded);
             self.check_in(isolate, is_well);
+            drop(recorded);
             call = run.call;
             begun += run.begun;
             let verdict = match run.end {

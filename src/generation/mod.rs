@@ -9,6 +9,7 @@
 mod id;
 mod plan;
 mod program;
+mod quarantine;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
@@ -18,6 +19,7 @@ use arc_swap::ArcSwapOption;
 pub use id::{GenerationId, ParseGenerationIdError};
 pub use plan::{Path, Plan, Planned};
 pub use program::{Compile, Compiled, Facts, Module, Program, Ran, Step};
+pub use quarantine::{Quarantine, Quarantined};
 
 use crate::handler::{Chains, Declared, Diagnostic};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::GenerationId;
 use crate::handler::host::Host;
 use crate::handler::{Call, Declared, Diagnostic, Kind, Verdict};
 
@@ -60,6 +61,9 @@ pub trait Program: Send + Sync {
         steps: Vec<Step>,
         host: &'a Arc<dyn Host>,
     ) -> BoxFuture<'a, Ran>;
+
+    /// Says which generation it is the program of, for who writes down what runs.
+    fn belongs_to(&self, _generation: GenerationId) {}
 }
 
 /// One handler of a chain, as it applies to one transaction.

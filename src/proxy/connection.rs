@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::crash;
+
 use super::reader::{Arrival, Progress, Reader};
 use super::service::{Service, Visit};
 use super::writer::{After, Asker, Writer};
@@ -60,7 +62,16 @@ pub(super) async fn serve(mut socket: TcpStream, door: Door<'_>, service: &Servi
         };
         let reader = Reader::new(read, &service.settings, &progress);
         let writer = Writer::new(write.as_ref(), &service.settings);
-        exchange_all(&visit, reader, writer, service, door.idle_close).await
+        let connection = crash::Connection::new(door.peer);
+        let exchanges = exchange_all(
+            &visit,
+            reader,
+            writer,
+            service,
+            door.idle_close,
+            &connection,
+        );
+        crash::serving(&connection, pin!(exchanges)).await
     };
     match parting {
         Parting::Plain => {}
@@ -77,6 +88,7 @@ async fn exchange_all(
     mut writer: Writer<'_>,
     service: &Service,
     idle_close: watch::Receiver<bool>,
+    connection: &crash::Connection,
 ) -> Parting {
     // Listens once for all requests: to begin anew with each costs more than to read it.
     let mut told = idle_close.clone();
@@ -95,11 +107,13 @@ async fn exchange_all(
                 return Parting::Lingering;
             }
         };
+        connection.begin(head.request.method.as_str(), &head.request.path);
         // In a box, so that a connection without a request is a small one.
         let serving = Box::pin(service.serve(visit, &mut reader, &mut writer, *head));
         if let Some(parting) = serving.await {
             return parting;
         }
+        connection.end();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::layout::{HandlerFile, Role};
 use super::snapshot::{Snapshot, SnapshotFile};
+use crate::crash::Compiling;
 use crate::handler::{
     Chain, Chains, Declared, DeclaredFile, Diagnostic, Diagnostics, HandlerName, Kind, Metadata,
     NameError, Services, declare,
@@ -67,6 +68,7 @@ impl ScriptSet {
         let metadata = MetadataFiles::read(snapshot, &mut diagnostics);
         let (mut handlers, mut modules) = (Vec::new(), Vec::new());
         for file in snapshot.files() {
+            let _compiling = Compiling::file(&file.path);
             match Role::of(&file.path) {
                 Role::Handler(named, kind) => match declared_file(file, &named, kind, &metadata) {
                     Ok((file, beside)) => {
@@ -106,6 +108,7 @@ impl<'a> MetadataFiles<'a> {
         let mut files = BTreeMap::new();
         for file in snapshot.files() {
             if Role::of(&file.path) == Role::Metadata {
+                let _compiling = Compiling::file(&file.path);
                 let metadata = Metadata::read(&file.path, file.text());
                 diagnostics.extend(metadata.diagnostics.clone());
                 files.insert(&*file.path, metadata);

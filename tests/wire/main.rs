@@ -10,6 +10,7 @@ mod life;
 mod passthrough;
 mod places;
 mod pressure;
+mod quarantine;
 mod refusals;
 mod secure;
 mod support;

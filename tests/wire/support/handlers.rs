@@ -15,6 +15,27 @@ use interpose::handler::{
 #[derive(Default, Clone)]
 pub(crate) struct Handlers(Vec<One>);
 
+/// One handler of each kind, and what it sees.
+pub(crate) const KINDS: [(Kind, Facts); 7] = {
+    let nothing = Facts {
+        sees_body: false,
+        sees_request_body: false,
+    };
+    let bodies = Facts {
+        sees_body: true,
+        sees_request_body: true,
+    };
+    [
+        (Kind::Request, nothing),
+        (Kind::Request, bodies),
+        (Kind::Response, nothing),
+        (Kind::Response, bodies),
+        (Kind::PostProcess, nothing),
+        (Kind::PostProcess, bodies),
+        (Kind::Options, nothing),
+    ]
+};
+
 #[derive(Clone)]
 struct One {
     kind: Kind,
@@ -63,7 +84,7 @@ impl Handlers {
         self.with(Kind::PostProcess, Facts::default(), act)
     }
 
-    fn with(
+    pub(crate) fn with(
         mut self,
         kind: Kind,
         facts: Facts,

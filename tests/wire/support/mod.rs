@@ -6,7 +6,7 @@ mod sidecar;
 mod upstream;
 
 pub(crate) use client::Client;
-pub(crate) use handlers::{Handlers, every_path, reject};
+pub(crate) use handlers::{Handlers, KINDS, every_path, reject};
 pub(crate) use sidecar::{Finished, Setup, Sidecar};
 pub(crate) use upstream::{Act, Upstream, ok};
 

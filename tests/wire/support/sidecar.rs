@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use interpose::generation::{Generation, GenerationId, Generations};
+use interpose::generation::{Generation, GenerationId, Generations, Quarantine};
 use interpose::handler::{Case, Chains, Service as ApiPart, Services};
 use interpose::message::JsonType;
 use interpose::proxy::{Listener, Server, Service, Settings};
@@ -34,6 +34,7 @@ pub(crate) struct Finished {
 /// A proxy to be started.
 pub(crate) struct Setup {
     handlers: Option<Handlers>,
+    quarantine: Arc<Quarantine>,
     trusted: Vec<&'static str>,
     pub(crate) proxy: Settings,
     pub(crate) upstream: upstream::Settings,
@@ -76,6 +77,7 @@ impl Setup {
         let url = format!("http://{address}").parse().expect("an address");
         Self {
             handlers: Some(Handlers::default()),
+            quarantine: Arc::default(),
             trusted: Vec::new(),
             proxy: Settings::default(),
             upstream: upstream::Settings::new(url),
@@ -86,6 +88,12 @@ impl Setup {
 
     pub(crate) fn handlers(mut self, handlers: Handlers) -> Self {
         self.handlers = Some(handlers);
+        self
+    }
+
+    /// The handlers that are in here don't run.
+    pub(crate) fn quarantine(mut self, quarantine: &Arc<Quarantine>) -> Self {
+        self.quarantine = Arc::clone(quarantine);
         self
     }
 
@@ -103,7 +111,7 @@ impl Setup {
     pub(crate) fn start(self) -> Sidecar {
         let generations = Arc::new(Generations::default());
         if let Some(handlers) = self.handlers {
-            generations.publish(generation(handlers));
+            generations.publish(generation(handlers).without_quarantined(&self.quarantine));
         }
         let client = Arc::new(upstream::Client::new(self.upstream).expect("sound settings"));
         let settings = transaction::Settings {
