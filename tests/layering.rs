@@ -37,14 +37,14 @@ const IMPORTS: [(&str, &str); 21] = [
     ("demo", ""),
     (
         "app",
-        "crash message handler generation transaction engine scripts store upstream telemetry queue token proxy admin config demo",
+        "crash message wire handler generation transaction engine scripts store upstream telemetry queue token proxy admin config demo",
     ),
     ("cli", "handler scripts config app"),
     ("main", "engine cli"),
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 17] = [
+const OWNERS: [(&str, &str); 20] = [
     ("rquickjs", "engine"),
     ("icu_properties", "engine"),
     ("oxc_*", "engine"),
@@ -60,6 +60,9 @@ const OWNERS: [(&str, &str); 17] = [
     ("brotli", "message"),
     ("zstd", "message"),
     ("axum", "admin demo"),
+    ("hyper", "admin"),
+    ("hyper_util", "admin"),
+    ("tower_service", "admin"),
     ("clap", "cli"),
     ("toml", "config"),
 ];

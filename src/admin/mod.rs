@@ -29,16 +29,15 @@
 mod generations;
 mod guard;
 mod health;
+mod listener;
 mod system;
 mod transactions;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
 use axum::routing::{any, get, post};
-use tokio::net::TcpListener;
 
 use crate::generation::Generations;
 use crate::handler::{Case, Services};
@@ -48,6 +47,7 @@ use crate::telemetry::Ring;
 
 pub use guard::Access;
 pub use health::{Lifecycle, Stage, Unsound};
+pub use listener::{Limits, serve};
 
 /// What both listeners look at.
 #[derive(Clone)]
@@ -102,19 +102,4 @@ pub fn admin(view: View, access: Access) -> Router {
             Arc::new(access),
             guard::guard,
         ))
-}
-
-/// Serves routes until `end`, then finishes what is under way.
-///
-/// # Errors
-///
-/// The listener broke.
-pub async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    end: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(end)
-        .await
 }

@@ -7,20 +7,27 @@ use crate::config::{self, Config, Serving};
 use crate::transaction::Routes;
 use crate::upstream;
 
-/// A client for each upstream.
+/// A client for each upstream; they keep so many `idle` connections together.
 pub(super) fn clients(
     serving: &Serving,
     config: &Config,
+    idle: usize,
 ) -> Result<Routes<Arc<upstream::Client>>, upstream::SetupError> {
+    let own = config.services.iter().filter(|it| it.upstream.is_some());
+    let pool = idle / (own.count() + 1);
     let config::Upstream { origin, tls } = &serving.upstream;
     let main = upstream::Settings {
         server_name: tls.as_ref().map(|tls| tls.server_name.as_str().to_owned()),
+        pool,
         ..upstream_settings(origin.url(tls.is_some()), serving, config)
     };
     let mut clients = Routes::to(Arc::new(upstream::Client::new(main)?));
     for service in &config.services {
         if let Some(config::Url { is_tls, origin }) = &service.upstream {
-            let settings = upstream_settings(origin.url(*is_tls), serving, config);
+            let settings = upstream::Settings {
+                pool,
+                ..upstream_settings(origin.url(*is_tls), serving, config)
+            };
             let client = Arc::new(upstream::Client::new(settings)?);
             clients = clients.with_own(&*service.name, client);
         }
@@ -34,6 +41,7 @@ fn upstream_settings(url: url::Url, serving: &Serving, config: &Config) -> upstr
         connect: config.limits.upstream_connect,
         read: config.limits.upstream_read,
         write: config.limits.upstream_write,
+        tunnel_idle: config.limits.tunnel_idle_timeout,
         reach: reach(config),
         ..upstream::Settings::new(url)
     }

@@ -54,6 +54,14 @@ pub(super) fn for_bodies(limits: &Limits, there_is: Option<u64>) -> usize {
     limits.body_memory.unwrap_or(usual)
 }
 
+/// What heads and pieces of bodies of all connections may take that wait, in bytes: what was
+/// set, or a sixteenth of what there is.
+pub(super) fn for_buffers(limits: &Limits, there_is: Option<u64>) -> usize {
+    let sixteenth = |there_is| usize::try_from(there_is / 16).unwrap_or(usize::MAX);
+    let usual = there_is.map_or(UNTOLD / 2, sixteenth);
+    limits.buffer_memory.unwrap_or(usual)
+}
+
 /// What there is: the cgroup's limit where it has one, else the machine's memory, in bytes.
 /// `None` where the system doesn't tell.
 pub(super) fn there_is() -> Option<u64> {

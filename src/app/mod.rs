@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::admin::{Stage, View};
+use crate::admin::{self, Stage, View};
 use crate::config::{self, Config, LogFormat, Serving};
 use crate::demo;
 use crate::engine::THREAD_STACK;
@@ -39,8 +39,10 @@ use crate::telemetry::{Format, Log, LogSettings, Ring};
 use crate::token;
 use crate::transaction::story::Chronicler;
 use crate::upstream;
+use crate::wire::Buffers;
 
 use clients::clients;
+use descriptors::Descriptors;
 use engine::secrets;
 use lifecycle::{Drain, Signals, drain};
 use line::{case, line, observer};
@@ -138,6 +140,7 @@ async fn serve(
     tell: impl FnOnce(&Bound),
 ) -> Result<(), AppError> {
     let memory = memory::for_handlers(&config.limits, memory::there_is())?;
+    let descriptors = Descriptors::of(descriptors::raise());
     let mut signals = Signals::new()?;
     let session = session::sources(&serving, &config)?;
     let listener = Listener::bind(serving.listen).map_err(|error| AppError::Listen {
@@ -156,7 +159,7 @@ async fn serve(
         wait_for_handlers(&reloads).await?;
     }
 
-    let clients = clients(&serving, &config)?;
+    let clients = clients(&serving, &config, descriptors.idle)?;
     let queue = Queue::new(queue_settings(&config));
     let line = line(&serving, &config, session, &clients, &generations, &queue);
     let workers = queue.work(&line);
@@ -164,7 +167,7 @@ async fn serve(
     line.pipeline
         .tell(Arc::clone(&transactions) as Arc<dyn Chronicler>);
     let observer = observer(&config, &transactions);
-    let settings = client_side(&config.limits);
+    let settings = client_side(&config.limits, &descriptors);
     let bound = Bound {
         proxy: listener.address(),
         status: status.as_ref().map(TcpListener::local_addr).transpose()?,
@@ -189,7 +192,12 @@ async fn serve(
         lifecycle,
         unsound: Arc::new(move || unsound(&stuck)),
     };
-    let operators = operators(&serving, view, status, admin, &ended)?;
+    let limits = admin::Limits {
+        max_connections: descriptors.operators,
+        head_time: config.limits.head_time,
+        idle_time: config.limits.idle_time,
+    };
+    let operators = operators(&serving, view, status, admin, limits, &ended)?;
     announce(&bound);
     tell(&bound);
 
@@ -247,15 +255,15 @@ async fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>, AppErr
     }
 }
 
-fn client_side(limits: &config::Limits) -> proxy::Settings {
+fn client_side(limits: &config::Limits, descriptors: &Descriptors) -> proxy::Settings {
     let few = |count: NonZeroUsize| u32::try_from(count.get()).expect("it is a million at most");
-    let wanted = few(limits.connections);
-    let allowed = descriptors::raise().map_or(wanted, descriptors::for_clients);
+    let wanted = few(limits.max_connections);
+    let allowed = descriptors.clients;
     if allowed < wanted {
         tracing::warn!(
             connections = allowed,
             wanted,
-            "fewer clients than limits.connections can be connected; raise the limit of open files"
+            "fewer clients than limits.max_connections can be connected; raise the limit of open files"
         );
     }
     proxy::Settings {
@@ -266,8 +274,13 @@ fn client_side(limits: &config::Limits) -> proxy::Settings {
         head_time: limits.head_time,
         idle_time: limits.idle_time,
         body_time: limits.body_time,
-        connections: wanted.min(allowed),
+        request_timeout: limits.request_timeout,
+        max_connections: wanted.min(allowed),
         requests: few(limits.requests),
+        buffers: Arc::new(Buffers::new(memory::for_buffers(
+            limits,
+            memory::there_is(),
+        ))),
     }
 }
 

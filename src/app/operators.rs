@@ -23,6 +23,7 @@ pub(super) fn operators(
     view: View,
     status: Option<TcpListener>,
     admin: Option<TcpListener>,
+    limits: admin::Limits,
     ended: &watch::Receiver<bool>,
 ) -> io::Result<Vec<tokio::task::JoinHandle<io::Result<()>>>> {
     let mut tasks = Vec::new();
@@ -33,6 +34,7 @@ pub(super) fn operators(
         tasks.push(tokio::spawn(admin::serve(
             listener,
             admin::status(view.clone()),
+            limits,
             end(ended.clone()),
         )));
     }
@@ -45,6 +47,7 @@ pub(super) fn operators(
         tasks.push(tokio::spawn(admin::serve(
             listener,
             admin::admin(view, access),
+            limits,
             end(ended.clone()),
         )));
     }

@@ -6,6 +6,7 @@ use super::flag;
 use super::layers::Typed;
 use super::origin::Origin;
 use super::refusal::Refusal;
+use super::renamed;
 use super::suggest;
 
 /// Every key that was asked for, with its default.
@@ -38,6 +39,14 @@ impl Known {
     /// Why a key that is not known can't be set, with a suggestion as it would be
     /// spelled at the same place.
     pub(super) fn refuse(&self, origin: &Origin, key: &str) -> Refusal {
+        if let Some(present) = renamed::present_name(key) {
+            return Refusal::Renamed {
+                present: match origin {
+                    Origin::File | Origin::Flag(_) => present.to_owned(),
+                    Origin::Variable(_) => flag::variable_of(present),
+                },
+            };
+        }
         let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
         let nearest = suggest::nearest_key(key, &known);
         match origin {

@@ -20,6 +20,7 @@ mod layers;
 mod origin;
 mod reader;
 mod refusal;
+mod renamed;
 mod secret;
 mod service_link;
 mod serving;

@@ -19,6 +19,13 @@ pub enum Refusal {
         nearest: Option<String>,
     },
 
+    /// A key that is called otherwise now.
+    #[error("was renamed to {present}")]
+    Renamed {
+        /// What it is called, spelled for the same place.
+        present: String,
+    },
+
     /// A value at a place where a table belongs.
     #[error("this is a table, not a value; its keys are {}", keys.join(", "))]
     ValueForTable {

@@ -103,8 +103,15 @@ pub struct Limits {
     pub body_time: Duration,
     /// Between two requests on one connection.
     pub idle_time: Duration,
+    /// From a request's first byte to its response's last; `None` for no limit.
+    pub request_timeout: Option<Duration>,
+    /// How long nothing may pass through a websocket, in either direction.
+    pub tunnel_idle_timeout: Duration,
     /// Connections of clients at a time.
-    pub connections: NonZeroUsize,
+    pub max_connections: NonZeroUsize,
+    /// Heads and pieces of bodies that wait, of all connections; `None` for a sixteenth of
+    /// what there is.
+    pub buffer_memory: Option<usize>,
     /// Requests on one connection.
     pub requests: NonZeroUsize,
     /// Until the upstream takes a connection.

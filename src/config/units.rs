@@ -51,6 +51,14 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, Refusal> {
     Ok(duration)
 }
 
+/// Reads a [`positive_duration`], or `off` for none.
+pub(super) fn duration_or_off(text: &str) -> Result<Option<Duration>, Refusal> {
+    match text {
+        "off" => Ok(None),
+        _ => positive_duration(text).map(Some),
+    }
+}
+
 /// Reads a number of bytes such as `8MiB`, in `B`, `KiB`, `MiB` or `GiB`, from
 /// `least` to `most`.
 pub(super) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, Refusal> {

@@ -313,14 +313,18 @@ impl Fields {
     }
 
     /// Gives `name` one value as [`insert`](Self::insert) does, in a message that goes on
-    /// to the next connection: this is no edit.
-    pub fn replace(&mut self, field: Field) {
+    /// to the next connection: this is no edit. Gives the value in whose place it stands.
+    pub fn replace(&mut self, field: Field) -> Option<HeaderValue> {
         match self.list.iter().position(|known| known.name == field.name) {
             Some(at) => {
-                self.list[at].value = field.value;
+                let before = std::mem::replace(&mut self.list[at].value, field.value);
                 self.drop_repeats(at);
+                Some(before)
             }
-            None => self.list.push(field),
+            None => {
+                self.list.push(field);
+                None
+            }
         }
     }
 

@@ -127,6 +127,15 @@ pub fn announce(way: &Way<'_>, fields: &Fields) -> impl Iterator<Item = Field> +
     .filter_map(|(name, value)| Some(Field::new(name, value?)))
 }
 
+/// Whether a field that [`announce`] gave says `http` in the place of a value that says
+/// `https`: the peer has taken TLS off, and isn't believed.
+pub fn is_scheme_taken_back(name: &HeaderName, before: &HeaderValue, way: &Way<'_>) -> bool {
+    let nearest = before.as_bytes().rsplit(|&byte| byte == b',').next();
+    *name == X_FORWARDED_PROTO
+        && !way.client.https
+        && nearest.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
+}
+
 /// An address as text. Most are of version 4, for which the standard library's formatting costs
 /// ten times as much as the digits themselves, once in every request.
 fn text(address: IpAddr) -> String {

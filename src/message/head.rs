@@ -5,8 +5,8 @@
 //! connection: it is given the bytes of one head.
 
 use bytes::Bytes;
-use http::uri::{Authority, PathAndQuery};
-use http::{Method, StatusCode, header};
+use http::uri::Authority;
+use http::{HeaderValue, Method, StatusCode, header};
 
 use super::fields::BadField;
 use super::framing::{self, Length, Unframed};
@@ -76,6 +76,9 @@ pub enum Fault {
     /// Nobody can say which path those behind us would serve.
     #[error("the path can be read in too many ways")]
     TooManyReadings,
+    /// There is no memory for it among the other heads, or its place is needed.
+    #[error("there is no room for the head now")]
+    NoRoom,
 }
 
 impl Fault {
@@ -90,6 +93,7 @@ impl Fault {
             Self::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -121,6 +125,48 @@ pub fn end(bytes: &[u8], from: usize, limits: &Limits) -> Result<Option<usize>, 
     Ok(None)
 }
 
+/// Looks at the beginning of a head while the rest is on its way, each byte once: what can't
+/// become one, such as the first bytes of TLS, is not waited for.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    /// How many bytes have been looked at.
+    seen: usize,
+    /// Whether the method is behind them, and the request line.
+    has_method: bool,
+    has_line: bool,
+}
+
+impl Beginning {
+    /// Looks at the `bytes` that have come so far.
+    ///
+    /// # Errors
+    ///
+    /// The [`Fault`] that the head will have, whatever follows.
+    pub fn look(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if self.has_line || bytes == b"\r" {
+            // An empty line may stand before a request.
+            return Ok(());
+        }
+        let new = &bytes[self.seen..];
+        if let Some(end) = memchr::memchr(b'\n', new) {
+            self.has_line = true;
+            let line = &bytes[..self.seen + end];
+            return RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line)).map(drop);
+        }
+        if !self.has_method {
+            let end = memchr::memchr(b' ', new);
+            self.has_method = end.is_some();
+            let method = &new[..end.unwrap_or(new.len())];
+            let is_empty = self.seen == 0 && method.is_empty() && self.has_method;
+            if is_empty || !method.iter().copied().all(is_token) {
+                return Err(Fault::Malformed("the method is no token"));
+            }
+        }
+        self.seen = bytes.len();
+        Ok(())
+    }
+}
+
 /// Reads one whole head, its empty line included.
 ///
 /// # Errors
@@ -133,8 +179,16 @@ pub fn read(head: &Bytes, limits: &Limits) -> Result<Head, Fault> {
         .ok_or(Fault::Malformed("it has no end"))?;
     let mut lines = split_lines(text);
     let line = RequestLine::parse(lines.next().unwrap_or_default())?;
-    let fields = parse_fields(head, lines, limits)?;
+    let mut fields = parse_fields(head, lines, limits)?;
     line.check_host(&fields)?;
+    if let Target::Absolute { authority, .. } = line.target
+        && !fields.has(&header::HOST)
+    {
+        // HTTP/1.0: what is behind us reads HTTP/1.1, where the host is a field.
+        let host = HeaderValue::from_maybe_shared(head.slice_ref(authority));
+        let host = host.map_err(|_| Fault::Malformed("the target is none"))?;
+        fields.receive(header::HOST, b"Host", host);
+    }
     if matches!(line.method, b"TRACE" | b"CONNECT") {
         return Err(Fault::Method);
     }
@@ -171,8 +225,12 @@ struct RequestLine<'a> {
 enum Target<'a> {
     /// A path, or `*`.
     Origin,
-    /// A whole address with this authority.
-    Absolute(&'a [u8]),
+    /// A whole address.
+    Absolute {
+        authority: &'a [u8],
+        /// The port where the authority names none.
+        port: u16,
+    },
     /// Of `CONNECT`: not looked at.
     Authority,
 }
@@ -222,10 +280,12 @@ impl<'a> RequestLine<'a> {
             return Err(Fault::Malformed("Host names no host"));
         }
         match self.target {
-            Target::Absolute(authority) if authority != host.as_bytes() => {
+            Target::Absolute { authority, port }
+                if !is_same_host(authority, host.as_bytes(), port) =>
+            {
                 Err(Fault::Malformed("Host and target differ"))
             }
-            Target::Absolute(_) | Target::Origin | Target::Authority => Ok(()),
+            Target::Absolute { .. } | Target::Origin | Target::Authority => Ok(()),
         }
     }
 }
@@ -237,44 +297,63 @@ impl<'a> Target<'a> {
             return Ok(Self::Authority);
         }
         // A fragment is the client's own business; some would cut it off.
-        if target.contains(&b'#') {
+        if target.contains(&b'#') || !target.iter().copied().all(is_in_target) {
             return Err(BAD);
         }
-        let (form, path) = match target {
-            b"*" if method == b"OPTIONS" => return Ok(Self::Origin),
-            [b'/', ..] => (Self::Origin, target),
-            _ => {
-                let (authority, path) = absolute(target).ok_or(BAD)?;
-                (Self::Absolute(authority), path)
-            }
-        };
-        let end = memchr::memchr(b'?', path).unwrap_or(path.len());
-        if percent::hides_nul(&path[..end]) {
+        let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+        if percent::hides_nul(&target[..end]) {
             return Err(Fault::Malformed("the path holds a NUL"));
         }
-        // A path that isn't UTF-8 is forwarded as it came all the same.
-        let path = String::from_utf8_lossy(path);
-        if !path.is_empty() && PathAndQuery::try_from(path.as_ref()).is_err() {
-            return Err(BAD);
+        match target {
+            b"*" if method == b"OPTIONS" => Ok(Self::Origin),
+            [b'/', ..] => Ok(Self::Origin),
+            _ => absolute(target).ok_or(BAD),
         }
-        Ok(form)
     }
 }
 
-/// Authority and path of an `http` or `https` address.
-fn absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Whether a byte may stand in a target: whatever can't end it or its line, and is no
+/// control. Some programs send more than [RFC 3986] allows, in encodings of their own too.
+fn is_in_target(byte: u8) -> bool {
+    byte > b' ' && byte != 0x7f
+}
+
+/// An `http` or `https` address.
+fn absolute(target: &[u8]) -> Option<Target<'_>> {
     let scheme = target.iter().position(|&byte| byte == b':')?;
     let (scheme, rest) = target.split_at(scheme);
-    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+    let port = if scheme.eq_ignore_ascii_case(b"http") {
+        80
+    } else if scheme.eq_ignore_ascii_case(b"https") {
+        443
+    } else {
         return None;
-    }
+    };
     let rest = rest.strip_prefix(b"://")?;
     let end = rest
         .iter()
         .position(|byte| matches!(byte, b'/' | b'?'))
         .unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    is_host(authority).then_some((authority, path))
+    let authority = &rest[..end];
+    is_host(authority).then_some(Target::Absolute { authority, port })
+}
+
+/// Whether two hosts, each with or without a port, are the same, where `usual` is the port of
+/// one that names none ([RFC 9110 §4.2.3]).
+fn is_same_host(one: &[u8], other: &[u8], usual: u16) -> bool {
+    let (host, port) = split_port(one);
+    let (other_host, other_port) = split_port(other);
+    host.eq_ignore_ascii_case(other_host) && port.unwrap_or(usual) == other_port.unwrap_or(usual)
+}
+
+/// A sound host without its port, and that, where there is one.
+fn split_port(host: &[u8]) -> (&[u8], Option<u16>) {
+    let colon = memchr::memrchr(b':', host).filter(|&at| !host[at..].contains(&b']'));
+    let Some(colon) = colon else {
+        return (host, None);
+    };
+    let port = std::str::from_utf8(&host[colon + 1..]).ok();
+    (&host[..colon], port.and_then(|port| port.parse().ok()))
 }
 
 /// A host with or without a port: no user, no list, no path.
@@ -402,6 +481,22 @@ mod tests {
             ),
             ("GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
             ("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
+            (
+                "GET HTTP://A.b:80/ HTTP/1.1\r\nHost: a.B\r\n\r\n",
+                Length::Unsaid,
+            ),
+            (
+                "GET https://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n",
+                Length::Unsaid,
+            ),
+            (
+                "GET http://[::1]/ HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
+                Length::Unsaid,
+            ),
+            (
+                "GET http://a:/ HTTP/1.1\r\nHost: a:080\r\n\r\n",
+                Length::Unsaid,
+            ),
             ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
             ("GET /?a=%00 HTTP/1.1\r\nHost: a\r\n\r\n", Length::Unsaid),
             (
@@ -444,6 +539,12 @@ mod tests {
             "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET http:/a/ HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET http://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n",
+            "GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET http://[::1]/ HTTP/1.1\r\nHost: [::2]\r\n\r\n",
+            "GET http://a/\u{7f} HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a?\u{1} HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n",
             "G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET / HTTP/1.1\r\n\r\n",
@@ -477,6 +578,65 @@ mod tests {
         for head in unsound {
             let fault = checked(head).expect_err(head);
             assert_eq!(fault.status(), StatusCode::BAD_REQUEST, "{head:?}: {fault}");
+        }
+    }
+
+    #[test]
+    fn every_byte_that_ends_nothing_may_stand_in_a_target() {
+        for byte in 0..=u8::MAX {
+            for place in ["/a~", "/?a~", "http://h/a~?b", "http://h?~"] {
+                let [before, behind] = [0, 1].map(|part| place.split('~').nth(part).expect("two"));
+                let target = [before.as_bytes(), &[byte], behind.as_bytes()].concat();
+                let head = [b"GET ", &target[..], b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
+
+                let read = read(&Bytes::from(head), &LIMITS);
+
+                let passes = byte > b' ' && byte != 0x7f && byte != b'#';
+                let target = target.escape_ascii();
+                assert_eq!(read.is_ok(), passes, "{target}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_address_of_http_1_0_says_its_host() {
+        let head = Bytes::from_static(b"GET http://A.b:81/c HTTP/1.0\r\nX: 1\r\n\r\n");
+
+        let head = read(&head, &LIMITS).expect("sound");
+
+        assert_eq!(head.request.fields.get_str("host"), Some("A.b:81"));
+        assert_eq!(head.request.path, "/c");
+    }
+
+    #[test]
+    fn what_can_become_no_head_is_seen_at_once() {
+        let looked_at = |bytes: &[u8], step: usize| {
+            let mut beginning = Beginning::default();
+            let ends = (0..bytes.len()).step_by(step).skip(1).chain([bytes.len()]);
+            ends.map(|end| (end, beginning.look(&bytes[..end])))
+                .find(|(_, looked)| looked.is_err())
+                .map(|(end, _)| end)
+        };
+
+        for (bytes, at) in [
+            (&b"\x16\x03\x01\x02\x00\x01\x00"[..], 1),
+            (b"\0\0\0\x08", 1),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", 20),
+            (b"\x05\x01\0", 1),
+            (b"GE\xffT / HTTP", 3),
+            (b"\rGET", 2),
+            (b" GET / HTTP/1.1", 1),
+            (b"EHLO a.test\r\n", 13),
+            (b"GET / HTTP/0.9\r\n", 16),
+            (b"GET /a b HTTP/1.1\r\nHost", 19),
+        ] {
+            let shown = bytes.escape_ascii();
+            assert_eq!(looked_at(bytes, 1), Some(at), "{shown}");
+            assert!(looked_at(bytes, bytes.len()).is_some(), "{shown}");
+        }
+        for step in [1, 3, 100] {
+            let sound = b"M-SEARCH /z\xfc HTTP/1.1\r\nHost : \0\r\n";
+            assert_eq!(looked_at(sound, step), None);
         }
     }
 

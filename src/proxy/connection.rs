@@ -2,18 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::crash;
 
+use super::places::Place;
 use super::reader::{Arrival, Progress, Reader};
 use super::service::{Service, Visit};
 use super::writer::{After, Asker, Writer};
@@ -21,6 +21,9 @@ use super::writer::{After, Asker, Writer};
 /// How long the rest of what a client sends is read after our last words: a connection
 /// that is closed unread is reset, and the client may never see them.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// The same where somebody else waits for the place.
+const BRIEF_LINGER: Duration = Duration::from_millis(50);
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,42 +44,40 @@ pub(super) struct Door<'s> {
     pub(super) local: SocketAddr,
     /// Whether every response ends its connection.
     pub(super) sends_away: &'s AtomicBool,
-    /// Becomes true when a connection without a request closes.
-    pub(super) idle_close: watch::Receiver<bool>,
+    /// Its place among the connections.
+    pub(super) place: &'s Place,
 }
 
 /// Serves the requests on one connection, one after the other.
 pub(super) async fn serve(mut socket: TcpStream, door: Door<'_>, service: &Service) {
     // A small answer that follows another is not to wait for its acknowledgement.
     let _ = socket.set_nodelay(true);
+    let place = door.place;
     let parting = {
         let (read, write) = socket.split();
         let progress = Progress::default();
         let visit = Visit {
             peer: door.peer,
             local: door.local,
-            socket: write.as_ref(),
             progress: &progress,
             sends_away: door.sends_away,
+            place: door.place,
             left: service.settings.requests.into(),
         };
-        let reader = Reader::new(read, &service.settings, &progress);
+        let reader = Reader::new(read, &service.settings, &progress, door.place);
         let writer = Writer::new(write.as_ref(), &service.settings);
         let connection = crash::Connection::new(door.peer);
-        let exchanges = exchange_all(
-            &visit,
-            reader,
-            writer,
-            service,
-            door.idle_close,
-            &connection,
-        );
+        let exchanges = exchange_all(&visit, reader, writer, service, &connection);
         crash::serving(&connection, pin!(exchanges)).await
     };
     match parting {
         Parting::Plain => {}
         // Whoever is gone needs no farewell.
-        Parting::Lingering => drop(timeout(LINGER, farewell(&mut socket)).await),
+        Parting::Lingering => {
+            let is_needed = place.is_given_up() || place.is_wanted();
+            let linger = if is_needed { BRIEF_LINGER } else { LINGER };
+            drop(timeout(linger, farewell(&mut socket)).await);
+        }
         // Closed at once and unread: the client sees a reset instead of an end.
         Parting::Broken => drop(socket.set_zero_linger()),
     }
@@ -87,17 +88,10 @@ async fn exchange_all(
     mut reader: Reader<'_>,
     mut writer: Writer<'_>,
     service: &Service,
-    idle_close: watch::Receiver<bool>,
     connection: &crash::Connection,
 ) -> Parting {
-    // Listens once for all requests: to begin anew with each costs more than to read it.
-    let mut told = idle_close.clone();
-    let mut closing = pin!(async move {
-        // The sender outlives its connections.
-        let _ = told.wait_for(|closes| *closes).await;
-    });
     loop {
-        let head = match arrival(&mut reader, &idle_close, closing.as_mut()).await {
+        let head = match reader.head().await {
             Arrival::Head(head) => head,
             Arrival::End => return Parting::Plain,
             Arrival::Unsound(fault) => {
@@ -115,25 +109,6 @@ async fn exchange_all(
         }
         connection.end();
     }
-}
-
-/// The next request; none once idle connections close and nothing of one has come.
-async fn arrival(
-    reader: &mut Reader<'_>,
-    closes: &watch::Receiver<bool>,
-    closing: Pin<&mut impl Future<Output = ()>>,
-) -> Arrival {
-    if reader.is_empty() && !*closes.borrow() {
-        tokio::select! {
-            biased;
-            head = reader.head() => return head,
-            () = closing => {}
-        }
-    }
-    if reader.is_empty() && *closes.borrow() {
-        return Arrival::End;
-    }
-    reader.head().await
 }
 
 /// Says that nothing more follows, and reads what still comes.

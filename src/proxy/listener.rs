@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::Service;
 use super::connection::{self, Door};
+use super::places::{Place, Places};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -67,7 +68,7 @@ struct Site {
     address: SocketAddr,
     service: Service,
     /// One for each connection there may be.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     /// How many connections there have been.
     accepted: AtomicU64,
     /// Told of every connection that has ended.
@@ -76,8 +77,6 @@ struct Site {
     sends_away: AtomicBool,
     /// Becomes true when no more connections are accepted.
     closing: watch::Sender<bool>,
-    /// Becomes true when those without a request close.
-    idle_close: watch::Sender<bool>,
     /// Becomes true when connections are cut.
     cut: watch::Sender<bool>,
 }
@@ -113,12 +112,14 @@ impl Listener {
     pub fn start(self, service: Service) -> Server {
         let site = Arc::new(Site {
             address: self.address,
-            places: Arc::new(Semaphore::new(service.settings.connections as usize)),
+            places: Places::new(
+                service.settings.max_connections,
+                Arc::clone(&service.settings.buffers),
+            ),
             accepted: AtomicU64::new(0),
             left: Notify::new(),
             sends_away: AtomicBool::new(false),
             closing: watch::Sender::new(false),
-            idle_close: watch::Sender::new(false),
             cut: watch::Sender::new(false),
             service,
         });
@@ -139,7 +140,7 @@ impl Server {
 
     /// How many connections there are.
     pub fn connections(&self) -> usize {
-        self.limit() as usize - self.site.places.available_permits()
+        self.site.places.taken()
     }
 
     /// Waits until there is no connection.
@@ -178,18 +179,13 @@ impl Server {
         // It ends by itself, unless it has panicked.
         let _ = (&mut self.accepting).await;
         let _ = timeout(GRACE.min(limit), self.idle()).await;
-        self.site.idle_close.send_replace(true);
-        let everyone = self.site.places.acquire_many(self.limit());
-        if timeout(limit, everyone).await.is_ok() {
+        self.site.places.close_idle();
+        if timeout(limit, self.site.places.all_free()).await.is_ok() {
             return 0;
         }
         let left = self.connections();
         self.site.cut.send_replace(true);
         left
-    }
-
-    fn limit(&self) -> u32 {
-        self.site.service.settings.connections
     }
 }
 
@@ -202,23 +198,30 @@ impl Drop for Server {
 
 async fn accept(socket: TcpListener, site: Arc<Site>) {
     let mut closing = site.closing.subscribe();
+    let mut accepted = None;
     tokio::select! {
         _ = closing.wait_for(|closing| *closing) => {}
-        () = accept_for_ever(&socket, &site) => {}
+        () = accept_for_ever(&socket, &mut accepted, &site) => {}
     }
-    accept_the_rest(socket, &site);
+    accept_the_rest(socket, accepted, &site);
 }
 
-async fn accept_for_ever(socket: &TcpListener, site: &Arc<Site>) {
+/// Accepts one after the other. The one that waits for a place is in `accepted` meanwhile.
+async fn accept_for_ever(
+    socket: &TcpListener,
+    accepted: &mut Option<(TcpStream, SocketAddr)>,
+    site: &Arc<Site>,
+) {
     let mut said = None;
-    // Nobody is accepted before there is a place.
-    while site.places.acquire().await.is_ok() {
+    loop {
         match socket.accept().await {
-            Ok((stream, peer)) => {
-                let place = Arc::clone(&site.places)
-                    .try_acquire_owned()
-                    .expect("nobody else takes places before the last is accepted");
-                spawn(stream, peer, site, place);
+            Ok(connection) => {
+                *accepted = Some(connection);
+                // Nobody else is accepted before it has its place.
+                let place = site.places.take().await;
+                if let Some((stream, peer)) = accepted.take() {
+                    spawn(stream, peer, site, place);
+                }
             }
             // The client was gone before we came.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -237,12 +240,21 @@ async fn accept_for_ever(socket: &TcpListener, site: &Arc<Site>) {
 
 /// Takes those whom the system has connected to a listener that is about to close: to them
 /// it is open.
-fn accept_the_rest(socket: TcpListener, site: &Arc<Site>) {
+fn accept_the_rest(
+    socket: TcpListener,
+    accepted: Option<(TcpStream, SocketAddr)>,
+    site: &Arc<Site>,
+) {
+    if let Some((stream, peer)) = accepted
+        && let Some(place) = site.places.try_take()
+    {
+        spawn(stream, peer, site, place);
+    }
     // It doesn't block, neither before nor after.
     let Ok(socket) = socket.into_std() else {
         return;
     };
-    while let Ok(place) = Arc::clone(&site.places).try_acquire_owned()
+    while let Some(place) = site.places.try_take()
         && let Ok((stream, peer)) = socket.accept()
         && stream.set_nonblocking(true).is_ok()
         && let Ok(stream) = TcpStream::from_std(stream)
@@ -252,7 +264,7 @@ fn accept_the_rest(socket: TcpListener, site: &Arc<Site>) {
 }
 
 /// Serves a connection in a task of its own, until it ends or is cut.
-fn spawn(stream: TcpStream, peer: SocketAddr, site: &Arc<Site>, place: OwnedSemaphorePermit) {
+fn spawn(stream: TcpStream, peer: SocketAddr, site: &Arc<Site>, place: Place) {
     let site = Arc::clone(site);
     site.accepted.fetch_add(1, Ordering::Relaxed);
     tokio::spawn(async move {
@@ -261,7 +273,7 @@ fn spawn(stream: TcpStream, peer: SocketAddr, site: &Arc<Site>, place: OwnedSema
             peer,
             local: site.address,
             sends_away: &site.sends_away,
-            idle_close: site.idle_close.subscribe(),
+            place: &place,
         };
         tokio::select! {
             () = connection::serve(stream, door, &site.service) => {}

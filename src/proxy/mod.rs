@@ -15,13 +15,16 @@
 
 mod connection;
 mod listener;
+mod places;
 mod reader;
 mod service;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::head::Limits;
+use crate::wire::Buffers;
 
 pub use listener::{BindError, Listener, Server};
 pub use service::Service;
@@ -38,10 +41,16 @@ pub struct Settings {
     /// How long nothing may come of a request's body, and nothing be taken of a
     /// response's.
     pub body_time: Duration,
-    /// The most connections at a time; others wait to be accepted.
-    pub connections: u32,
+    /// How long a request may take from its first byte to the end of its response; `None` for
+    /// as long as its parts may.
+    pub request_timeout: Option<Duration>,
+    /// The most connections at a time. One that waits for a request gives up its place to
+    /// the next; where none does, the next waits.
+    pub max_connections: u32,
     /// The most requests on one connection.
     pub requests: u32,
+    /// Memory for heads and pieces of bodies that wait.
+    pub buffers: Arc<Buffers>,
 }
 
 impl Default for Settings {
@@ -54,8 +63,10 @@ impl Default for Settings {
             head_time: Duration::from_secs(10),
             idle_time: Duration::from_mins(1),
             body_time: Duration::from_mins(1),
-            connections: 16 * 1024,
+            request_timeout: None,
+            max_connections: 16 * 1024,
             requests: 10_000,
+            buffers: Arc::new(Buffers::new(64 * 1024 * 1024)),
         }
     }
 }

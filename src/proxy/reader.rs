@@ -13,17 +13,16 @@ use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::message::framing::Length;
-use crate::message::head::{self, Fault, Head};
+use crate::message::head::{self, Beginning, Fault, Head};
 use crate::transaction::ports::{BodyError, BodySource, next};
 use crate::wire::{Inbox, Patience};
 
 use super::Settings;
+use super::places::{Place, Waits};
 
-/// How much is read at once, in bytes.
+/// How much is read at once, in bytes. What takes no more than twice that is not counted
+/// among the buffers.
 const READ_SIZE: usize = 8 * 1024;
-
-/// How much of a body is read at once.
-const BODY_READ_SIZE: usize = 64 * 1024;
 
 /// How much of a request's body is read for nothing, to keep a connection, and how long
 /// that may take.
@@ -38,11 +37,16 @@ pub(super) struct Reader<'s> {
     incoming: BytesMut,
     /// What is still to come of the present body.
     inbox: Inbox,
+    /// How much is counted for the piece of a body that was given out last.
+    given_out: usize,
+    /// When the first byte of the present request came.
+    began: Instant,
     /// How long nothing may come of a next request.
     idle: Patience,
     /// How long nothing may come of a body; none once the connection has left HTTP.
     patience: Option<Patience>,
     progress: &'s Progress,
+    place: &'s Place,
 }
 
 /// How much of the present request's body is still to come, for those who can't ask the
@@ -87,16 +91,25 @@ impl<'s> Reader<'s> {
         socket: ReadHalf<'s>,
         settings: &'s Settings,
         progress: &'s Progress,
+        place: &'s Place,
     ) -> Self {
         Self {
             socket,
             settings,
             incoming: BytesMut::new(),
             inbox: Inbox::Known(0),
+            given_out: 0,
+            began: Instant::now(),
             idle: Patience::new(settings.idle_time),
             patience: None,
             progress,
+            place,
         }
+    }
+
+    /// When the first byte of the present request came.
+    pub(super) fn began(&self) -> Instant {
+        self.began
     }
 
     /// Whether nothing of a next request is there yet.
@@ -106,13 +119,26 @@ impl<'s> Reader<'s> {
 
     /// Waits for the next head. One that comes too slowly, or not at all, is no head.
     pub(super) async fn head(&mut self) -> Arrival {
+        self.give_back();
+        if self.place.holds_head() {
+            self.place.hold_head(0);
+        }
         if self.incoming.is_empty() {
             self.idle.renew();
             if !matches!(poll_fn(|cx| self.poll_begin(cx)).await, Ok(1..)) {
                 return Arrival::End;
             }
         }
-        let deadline = Instant::now() + self.settings.head_time;
+        self.began = Instant::now();
+        let arrival = self.rest_of_head().await;
+        self.place.go_on();
+        arrival
+    }
+
+    /// Waits for the rest of a head whose first bytes have come.
+    async fn rest_of_head(&mut self) -> Arrival {
+        let deadline = self.began + self.settings.head_time;
+        let mut beginning = Beginning::default();
         let mut seen = 0;
         loop {
             // An empty line before a request is no request ([RFC 9112 §2.2]).
@@ -121,11 +147,20 @@ impl<'s> Reader<'s> {
             }
             match head::end(&self.incoming, seen, &self.settings.head) {
                 Ok(Some(size)) => return self.take_head(size),
-                Ok(None) => seen = self.incoming.len(),
+                Ok(None) => {}
                 Err(fault) => return Arrival::Unsound(fault),
             }
-            match timeout_at(deadline, self.fill()).await {
+            if let Err(fault) = beginning.look(&self.incoming) {
+                return Arrival::Unsound(fault);
+            }
+            if &self.incoming[..] != b"\r" {
+                seen = self.incoming.len();
+            }
+            match timeout_at(deadline, poll_fn(|cx| self.poll_more_head(cx))).await {
                 Ok(Ok(1..)) => {}
+                Ok(Err(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
+                    return Arrival::Unsound(Fault::NoRoom);
+                }
                 Ok(_) => return Arrival::End,
                 Err(_) if self.incoming.is_empty() => return Arrival::End,
                 Err(_) => return Arrival::Unsound(Fault::TimedOut),
@@ -135,6 +170,16 @@ impl<'s> Reader<'s> {
 
     /// Takes the head of `size` bytes off what has come.
     fn take_head(&mut self, size: usize) -> Arrival {
+        // As long as the head is needed, so is all that was read with it.
+        let capacity = self.incoming.capacity();
+        let held = if capacity > 2 * READ_SIZE {
+            capacity
+        } else {
+            0
+        };
+        if (held > 0 || self.place.holds_head()) && !self.place.hold_head(held) {
+            return Arrival::Unsound(Fault::NoRoom);
+        }
         let bytes = self.incoming.split_to(size).freeze();
         let head = match head::read(&bytes, &self.settings.head) {
             Ok(head) => head,
@@ -188,37 +233,65 @@ impl<'s> Reader<'s> {
         timeout(DRAIN_TIME, drain).await.unwrap_or(false)
     }
 
-    /// Reads more of a head; gives how much, 0 at the end.
-    async fn fill(&mut self) -> io::Result<usize> {
-        poll_fn(|cx| self.poll_fill_head(cx)).await
-    }
-
-    /// Reads the first of a head; gives how much, 0 at the end and where nothing comes in time.
-    /// One clock serves all requests of the connection.
+    /// Reads the first of a head; gives how much, 0 at the end, where nothing comes in time and
+    /// where the connection has to end. One clock serves all requests of the connection.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match self.poll_fill_head(cx) {
-            Poll::Pending => self.idle.poll_end(cx).map(|()| Ok(0)),
-            read @ Poll::Ready(_) => read,
+        match self.poll_fill_up_to(READ_SIZE, cx) {
+            Poll::Pending => {
+                // A connection that only waits holds no memory for it.
+                self.incoming = BytesMut::new();
+                if self.place.wait(Waits::Request, cx) {
+                    return Poll::Ready(Ok(0));
+                }
+                self.idle.poll_end(cx).map(|()| Ok(0))
+            }
+            read @ Poll::Ready(_) => {
+                self.place.go_on();
+                read
+            }
         }
     }
 
-    fn poll_fill_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Reads more of a head; gives how much, 0 at the end.
+    fn poll_more_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let read = self.poll_fill_up_to(READ_SIZE, cx);
-        if read.is_pending() && self.incoming.is_empty() {
-            // A connection that only waits holds no memory for it.
-            self.incoming = BytesMut::new();
+        if read.is_pending() {
+            let must_end = self.place.wait(Waits::Head, cx)
+                || !self.place.hold_head(self.incoming.capacity())
+                || self.place.is_given_up();
+            if must_end {
+                return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+            }
         }
         read
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let most = self.place.buffers().read_size();
         let size = match &self.inbox {
-            Inbox::Known(left) => {
-                usize::try_from(*left).map_or(BODY_READ_SIZE, |left| left.min(BODY_READ_SIZE))
-            }
-            Inbox::Chunked(_) | Inbox::UntilClosed => BODY_READ_SIZE,
+            Inbox::Known(left) => usize::try_from(*left).map_or(most, |left| left.min(most)),
+            Inbox::Chunked(_) | Inbox::UntilClosed => most,
         };
-        self.poll_fill_up_to(size, cx)
+        let read = self.poll_fill_up_to(size, cx);
+        if read.is_pending() && self.incoming.is_empty() {
+            self.incoming = BytesMut::new();
+        }
+        read
+    }
+
+    /// Counts a piece of a body among the buffers until the next one is asked for.
+    fn give_out(&mut self, piece: &Bytes) {
+        if piece.len() > READ_SIZE {
+            self.given_out = piece.len();
+            self.place.buffers().take(piece.len());
+        }
+    }
+
+    fn give_back(&mut self) {
+        if self.given_out > 0 {
+            let size = std::mem::take(&mut self.given_out);
+            self.place.buffers().give_back(size);
+        }
     }
 
     fn poll_fill_up_to(&mut self, size: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -230,12 +303,16 @@ impl<'s> Reader<'s> {
 
 impl BodySource for Reader<'_> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        self.give_back();
         loop {
             let Ok(piece) = self.inbox.take(&mut self.incoming) else {
                 return self.lost(BodyError::Cut);
             };
             self.progress.set(&self.inbox);
             if piece.is_some() || self.inbox.has_ended() {
+                if let Some(piece) = &piece {
+                    self.give_out(piece);
+                }
                 return Poll::Ready(Ok(piece));
             }
             match self.poll_fill(cx) {
@@ -259,5 +336,11 @@ impl BodySource for Reader<'_> {
                 }
             }
         }
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode, header};
-use tokio::net::TcpStream;
+use tokio::time::timeout_at;
 
 use crate::generation::Generation;
 use crate::message::forwarded;
@@ -21,6 +21,7 @@ use crate::transaction::{
 
 use super::Settings;
 use super::connection::Parting;
+use super::places::Place;
 use super::reader::{Progress, Reader};
 use super::writer::{After, Asker, Cut, Writer, Written};
 
@@ -40,10 +41,11 @@ pub(super) struct Visit<'c> {
     pub(super) peer: SocketAddr,
     /// The address of ours that it came to.
     pub(super) local: SocketAddr,
-    pub(super) socket: &'c TcpStream,
     pub(super) progress: &'c Progress,
     /// Whether every response ends its connection.
     pub(super) sends_away: &'c AtomicBool,
+    /// Its place among the connections.
+    pub(super) place: &'c Place,
     /// How many more requests the connection may have.
     pub(super) left: AtomicU32,
 }
@@ -96,8 +98,9 @@ impl Service {
         let keeps_alive = head.keeps_alive() && visit.has_more_left();
         let mut request = head.request;
         if asker.is_http10 {
-            // There it means nothing ([RFC 9110 §10.1.1]).
+            // There they mean nothing ([RFC 9110 §7.8, §10.1.1]).
             request.fields.remove(header::EXPECT);
+            request.fields.remove(header::UPGRADE);
         }
         let mut facts = self.facts(visit, &request);
         writer.answer(asker);
@@ -107,22 +110,30 @@ impl Service {
             reader.leave_http();
         }
 
-        let reply = tokio::select! {
-            biased;
-            reply = self.reply(&mut facts, request, &mut *reader, &mut *writer) => reply,
-            () = Writer::gone(visit.socket) => {
-                facts.outcome = Outcome::ClientGone;
-                self.finish(facts, 0, Sent::InPart);
-                return Some(Parting::Plain);
-            }
+        let deadline = self
+            .settings
+            .request_timeout
+            .map(|limit| reader.began() + limit);
+        // Whether the client still waits is not asked: a request that has come whole is
+        // carried out, as every server would.
+        let replying = self.reply(&mut facts, request, &mut *reader, &mut *writer);
+        let reply = match within(deadline, replying).await {
+            Some(reply) => reply,
+            None => self.refusal(&mut facts, visit.too_late()),
         };
+        let deadline = deadline.filter(|_| !reply.is_tunnel());
+        let status = reply.status();
         let may_keep = keeps_alive && (asks_to_leave || visit.can_go_on(writer));
-        let Written {
-            status,
+        let Some(Written {
             after,
             is_open_ended,
             result,
-        } = writer.send(reply, may_keep).await;
+        }) = within(deadline, writer.send(reply, may_keep)).await
+        else {
+            facts.outcome = visit.too_late().outcome();
+            self.finish(facts, status.as_u16(), Sent::InPart);
+            return Some(Parting::Broken);
+        };
         if let Err(cut) = &result
             && facts.outcome == Outcome::Forwarded
         {
@@ -247,7 +258,28 @@ impl Service {
     }
 }
 
+/// What comes of `what` until `deadline`; `None` where that is over first.
+async fn within<T>(
+    deadline: Option<tokio::time::Instant>,
+    what: impl Future<Output = T>,
+) -> Option<T> {
+    match deadline {
+        None => Some(what.await),
+        Some(deadline) => timeout_at(deadline, what).await.ok(),
+    }
+}
+
 impl Visit<'_> {
+    /// Why a request ends that has taken longer than it may: it is the client or the upstream
+    /// that was waited for.
+    fn too_late(&self) -> Refusal {
+        if self.progress.is_done() {
+            Refusal::UpstreamTimeout
+        } else {
+            Refusal::BodyTimedOut
+        }
+    }
+
     /// Counts a request; whether others may follow it.
     fn has_more_left(&self) -> bool {
         self.left.fetch_sub(1, Ordering::Relaxed) > 1
@@ -259,7 +291,10 @@ impl Visit<'_> {
     fn can_go_on(&self, writer: &Writer<'_>) -> bool {
         let is_readable =
             self.progress.is_done() || self.progress.is_worth_draining() && !writer.is_awaited();
-        is_readable && !self.sends_away.load(Ordering::Acquire)
+        let has_to_end = self.sends_away.load(Ordering::Acquire)
+            || self.place.is_given_up()
+            || self.place.is_wanted();
+        is_readable && !has_to_end
     }
 
     fn parting(&self, reader: &Reader<'_>) -> Parting {

@@ -9,11 +9,10 @@ use bytes::BufMut;
 use http::{StatusCode, header};
 use tokio::net::TcpStream;
 
-use crate::message::framing::{self, Length};
-use crate::message::{Body, Pieces, Response};
+use crate::message::{Body, Response};
 use crate::transaction::Reply;
 use crate::transaction::ports::{BodyError, BodySource, Exchange, Interim};
-use crate::wire::{self, Framing, Outbox, Patience};
+use crate::wire::{self, Frame, Framing, Outbox, Patience, Recipient};
 
 use super::Settings;
 
@@ -78,7 +77,6 @@ pub(super) enum Cut {
 
 /// A response that was sent, as far as that went.
 pub(super) struct Written {
-    pub(super) status: StatusCode,
     pub(super) after: After,
     /// Whether the client takes the end of the connection for that of the body.
     pub(super) is_open_ended: bool,
@@ -106,13 +104,12 @@ impl<'s> Writer<'s> {
         self.asker.awaits_continue
     }
 
-    /// Waits until the client has closed its side. Never where it has sent more instead.
-    pub(super) async fn gone(socket: &TcpStream) {
+    /// Waits until the client takes nothing more. One that has only closed its side still
+    /// reads, for all that anybody knows.
+    async fn gone(socket: &TcpStream) {
         use tokio::io::Interest;
-        match socket.ready(Interest::READABLE).await {
-            Ok(ready) if !ready.is_read_closed() => std::future::pending().await,
-            Ok(_) | Err(_) => {}
-        }
+        // It is an error of the connection, which nothing but a reset makes.
+        let _ = socket.ready(Interest::ERROR).await;
     }
 
     /// Sends what a request came to.
@@ -120,41 +117,33 @@ impl<'s> Writer<'s> {
         let keep = if may_keep { After::Keep } else { After::Close };
         match reply {
             Reply::Whole(response) => Written {
-                status: response.status,
                 after: keep,
                 is_open_ended: false,
                 result: self.whole(response, keep).await,
             },
             Reply::Streamed(exchange) => {
-                let status = exchange.head.status;
-                let framing = self.framing(&exchange.head);
-                let is_open_ended = framing == Framing::Unsaid && self.has_body(status);
+                let frame = self.frame(&exchange.head);
+                let is_open_ended = frame.ends_with_connection();
                 let after = if is_open_ended { After::Close } else { keep };
                 Written {
-                    status,
                     after,
                     is_open_ended,
-                    result: self.streamed(exchange, framing, after).await,
+                    result: self.streamed(exchange, frame, after).await,
                 }
             }
         }
     }
 
     /// Sends a response whose body is in memory.
-    pub(super) async fn whole(&mut self, response: Response, after: After) -> Result<(), Cut> {
-        let length = response.body.pieces().map_or(0, Pieces::len) as u64;
-        let framing = if !may_have_length(response.status) {
-            Framing::Unsaid
-        } else if response.body.pieces().is_some() || self.has_body(response.status) {
-            Framing::Exact(length)
-        } else {
-            // The answer to HEAD and 304 tell the length of a body that isn't sent.
-            self.kept(&response)
-        };
-        self.put_head(&response, framing, after);
-        let has_body = self.has_body(response.status);
+    pub(super) async fn whole(&mut self, mut response: Response, after: After) -> Result<(), Cut> {
+        if response.body == Body::Streamed {
+            // It was left where it came from.
+            response.body = Body::Empty;
+        }
+        let frame = self.frame(&response);
+        self.put_head(&response, frame.framing, after);
         match response.body {
-            Body::Whole(pieces) | Body::Edited(pieces) if has_body => {
+            Body::Whole(pieces) | Body::Edited(pieces) if frame.has_body => {
                 // Each piece is freed once it is written.
                 self.outbox.put_whole(pieces);
             }
@@ -163,30 +152,31 @@ impl<'s> Writer<'s> {
         self.flush().await
     }
 
-    /// How a response is framed whose body is passed on as it comes. Unsaid, its end is
-    /// that of the connection.
-    fn framing(&self, response: &Response) -> Framing {
-        match framing::length(&response.fields) {
-            _ if !self.has_body(response.status) => self.kept(response),
-            Ok(Length::Known(_)) => Framing::Kept,
-            Ok(Length::Chunked | Length::Unsaid) | Err(_) if self.asker.is_http10 => {
-                Framing::Unsaid
-            }
-            Ok(Length::Chunked | Length::Unsaid) | Err(_) => Framing::Chunked,
-        }
+    /// How a response is framed for whom it is for.
+    fn frame(&self, response: &Response) -> Frame {
+        let recipient = Recipient {
+            wants_no_body: self.asker.wants_no_body,
+            is_http10: self.asker.is_http10,
+        };
+        Frame::of(response, recipient)
     }
 
     /// Sends a response whose body is passed on as it comes.
     async fn streamed(
         &mut self,
         mut exchange: Exchange<'_>,
-        framing: Framing,
+        frame: Frame,
         after: After,
     ) -> Result<(), Cut> {
-        self.put_head(&exchange.head, framing, after);
-        self.outbox.frame(framing == Framing::Chunked);
-        let socket = self.socket;
         let is_tunnel = exchange.head.status == StatusCode::SWITCHING_PROTOCOLS;
+        self.put_head(&exchange.head, frame.framing, after);
+        if !frame.has_body && !is_tunnel {
+            // What the upstream sends behind such a head all the same goes nowhere.
+            drop(exchange);
+            return self.flush().await;
+        }
+        self.outbox.frame(frame.framing == Framing::Chunked);
+        let socket = self.socket;
         let sent = tokio::select! {
             biased;
             sent = poll_fn(|cx| self.poll_pump(cx, &mut *exchange.body)) => sent,
@@ -249,18 +239,6 @@ impl<'s> Writer<'s> {
         });
     }
 
-    /// The framing that came; a client of HTTP/1.0 is told of no chunks.
-    fn kept(&self, response: &Response) -> Framing {
-        match framing::length(&response.fields) {
-            Ok(Length::Chunked) if self.asker.is_http10 => Framing::Unsaid,
-            Ok(_) | Err(_) => Framing::Kept,
-        }
-    }
-
-    fn has_body(&self, status: StatusCode) -> bool {
-        !self.asker.wants_no_body && framing::has_body(&http::Method::GET, status)
-    }
-
     async fn flush(&mut self) -> Result<(), Cut> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
@@ -305,9 +283,4 @@ impl Interim for Writer<'_> {
         // A client that is gone is found out by whoever sends the final response.
         let _ = self.flush().await;
     }
-}
-
-/// Whether a response with this status may say a length ([RFC 9110 §8.6]).
-fn may_have_length(status: StatusCode) -> bool {
-    !status.is_informational() && status != StatusCode::NO_CONTENT
 }

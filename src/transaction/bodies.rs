@@ -24,6 +24,18 @@ pub(super) struct Resumed<S> {
     rest: S,
 }
 
+/// Why handlers can't have the body that goes with `fields`, as far as these say: no byte of
+/// it need be read.
+pub(super) fn foreseen(fields: &Fields, limit: usize) -> Option<Missing> {
+    if Codings::of(fields).is_err() {
+        return Some(Missing::Coded);
+    }
+    match framing::length(fields) {
+        Ok(Length::Known(length)) if length > limit as u64 => Some(Missing::TooLarge),
+        Ok(Length::Known(_) | Length::Chunked | Length::Unsaid) | Err(_) => None,
+    }
+}
+
 impl<S: BodySource> Resumed<S> {
     /// A body none of which has been read.
     pub(super) fn new(rest: S) -> Self {

@@ -12,9 +12,9 @@ use http::StatusCode;
 use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
 use crate::handler::{Call, Emitted, Kept, Origin, Token, TooManyReadings, TransactionId};
-use crate::message::forwarded::{self, Way};
+use crate::message::forwarded::Way;
 use crate::message::head;
-use crate::message::{Body, Fields, Pieces, Request, Response, validators};
+use crate::message::{Body, Pieces, Request, Response, validators};
 
 use super::begin::{self, Asked, Names, Planned};
 use super::calls::Calls;
@@ -228,7 +228,7 @@ impl Line {
             id: &entry.id.0,
             via: self.pipeline.settings().via,
         };
-        announce(&way, &mut request.fields);
+        self.pipeline.announce(&way, &mut request.fields);
         validators::restore_tags(request);
         let sending = Sending::of(request, client);
         upstream.exchange(request, sending, interim).await
@@ -270,13 +270,6 @@ fn host(request: &Request) -> String {
     let host = request.fields.get(http::header::HOST);
     host.map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned())
         .unwrap_or_default()
-}
-
-/// Tells the upstream of a request's way here.
-pub(super) fn announce(way: &Way<'_>, fields: &mut Fields) {
-    for field in forwarded::announce(way, fields) {
-        fields.replace(field);
-    }
 }
 
 /// The origin of an inner request: the client's, one level deeper.

@@ -19,6 +19,7 @@ pub mod record;
 pub mod respond;
 mod room;
 mod routes;
+mod schemes;
 mod session;
 mod sight;
 mod state;

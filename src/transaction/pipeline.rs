@@ -18,17 +18,18 @@ use crate::generation::{Generation, Planned, Ran, Step};
 use crate::handler::host::Host;
 use crate::handler::{Answer, Emitted, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
-use crate::message::forwarded::Way;
-use crate::message::{Body, JsonType, Request, Response, validators};
+use crate::message::forwarded::{self, Way};
+use crate::message::{Body, Fields, JsonType, Request, Response, validators};
 
 use super::bodies::Resumed;
 use super::calls::Calls;
 use super::coded::Reader;
 use super::fallback;
-use super::line::{Upstreams, announce};
+use super::line::Upstreams;
 use super::ports::{BodySource, Exchange, Interim, Sending, UpstreamError};
 use super::queued::Job;
 use super::respond::{ErrorFormat, Refusal};
+use super::schemes::Schemes;
 use super::sight::leaves_body_out;
 use super::story::Chronicler;
 use super::unseen::Reason;
@@ -72,6 +73,7 @@ pub struct Pipeline {
     settings: Settings,
     /// Who listens to stories.
     chronicler: OnceLock<Arc<dyn Chronicler>>,
+    schemes: Schemes,
 }
 
 /// What becomes of a transaction after its request phase.
@@ -91,6 +93,21 @@ pub enum Reply<'a> {
     Streamed(Exchange<'a>),
 }
 
+impl Reply<'_> {
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Whole(response) => response.status,
+            Self::Streamed(exchange) => exchange.head.status,
+        }
+    }
+
+    /// Whether the connection leaves HTTP with it.
+    pub fn is_tunnel(&self) -> bool {
+        self.status() == StatusCode::SWITCHING_PROTOCOLS
+    }
+}
+
 impl Pipeline {
     /// A line between handlers, `upstreams` and what handlers may call.
     pub fn new(upstreams: Arc<Upstreams>, calls: Arc<Calls>, settings: Settings) -> Self {
@@ -99,6 +116,7 @@ impl Pipeline {
             calls,
             settings,
             chronicler: OnceLock::new(),
+            schemes: Schemes::new(),
         }
     }
 
@@ -338,7 +356,7 @@ impl Pipeline {
             via: self.settings.via,
         };
         let fields = &mut tx.call.request.fields;
-        announce(&way, fields);
+        self.announce(&way, fields);
         if tx.plan.may_see_response_body() {
             if let Some(decodable) = accept::narrowed(fields) {
                 fields.insert(header::ACCEPT_ENCODING, decodable);
@@ -351,6 +369,18 @@ impl Pipeline {
             validators::unmark_conditions(&mut tx.call.request, &mark);
         } else {
             validators::restore_tags(&mut tx.call.request);
+        }
+    }
+
+    /// Tells the upstream of a request's way here.
+    pub(super) fn announce(&self, way: &Way<'_>, fields: &mut Fields) {
+        for field in forwarded::announce(way, fields) {
+            let name = field.name().clone();
+            if let Some(before) = fields.replace(field)
+                && forwarded::is_scheme_taken_back(&name, &before, way)
+            {
+                self.schemes.taken_back(way.client.peer);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use http::{StatusCode, header};
 use crate::message::{Body, Fields, Pieces, Response, framing, media};
 
 use super::Transaction;
-use super::bodies::{Missing, Received, Resumed, Syntax};
+use super::bodies::{Missing, Received, Resumed, Syntax, foreseen};
 use super::coded::Coded;
 use super::pipeline::{Pipeline, Unavailable, client_request};
 use super::ports::{BodySource, Exchange, Interim};
@@ -40,13 +40,18 @@ impl Pipeline {
             Some(_) if media::is_json(types, content_type) => Syntax::Json,
             Some(_) | None => Syntax::Any,
         };
+        let limit = self.settings().request_body;
+        if let Some(missing) = foreseen(&request.fields, limit) {
+            // Nobody is given leave to send what is refused all the same.
+            bypass_request(tx, self.passes(missing).ok_or(missing.refusal())?);
+            return Ok(None);
+        }
         if framing::has_token(&request.fields, &header::EXPECT, "100-continue") {
             // It is we who want the body: the upstream gets it without asking for it.
             interim.pass(Response::new(StatusCode::CONTINUE)).await;
             request.fields.remove(header::EXPECT);
         }
         let share = tx.share.get_or_insert_with(|| self.settings().room.share());
-        let limit = self.settings().request_body;
         let read = client
             .read_for_handlers(&request.fields, syntax, limit, share)
             .await;

@@ -24,8 +24,9 @@ pub(super) struct ResponseBody<'a> {
     /// What is left of the request.
     outgoing: Option<Outgoing<'a>>,
     keeps_alive: bool,
-    /// None while both ends of a tunnel are there, which may be silent for as long as they like.
-    patience: Option<Patience>,
+    /// How long nothing may happen.
+    patience: Patience,
+    is_tunnel: bool,
     pool: Arc<Pool>,
 }
 
@@ -53,7 +54,12 @@ impl<'a> ResponseBody<'a> {
             },
             outgoing: (!is_sent && goes_on).then_some(outgoing),
             keeps_alive: head.keeps_alive && (is_sent || goes_on),
-            patience: (!is_tunnel).then(|| Patience::new(pool.settings.read)),
+            patience: Patience::new(if is_tunnel {
+                pool.settings.tunnel_idle
+            } else {
+                pool.settings.read
+            }),
+            is_tunnel,
             pool,
         };
         if body.inbox.has_ended() {
@@ -69,10 +75,8 @@ impl<'a> ResponseBody<'a> {
         };
         let before = outgoing.written();
         let sent = connection.poll_send(cx, outgoing);
-        if outgoing.written() > before
-            && let Some(patience) = &mut self.patience
-        {
-            patience.renew();
+        if outgoing.written() > before {
+            self.patience.renew();
         }
         match sent {
             Poll::Pending => return Ok(()),
@@ -81,9 +85,10 @@ impl<'a> ResponseBody<'a> {
             Poll::Ready(Err(Unsent::Client(error))) => return Err(error),
         }
         self.outgoing = None;
-        // A tunnel that the client has left is not kept open for an upstream that is silent.
-        let limit = self.pool.settings.read;
-        self.patience.get_or_insert_with(|| Patience::new(limit));
+        if self.is_tunnel {
+            // One that the client has left is not kept open for an upstream that is silent.
+            self.patience = Patience::new(self.pool.settings.read);
+        }
         Ok(())
     }
 
@@ -134,11 +139,14 @@ impl BodySource for ResponseBody<'_> {
             };
             match connection.poll_read(cx, size) {
                 Poll::Pending => {
-                    let Some(patience) = &mut self.patience else {
-                        return Poll::Pending;
-                    };
-                    ready!(patience.poll_end(cx));
-                    return Poll::Ready(Err(BodyError::TimedOut));
+                    ready!(self.patience.poll_end(cx));
+                    self.connection = None;
+                    return Poll::Ready(if self.is_tunnel {
+                        // Nothing is missing: both ends had nothing to say.
+                        Ok(None)
+                    } else {
+                        Err(BodyError::TimedOut)
+                    });
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(BodyError::Cut)),
                 Poll::Ready(Ok(0)) => {
@@ -148,11 +156,7 @@ impl BodySource for ResponseBody<'_> {
                         Inbox::Known(_) | Inbox::Chunked(_) => Err(BodyError::Cut),
                     });
                 }
-                Poll::Ready(Ok(_)) => {
-                    if let Some(patience) = &mut self.patience {
-                        patience.renew();
-                    }
-                }
+                Poll::Ready(Ok(_)) => self.patience.renew(),
             }
         }
     }

@@ -235,6 +235,9 @@ impl Connection {
         settings: &Settings,
         interim: &mut dyn Interim,
     ) -> Result<Head, Lost> {
+        if !self.is_reused && poll_fn(|cx| Poll::Ready(self.speaks_first(cx))).await {
+            return Err(Lost::Broken("it sent something before it was asked"));
+        }
         let mut waits = Waits::new(settings);
         for _ in 0..INTERIM_LIMIT {
             let head = poll_fn(|cx| self.poll_exchange(cx, outgoing, method, &mut waits)).await?;
@@ -366,6 +369,12 @@ impl Connection {
                 }));
             }
         }
+    }
+
+    /// Whether something came before anything was asked: it is no answer. One that has been
+    /// used before was looked at when it was taken from those that wait.
+    fn speaks_first(&mut self, cx: &mut Context<'_>) -> bool {
+        matches!(self.poll_read(cx, READ_SIZE), Poll::Ready(Ok(1..)))
     }
 
     /// Whether the connection is known to have ended before the body that `head` promises:

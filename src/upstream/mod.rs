@@ -40,6 +40,8 @@ pub struct Settings {
     pub read: Duration,
     /// How long nothing may go while we have something to write.
     pub write: Duration,
+    /// How long nothing may pass through a tunnel, in either direction.
+    pub tunnel_idle: Duration,
     /// How long a connection that isn't used is kept.
     pub idle: Duration,
     /// The most connections that are kept while they aren't used.
@@ -59,6 +61,7 @@ impl Settings {
             connect: Duration::from_secs(2),
             read: Duration::from_secs(60),
             write: Duration::from_secs(30),
+            tunnel_idle: Duration::from_hours(1),
             idle: Duration::from_secs(60),
             pool: 1024,
             reach: Reach::default(),

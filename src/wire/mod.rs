@@ -1,13 +1,16 @@
 //! HTTP/1.1 as bytes: heads are read and written, bodies framed and taken out of their
 //! frames. Both sides of a transaction are made of this, the client's and the upstream's.
 //!
-//! Pure but for [`Patience`]: bytes in, bytes out. Knows no socket and no transaction.
+//! Pure but for [`Patience`] and [`Buffers`]: bytes in, bytes out. Knows no socket and no transaction.
 //!
 //! ```text
 //! Inbox    bytes as they come  ──▶ pieces of a body
 //! Outbox   heads and pieces    ──▶ bytes to be written, in as few writes as possible
+//! Frame    a final response    ──▶ what its head says of its body, and whether one follows
 //! ```
 
+mod buffers;
+mod frame;
 mod inbox;
 mod outbox;
 mod patience;
@@ -19,17 +22,18 @@ use http::{HeaderName, header};
 
 use crate::message::framing::HopByHop;
 
+pub use buffers::Buffers;
+pub use frame::{Frame, Recipient};
 pub use inbox::Inbox;
 pub use outbox::{Outbox, Slices};
 pub use patience::Patience;
 pub use request::put_request;
 pub use response::{Head, put_response, read_response};
 
-/// How a message says where its body ends.
+/// How a message says where its body ends. What it said when it was received counts for
+/// nothing: two equal lengths, or one with zeros before it, are never passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// As its own fields say.
-    Kept,
     /// By this many bytes.
     Exact(u64),
     /// By its last chunk.

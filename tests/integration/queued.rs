@@ -356,7 +356,7 @@ fn a_queued_handler_belongs_to_the_generation_its_transaction_ran_on() {
 }
 
 #[test]
-fn a_client_that_leaves_before_its_response_leaves_no_queued_handlers() {
+fn a_client_that_takes_no_response_leaves_no_queued_handlers() {
     let gate = Gate::default();
     let its_gate = gate.clone();
     let upstream = Upstream::answering(move |request| {
@@ -376,9 +376,10 @@ fn a_client_that_leaves_before_its_response_leaves_no_queued_handlers() {
     eventually("the request upstream", || {
         (!upstream.requests().is_empty()).then_some(())
     });
+    client.end_with_reset().unwrap();
     drop(client);
-    sidecar.logs(|line| line.contains("were left out") && line.contains("\"unsent\""));
     gate.open();
+    sidecar.logs(|line| line.contains("were left out") && line.contains("\"unsent\""));
 
     assert!(told(&upstream).is_empty());
 }

@@ -1,16 +1,17 @@
 //! A process that has no more file descriptors: it accepts nobody until it has some, and burns
 //! nothing meanwhile.
 
-use std::net::SocketAddr;
-use std::sync::{PoisonError, mpsc};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use serde_json::Value;
 
 use super::api::Api;
 use super::beside::ALONE;
-use super::support::client::{connect, get, request};
+use super::support::client::{connect, exchange, get, request};
 use super::support::eventually::{PATIENCE, eventually};
 use super::support::sidecar::Sidecar;
 use super::support::wire::Wire;
@@ -19,9 +20,12 @@ use super::support::wire::Wire;
 const WINDOW: Duration = Duration::from_secs(2);
 const LITTLE: Duration = Duration::from_millis(200);
 
-/// Descriptors of a process that has few, and how many clients those are for.
-const FEW: usize = 96;
-const PLACES: usize = 64;
+/// How many descriptors a process may have.
+const LIMITS: [u64; 3] = [256, 1024, 20_000];
+
+/// How many clients come when all places are taken, and how many operators who ask for nothing.
+const MORE: usize = 20;
+const IDLE_OPERATORS: usize = 80;
 
 /// Clients of a process that loses its descriptors: more than it may happen to have connections
 /// to the upstream.
@@ -80,29 +84,107 @@ fn allow_more(sidecar: &Sidecar, more: usize) {
     prlimit(Pid::from_raw(pid), Resource::Nofile, limit).expect("a process of ours");
 }
 
+/// An upstream that takes every connection, answers nothing, and counts those that ask.
+struct Silent {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Silent {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let taken = Arc::clone(&asked);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                taken.lock().unwrap().push(stream);
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    /// Waits until so many have come.
+    #[track_caller]
+    fn wait_for(&self, count: usize) {
+        eventually(
+            "as many connections to the upstream as there are clients",
+            || (self.asked() >= count).then_some(()),
+        );
+    }
+}
+
+/// Allows this process as many descriptors as the system does; gives how many.
+fn allow_many_here() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, most).expect("up to the maximum it is allowed");
+    limit.maximum.unwrap_or(u64::MAX)
+}
+
+/// How many clients a sidecar has places for, as its log says.
+fn places(sidecar: &Sidecar) -> usize {
+    let line = eventually("how many clients there may be", || {
+        let mut lines = sidecar.log().lines().into_iter();
+        lines.find(|line| line.contains("raise the limit of open files"))
+    });
+    let line: Value = serde_json::from_str(&line).expect("the log is JSON");
+    let count = [&line["connections"], &line["fields"]["connections"]];
+    let count = count.into_iter().find_map(Value::as_u64);
+    usize::try_from(count.expect("a number")).unwrap()
+}
+
 #[test]
-fn where_there_are_few_descriptors_clients_wait_and_the_upstream_and_operators_do_not() {
+fn however_few_descriptors_there_are_every_client_has_one_for_the_upstream_and_operators_theirs() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let api = Api::start();
-    let sidecar = Sidecar::before(api.url())
-        .within(&["sh", "-c", &format!("ulimit -n {FEW}; exec \"$0\" \"$@\"")])
-        .start();
-    sidecar.logs(|line| line.contains("raise the limit of open files"));
+    let here = allow_many_here();
+    for limit in LIMITS {
+        if limit > here {
+            println!("not shown here: {limit} descriptors, since this process may have {here}");
+            continue;
+        }
+        let upstream = Silent::start();
+        let sidecar = Sidecar::before(format!("http://{}", upstream.address))
+            .within(&[
+                "sh",
+                "-c",
+                &format!("ulimit -n {limit}; exec \"$0\" \"$@\""),
+            ])
+            .start();
+        let places = places(&sidecar);
+        assert!(places as u64 > limit / 5, "{places} of {limit}");
 
-    let mut served = connections(sidecar.proxy, PLACES);
-    let mut waiting = connections(sidecar.proxy, PLACES / 2);
-    served.iter_mut().for_each(assert_is_served);
-    waiting[0].send(&request("GET", "/", "")).unwrap();
-    served.iter_mut().for_each(assert_is_served);
-    assert_eq!(get(sidecar.status, "/livez").status(), 200);
-    assert_eq!(get(sidecar.admin, "/generations").status(), 200);
-    assert_computes_little(&sidecar);
+        // Every place is that of a request which waits for its upstream.
+        let ask = request("GET", "/", "");
+        let mut served = connections(sidecar.proxy, places);
+        served.iter_mut().for_each(|wire| wire.send(&ask).unwrap());
+        upstream.wait_for(places);
+        let mut waiting = connections(sidecar.proxy, MORE);
+        waiting.iter_mut().for_each(|wire| wire.send(&ask).unwrap());
+        let _idle = [sidecar.status, sidecar.admin].map(|it| connections(it, IDLE_OPERATORS));
 
-    drop(served);
-    assert_eq!(waiting[0].response("GET").unwrap().status(), 200);
-    waiting.iter_mut().for_each(assert_is_served);
-    let failed = |line: &str| line.contains("upstream failed") || line.contains(NOT_ACCEPTED);
-    assert!(!sidecar.log().has(failed));
+        for _ in 0..3 {
+            assert_eq!(get(sidecar.status, "/livez").status(), 200, "{limit}");
+            assert_eq!(get(sidecar.admin, "/generations").status(), 200, "{limit}");
+            let reload = exchange(sidecar.admin, &request("POST", "/reload", ""));
+            assert_eq!(reload.status(), 200, "{limit}: {}", reload.text());
+        }
+        assert_eq!(upstream.asked(), places, "{limit}");
+        assert_computes_little(&sidecar);
+        let failed = |line: &str| line.contains("upstream failed") || line.contains(NOT_ACCEPTED);
+        assert!(!sidecar.log().has(failed), "{limit}");
+
+        // Who waited has its turn once others are gone.
+        drop(std::mem::take(&mut *upstream.asked.lock().unwrap()));
+        upstream.wait_for(1);
+    }
 }
 
 #[test]

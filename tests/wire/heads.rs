@@ -281,6 +281,38 @@ async fn a_handler_refuses_a_handshake_and_lets_another_pass() {
 }
 
 #[tokio::test]
+async fn what_other_proxies_pass_is_passed() {
+    for (path, handlers) in crate::support::every_path() {
+        for (line, fields) in [
+            (r#"GET /a<b>`c"d?q="x"&<y>{z}|\^` HTTP/1.1"#, "Host: a\r\n"),
+            ("GET http://API.test:80/a HTTP/1.1", "Host: api.TEST\r\n"),
+            ("GET http://api.test/a?b HTTP/1.0", ""),
+        ] {
+            let upstream = Upstream::json("{}").await;
+            let sidecar = Sidecar::with(&upstream, handlers.clone());
+
+            let response = sidecar
+                .client()
+                .await
+                .ask(format!("{line}\r\n{fields}\r\n"))
+                .await;
+
+            assert_eq!(response.status(), 200, "{path}: {line}");
+            let request = upstream.only_request();
+            let target = line.rsplit_once(' ').expect("three words").0;
+            let expected = format!("{target} HTTP/1.1\r\n");
+            assert!(request.starts_with(&expected), "{path}: {request}");
+            let host = if fields.is_empty() {
+                "Host: api.test\r\n"
+            } else {
+                fields
+            };
+            assert!(request.contains(host), "{path}: {request}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_whole_address_is_forwarded_as_it_came() {
     let upstream = Upstream::answering(ok("", "")).await;
     let handlers = Handlers::default().on_request_head(|call| {

@@ -3,6 +3,7 @@
 
 mod buffered;
 mod coding;
+mod framing;
 mod heads;
 mod interim;
 mod leaving;

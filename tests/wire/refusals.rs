@@ -49,6 +49,50 @@ async fn an_unsound_head_is_refused_and_the_connection_closed() {
 }
 
 #[tokio::test]
+async fn what_can_become_no_head_is_refused_before_its_time_is_over() {
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"\x16",
+        b"\0\0\0\x08\x04\xd2\x16\x2f",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"EHLO a.test\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+        b"GET / HTTP/0.9\r\n",
+        b"\r\n\r\n\x80",
+    ] {
+        // Nothing more is sent, and a head has ten seconds.
+        let began = std::time::Instant::now();
+        refused(bytes, 400).await;
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_refused_by_its_head_is_not_asked_for() {
+    let [.., (_, sees_bodies)] = every_path();
+    for (fields, status) in [
+        ("Content-Length: 2000000\r\n", 413),
+        ("Content-Length: 3\r\nContent-Encoding: x-unknown\r\n", 415),
+    ] {
+        let upstream = Upstream::json("{}").await;
+        let sidecar = Sidecar::with(&upstream, sees_bodies.clone());
+        let mut client = sidecar.client().await;
+
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{fields}\r\n"
+            ))
+            .await;
+
+        let response = client.response().await;
+        assert_eq!(response.status(), status, "{}", response.head);
+        assert_eq!(response.field("connection"), Some("close"));
+        assert_eq!(client.rest().await, "");
+        assert_eq!(upstream.connections(), 0);
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_served_is_refused() {
     refused("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405).await;
     refused("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 405).await;

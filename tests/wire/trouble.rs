@@ -230,6 +230,68 @@ async fn surplus_bytes_behind_a_response_harm_nobody() {
 }
 
 #[tokio::test]
+async fn a_body_that_was_announced_and_comes_late_is_nobodys_response() {
+    for handlers in ways() {
+        for (method, head) in [
+            ("HEAD", "200 OK\r\nContent-Length: 5\r\n"),
+            ("HEAD", "200 OK\r\nTransfer-Encoding: chunked\r\n"),
+            ("GET", "204 No Content\r\nContent-Length: 5\r\n"),
+            ("GET", "304 Not Modified\r\nContent-Length: 5\r\n"),
+        ] {
+            let closed = Arc::new(Notify::new());
+            let until_closed = Act::UntilClosed(Arc::clone(&closed));
+            let upstream = Upstream::acting(move |number, _| match number {
+                0 => vec![
+                    Act::send(format!("HTTP/1.1 {head}\r\n")),
+                    until_closed.clone(),
+                ],
+                _ => vec![Act::send(ok("", "hello"))],
+            })
+            .await;
+            let sidecar = Sidecar::with(&upstream, handlers.clone());
+            let mut client = sidecar.client().await;
+
+            client
+                .send(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"))
+                .await;
+            client.head().await;
+
+            // Whatever it sends now is read by nobody.
+            crate::support::soon(closed.notified()).await;
+            assert_eq!(client.get("/").await.text(), "hello", "{head}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bytes_on_a_connection_that_waits_end_it() {
+    for handlers in ways() {
+        let gate = Arc::new(Notify::new());
+        let sent = Arc::new(Notify::new());
+        let (wait, tell) = (Act::Wait(Arc::clone(&gate)), Act::Tell(Arc::clone(&sent)));
+        let upstream = Upstream::acting(move |number, _| match number {
+            0 => vec![
+                Act::send(ok("", "first")),
+                wait.clone(),
+                Act::send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled"),
+                tell.clone(),
+            ],
+            _ => vec![Act::send(ok("", "second"))],
+        })
+        .await;
+        let sidecar = Sidecar::with(&upstream, handlers);
+        let mut client = sidecar.client().await;
+
+        assert_eq!(client.get("/").await.text(), "first");
+        gate.notify_one();
+        crate::support::soon(sent.notified()).await;
+
+        assert_eq!(client.get("/").await.text(), "second");
+        assert_eq!(upstream.connections(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_is_used_again_after_a_clear_end() {
     for handlers in ways() {
         let upstream = Upstream::answering(ok("", "hello")).await;

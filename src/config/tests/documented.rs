@@ -110,3 +110,14 @@ fn the_examples_of_the_full_file_are_valid() {
         .sibling("rejection.json", "{}")
         .run();
 }
+
+#[test]
+fn every_renamed_key_has_a_present_name_that_is_one() {
+    let reader = reader_of_every_key();
+    let known: BTreeSet<&str> = reader.known().keys().map(|(key, _)| key).collect();
+
+    for (old, present) in renamed::all() {
+        assert!(!known.contains(old), "{old}");
+        assert!(known.contains(present), "{present}");
+    }
+}

@@ -164,3 +164,19 @@ fn a_value_cannot_hold_others() {
         "{problems}"
     );
 }
+
+#[test]
+fn an_old_name_is_refused_with_the_present_one() {
+    let problems = Sources::sufficient()
+        .file("[limits]\nconnections = 5")
+        .variable("INTERPOSE_LIMITS__CONNECTIONS", "5")
+        .problems();
+
+    assert_eq!(
+        problems,
+        "interpose.toml: 1 problem
+  limits.connections: was renamed to limits.max_connections
+environment: 1 problem
+  INTERPOSE_LIMITS__CONNECTIONS: was renamed to INTERPOSE_LIMITS__MAX_CONNECTIONS"
+    );
+}

@@ -62,6 +62,16 @@ impl Client {
             .expect("it is taken");
     }
 
+    /// Says that it sends no more.
+    pub(crate) async fn half_close(&mut self) {
+        soon(self.stream.shutdown()).await.expect("it is open");
+    }
+
+    /// Leaves, and takes back what is on its way.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().expect("a socket");
+    }
+
     /// Sends a request and reads its response.
     pub(crate) async fn ask(&mut self, request: impl AsRef<[u8]>) -> Response {
         self.send(request).await;

@@ -18,6 +18,8 @@ pub(crate) enum Act {
     Send(Vec<u8>),
     /// Waits until it is told.
     Wait(Arc<Notify>),
+    /// Tells that it has come so far.
+    Tell(Arc<Notify>),
     /// Sends bytes and closes the connection, both in one packet.
     LastWords(&'static str),
     /// Closes the connection.
@@ -145,6 +147,7 @@ async fn serve(mut stream: TcpStream, site: Arc<Shared>) {
                     }
                 }
                 Act::Wait(gate) => gate.notified().await,
+                Act::Tell(told) => told.notify_one(),
                 Act::LastWords(text) => {
                     set_tcp_cork(&stream, true).expect("a socket");
                     let _ = stream.write_all(text.as_bytes()).await;
