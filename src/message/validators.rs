@@ -54,23 +54,90 @@ pub fn mark_tag(fields: &mut Fields, mark: &str) {
     }
 }
 
-/// Asks the upstream only what is true of bodies that the set with this mark has edited.
+/// Asks the upstream by the tags that it knows, where the set with this mark may edit the response.
 ///
-/// GET and HEAD ask whether a body that the client keeps is still good. Other methods ask
-/// not to be carried out on something else than the client saw: there every mark counts,
-/// and nothing that the client sent is left out.
+/// GET and HEAD ask whether a body that the client keeps is still good. A tag with the present mark
+/// is asked for without it; one of another set never, since its body was made in another way. A tag
+/// without a mark names a body that nobody edited: whether that may be confirmed depends on the
+/// response, and [`confirmed`] says which kind of copy a 304 speaks of.
+///
+/// Other methods ask not to be carried out on something else than the client saw: there every mark
+/// counts, and nothing that the client sent is left out.
 pub fn unmark_conditions(request: &mut Request, mark: &str) {
     let fields = &mut request.fields;
     if matches!(request.method, Method::GET | Method::HEAD) {
-        fields.remove(header::IF_MODIFIED_SINCE);
+        let asks_by_tag = fields.has(&header::IF_NONE_MATCH);
         replace(fields, header::IF_NONE_MATCH, |tag| match tag.unmarked() {
             Some((bare, its_mark)) if its_mark == mark.as_bytes() => either_form(bare),
-            Some(_) | None => Vec::new(),
+            Some(_) => Vec::new(),
+            None => vec![tag.text.to_vec()],
         });
+        // The time belongs to the same copy as the tags, which are none that the upstream knows.
+        if asks_by_tag && !fields.has(&header::IF_NONE_MATCH) {
+            fields.remove(header::IF_MODIFIED_SINCE);
+        }
     } else {
         replace(fields, header::IF_NONE_MATCH, every_reading);
     }
     replace(fields, header::IF_MATCH, every_reading);
+}
+
+/// Whether a request asks if a body that the client keeps is still good.
+pub fn asks_whether_kept(fields: &Fields) -> bool {
+    fields.has(&header::IF_NONE_MATCH) || fields.has(&header::IF_MODIFIED_SINCE)
+}
+
+/// A body that a client keeps and asks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptCopy {
+    /// The present set of handlers edited it.
+    Edited,
+    /// Nobody edited it, as far as is known.
+    Unedited,
+}
+
+/// Which copy of the client's a 304 confirms that shows `tag`: the client sent `fields`, and edited
+/// bodies have this `mark`.
+pub fn confirmed(fields: &Fields, tag: Option<&HeaderValue>, mark: &str) -> KeptCopy {
+    let values: Vec<&[u8]> = fields
+        .get_all(header::IF_NONE_MATCH)
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let list = values.join(&b", "[..]);
+    let Some(asked) = tags(&list).filter(|asked| !asked.is_empty()) else {
+        return KeptCopy::Unedited;
+    };
+    let edited = |tag: &Tag<'_>| {
+        let (bare, its_mark) = tag.unmarked()?;
+        (its_mark == mark.as_bytes()).then(|| bare.to_vec())
+    };
+    let shown = tag.and_then(|value| match tags(value.as_bytes())?.as_slice() {
+        [tag] => Some(tag.opaque.to_vec()),
+        _ => None,
+    });
+    let is_shown = |bare: Vec<u8>| shown.as_ref().is_none_or(|shown| *shown == bare);
+    let is_edited = match shown {
+        Some(_) => asked.iter().filter_map(edited).any(is_shown),
+        // It names none: it may be any of them.
+        None => asked.iter().all(|tag| tag.is_marked()),
+    };
+    if is_edited {
+        KeptCopy::Edited
+    } else {
+        KeptCopy::Unedited
+    }
+}
+
+/// Takes away what makes a request for a part of a body, or for one that has changed only.
+pub fn ask_for_whole(fields: &mut Fields) {
+    for name in [
+        header::RANGE,
+        header::IF_RANGE,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+    ] {
+        fields.remove(name);
+    }
 }
 
 /// Takes the mark of a set off the conditions of a request whose response no handler edits: the
@@ -261,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_get_asks_only_for_tags_of_the_present_mark() {
+    fn a_get_asks_for_no_tag_of_another_mark() {
         let asked = |values: &[&'static str]| asked(Method::GET, "if-none-match", values);
 
         assert_eq!(
@@ -270,16 +337,13 @@ mod tests {
                 "\"bare\",,W/\"c-0123456789ab\""
             ])
             .as_deref(),
-            Some("\"a,b\", W/\"a,b\", \"c\", W/\"c\"")
+            Some("\"a,b\", W/\"a,b\", \"bare\", \"c\", W/\"c\"")
         );
-        for gone in [
-            "\"bare\"",
-            "W/\"old-ba9876543210\"",
-            "\"strong-0123456789ab\"",
-            "W/\"0123456789ab\"",
-            "",
-        ] {
+        for gone in ["W/\"old-ba9876543210\"", ""] {
             assert_eq!(asked(&[gone]), None, "{gone}");
+        }
+        for kept in ["\"bare\"", "\"strong-0123456789ab\"", "W/\"0123456789ab\""] {
+            assert_eq!(asked(&[kept]).as_deref(), Some(kept));
         }
         assert_eq!(asked(&["*"]).as_deref(), Some("*"));
     }
@@ -322,10 +386,54 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_another_body_is_not_asked_for() {
-        let since = "Mon, 01 Jan 2001 00:00:00 GMT";
+    fn a_304_confirms_the_copy_that_it_names() {
+        let list = |values: &[&'static str]| {
+            fields(
+                &values
+                    .iter()
+                    .map(|value| ("if-none-match", *value))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let now = "W/\"a-0123456789ab\"";
+        for (asked, shown, copy) in [
+            (&[now][..], Some("\"a\""), KeptCopy::Edited),
+            (&[now], Some("W/\"a\""), KeptCopy::Edited),
+            (&[now], None, KeptCopy::Edited),
+            (&[now, "\"b\""], Some("\"a\""), KeptCopy::Edited),
+            (&[now, "\"b\""], Some("\"b\""), KeptCopy::Unedited),
+            (&[now, "\"b\""], None, KeptCopy::Unedited),
+            (&["\"a\""], Some("\"a\""), KeptCopy::Unedited),
+            (&["W/\"a-ba9876543210\""], Some("\"a\""), KeptCopy::Unedited),
+            (&["*"], Some("\"a\""), KeptCopy::Unedited),
+            (&[], Some("\"a\""), KeptCopy::Unedited),
+            (&[], None, KeptCopy::Unedited),
+        ] {
+            let shown = shown.map(HeaderValue::from_static);
+            assert_eq!(
+                confirmed(&list(asked), shown.as_ref(), NOW),
+                copy,
+                "{asked:?} {shown:?}"
+            );
+        }
+    }
 
-        assert_eq!(asked(Method::GET, "if-modified-since", &[since]), None);
+    #[test]
+    fn the_time_of_an_edited_body_is_not_asked_for() {
+        let since = "Mon, 01 Jan 2001 00:00:00 GMT";
+        let with_tag = |tag: &'static str| {
+            let sent = fields(&[("if-none-match", tag), ("if-modified-since", since)]);
+            let mut request = Request::new(Method::GET, "/", sent);
+            unmark_conditions(&mut request, NOW);
+            request.fields.has(&header::IF_MODIFIED_SINCE)
+        };
+
+        assert!(!with_tag("W/\"old-ba9876543210\""));
+        assert!(with_tag("\"plain\"") && with_tag("W/\"a-0123456789ab\""));
+        assert_eq!(
+            asked(Method::GET, "if-modified-since", &[since]).as_deref(),
+            Some(since)
+        );
         let kept = asked(Method::PUT, "if-unmodified-since", &[since]);
         assert_eq!(kept.as_deref(), Some(since));
     }

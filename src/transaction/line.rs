@@ -290,7 +290,7 @@ fn inner_origin(caller: &Caller, planned: &Planned) -> Origin {
 }
 
 /// A response in memory as an exchange.
-fn in_memory(head: Response) -> Exchange<'static> {
+pub(super) fn in_memory(head: Response) -> Exchange<'static> {
     Exchange {
         head,
         body: Box::new(Once(None)),

@@ -17,6 +17,7 @@ pub mod ports;
 mod queued;
 pub mod record;
 pub mod respond;
+mod revalidation;
 mod room;
 mod routes;
 mod schemes;

@@ -19,7 +19,8 @@ use crate::handler::host::Host;
 use crate::handler::{Answer, Emitted, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
 use crate::message::forwarded::{self, Way};
-use crate::message::{Body, Fields, JsonType, Request, Response, validators};
+use crate::message::validators::{self, KeptCopy};
+use crate::message::{Body, Fields, JsonType, Request, Response};
 
 use super::bodies::Resumed;
 use super::calls::Calls;
@@ -29,6 +30,7 @@ use super::line::Upstreams;
 use super::ports::{BodySource, Exchange, Interim, Sending, UpstreamError};
 use super::queued::Job;
 use super::respond::{ErrorFormat, Refusal};
+use super::revalidation::RevalidationError;
 use super::schemes::Schemes;
 use super::sight::leaves_body_out;
 use super::story::Chronicler;
@@ -143,6 +145,10 @@ impl Pipeline {
         }
     }
 
+    pub(super) fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
+    }
+
     /// What it obeys.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -177,9 +183,19 @@ impl Pipeline {
         let request = &tx.call.request;
         let sending = Sending::of(request, Box::new(client));
         let upstream = self.upstreams.of(&tx.call.origin.service);
-        match upstream.exchange(request, sending, interim).await {
+        let exchange = match upstream.exchange(request, sending, interim).await {
+            Ok(exchange) => exchange,
+            Err(error) => return Reply::Whole(self.upstream_failed(tx, &error).await),
+        };
+        match self.make_whole(tx, exchange, interim).await {
             Ok(exchange) => self.respond(tx, exchange).await,
-            Err(error) => Reply::Whole(self.upstream_failed(tx, &error).await),
+            Err(RevalidationError::Upstream(error)) => {
+                Reply::Whole(self.upstream_failed(tx, &error).await)
+            }
+            Err(error @ RevalidationError::Partial) => {
+                tracing::warn!(transaction = %tx.call.id, %error, "response body unavailable");
+                Reply::Whole(self.refused(tx, Refusal::UpstreamBody).await)
+            }
         }
     }
 
@@ -341,8 +357,8 @@ impl Pipeline {
     }
 
     /// Makes the request the one to be forwarded: says where it comes from, and where a
-    /// handler will see the body of its response, asks for it whole, in a coding that can
-    /// be decoded, and not whether a body is still good that they didn't make.
+    /// handler may see the body of its response, asks for a coding that can be decoded, and by the
+    /// tags that the upstream knows.
     /// The handlers of the response phase see the request without this.
     fn prepare_upstream_request(&self, tx: &mut Transaction) {
         if tx.sent.is_none() && tx.plan.looks_back() {
@@ -361,8 +377,6 @@ impl Pipeline {
             if let Some(decodable) = accept::narrowed(fields) {
                 fields.insert(header::ACCEPT_ENCODING, decodable);
             }
-            fields.remove(header::RANGE);
-            fields.remove(header::IF_RANGE);
         }
         if edits_what_is_kept(tx) {
             let mark = tx.generation.id.to_string();
@@ -457,10 +471,12 @@ pub(super) fn client_request(tx: &Transaction) -> &Request {
 fn describe(tx: &Transaction, response: &mut Response) {
     if response.body.is_edited() {
         validators::describe_edited(&mut response.fields, &tx.generation.id.to_string());
-    } else if response.status == StatusCode::NOT_MODIFIED && edits_what_is_kept(tx) {
-        // It speaks of a body that this generation has edited: of no other the upstream was asked.
+    } else if !edits_what_is_kept(tx) || tx.confirmed == Some(KeptCopy::Unedited) {
+        // It is true of the body as the upstream sent it.
+    } else if response.status == StatusCode::NOT_MODIFIED {
+        // It speaks of a body that this generation has edited.
         validators::mark_tag(&mut response.fields, &tx.generation.id.to_string());
-    } else if tx.unseen.response == Some(Reason::LeftOut) && edits_what_is_kept(tx) {
+    } else if tx.unseen.response == Some(Reason::LeftOut) {
         // To HEAD. Were it true of the upstream's own body, a cache could go on with one from
         // before the handlers ([RFC 9111 §4.3.5]).
         validators::describe_edited(&mut response.fields, &tx.generation.id.to_string());

@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use crate::generation::{Generation, Plan, Planned, Step};
 use crate::handler::{Call, Times};
+use crate::message::validators::KeptCopy;
 use crate::message::{Request, Response};
 
 use super::room::Share;
@@ -30,6 +31,8 @@ pub struct Transaction {
     pub(super) call: Box<Call>,
     /// The request as the client sent it, once handlers may have changed the call's.
     pub(super) sent: Option<Request>,
+    /// Which copy of the client's a 304 of the upstream confirms, where handlers may edit the body.
+    pub(super) confirmed: Option<KeptCopy>,
     /// The handlers of the response phase that have begun, by number: none runs twice.
     pub(super) begun: Vec<usize>,
     /// The response as handlers left it, kept for queued ones.
@@ -55,6 +58,7 @@ impl Transaction {
             unseen: Unseen::default(),
             call: Box::new(call),
             sent: None,
+            confirmed: None,
             begun: Vec::new(),
             left: None,
             planned: None,

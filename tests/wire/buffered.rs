@@ -141,7 +141,7 @@ async fn a_validator_that_a_handler_wrote_stays() {
 }
 
 #[tokio::test]
-async fn the_upstream_is_asked_for_the_whole_body_in_a_known_coding_and_handlers_do_not_see_it() {
+async fn the_upstream_is_asked_for_a_known_coding_and_handlers_do_not_see_it() {
     let upstream = Upstream::json("{}").await;
     let handlers = Handlers::default().on_response(|call| {
         let seen = call
@@ -159,13 +159,13 @@ async fn the_upstream_is_asked_for_the_whole_body_in_a_known_coding_and_handlers
     let response = sidecar
         .client()
         .await
-        .ask("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: exi, gzip\r\nRange: bytes=0-1\r\n\r\n")
+        .ask("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: exi, gzip\r\n\r\n")
         .await;
 
     assert_eq!(response.text(), "exi, gzip");
     let request = upstream.only_request();
     assert!(
-        request.contains("\r\nAccept-Encoding: gzip\r\n") && !request.contains("Range"),
+        request.contains("\r\nAccept-Encoding: gzip\r\n"),
         "{request}"
     );
 }
