@@ -15,8 +15,10 @@ use interpose::handler::{Case, Services};
 use interpose::message::{Body, JsonType, Request, Response};
 use interpose::queue::{self, Queue};
 use interpose::transaction::pipeline::Unavailable;
-use interpose::transaction::ports::{BodyError, BodySource, Exchange, Interim, Nobody, Sending};
-use interpose::transaction::ports::{Upstream, UpstreamError};
+use interpose::transaction::ports::{
+    BodyError, BodySource, Exchange, Hosts, Interim, Nobody, OnBehalfOf, Sending, Upstream,
+    UpstreamError,
+};
 use interpose::transaction::respond::ErrorFormat;
 use interpose::transaction::{
     Asked, Calls, Line, Names, Outcome, Reply, Room, Routes, Settings, Transaction,
@@ -86,8 +88,9 @@ impl Bench {
     fn new(handlers: impl Iterator<Item = (String, String)>, path: Path) -> Self {
         let generations = Arc::new(Generations::default());
         let generation = generations.publish(load(script_dir(handlers).path()));
-        let upstream: Arc<dyn Upstream> = Arc::new(InMemory(rows(50).into()));
-        let calls = Arc::new(Calls::new(Arc::clone(&upstream), Vec::new(), 0));
+        let upstream = Arc::new(InMemory(rows(50).into()));
+        let hosts = Arc::clone(&upstream) as Arc<dyn Hosts>;
+        let calls = Arc::new(Calls::new(hosts, Vec::new(), 0));
         let names = Names::new(Services::default(), Case::Counts, Vec::new(), "@metadata");
         let queue = Queue::new(queue::Settings::default());
         let line = Line::new(
@@ -144,7 +147,7 @@ fn settings() -> Settings {
         errors: ErrorFormat::Default,
         unavailable: Unavailable::Refuse,
         json_types: vec![JsonType::Exact("application/json".to_owned())],
-        via: true,
+        via: false,
         room: Room::new(1 << 30, |_| {}),
     }
 }
@@ -156,6 +159,7 @@ struct InMemory(Bytes);
 impl Upstream for InMemory {
     async fn exchange<'a>(
         &self,
+        _: OnBehalfOf<'_>,
         _: &Request,
         _: Sending<'a>,
         _: &mut dyn Interim,
@@ -169,8 +173,11 @@ impl Upstream for InMemory {
         let body = Box::new(Once(Some(self.0.clone())));
         Ok(Exchange { head, body })
     }
+}
 
-    async fn exchange_with(
+#[async_trait::async_trait]
+impl Hosts for InMemory {
+    async fn exchange(
         &self,
         _: &url::Url,
         _: &Request,

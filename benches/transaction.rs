@@ -37,9 +37,27 @@ fn straight(bencher: Bencher, path: &str) {
 
 #[divan::bench(args = ["/plain", "/download", "/heads", "/steps", "/body", "/large", "/request", "/report", "/rejected"])]
 fn sidecar(bencher: Bencher, path: &str) {
-    let sidecar = Sidecar::start(upstream());
+    let sidecar = Sidecar::start(upstream(), REUSE[0]);
     let mut client = Client::new(sidecar.address, path);
     bencher.bench_local(|| client.exchange());
+}
+
+/// What `upstream_pool.reuse` may be, the default first.
+const REUSE: [&str; 3] = ["client", "shared", "off"];
+
+/// A client that keeps its connection.
+#[divan::bench(args = REUSE)]
+fn client_that_stays(bencher: Bencher, reuse: &str) {
+    let sidecar = Sidecar::start(upstream(), reuse);
+    let mut client = Client::new(sidecar.address, "/plain");
+    bencher.bench_local(|| client.exchange());
+}
+
+/// A client that connects for each request.
+#[divan::bench(args = REUSE)]
+fn client_that_leaves(bencher: Bencher, reuse: &str) {
+    let sidecar = Sidecar::start(upstream(), reuse);
+    bencher.bench_local(|| Client::new(sidecar.address, "/plain").exchange());
 }
 
 /// The binary while it runs; it ends with its value.
@@ -53,7 +71,7 @@ struct Sidecar {
 
 impl Sidecar {
     /// Starts it, and waits for its listener: that is bound once the handlers are live.
-    fn start(upstream: SocketAddr) -> Self {
+    fn start(upstream: SocketAddr, reuse: &str) -> Self {
         let scripts = handlers();
         let mut process = Command::new(env!("CARGO_BIN_EXE_interpose"))
             .args(["run", "--require-handlers", "--workers", "1"])
@@ -67,6 +85,7 @@ impl Sidecar {
             .arg("--scripts")
             .arg(scripts.path())
             .env_clear()
+            .env("INTERPOSE_UPSTREAM_POOL__REUSE", reuse)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary was built for this");

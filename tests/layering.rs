@@ -44,11 +44,15 @@ const IMPORTS: [(&str, &str); 21] = [
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 20] = [
+const OWNERS: [(&str, &str); 24] = [
     ("rquickjs", "engine"),
     ("icu_properties", "engine"),
     ("oxc_*", "engine"),
     ("pingora*", "upstream"),
+    ("nix", "upstream"),
+    ("rustls_native_certs", "upstream"),
+    ("tokio_rustls", "upstream"),
+    ("x509_parser", "upstream"),
     ("libc", "crash engine"),
     ("libmimalloc_sys", "engine"),
     ("mimalloc", "engine"),

@@ -63,6 +63,7 @@ fn origin() -> Origin {
         metadata_name: "@metadata".into(),
         session: Arc::default(),
         depth: 0,
+        passes: 0,
         running: Vec::new(),
     }
 }

@@ -116,6 +116,7 @@ fn shown(entry: &Entry, view: &View, live: Option<&Arc<Generation>>) -> Value {
     if let Some(end) = entry.end {
         shown["status"] = end.status.into();
         shown["outcome"] = end.outcome.label().into();
+        shown["error"] = entry.error.as_deref().into();
         shown["duration_ms"] = (end.duration.as_secs_f64() * 1000.0).into();
     }
     shown

@@ -1,4 +1,4 @@
-//! The clients of the upstreams, the main one's and those of services.
+//! The clients of the upstreams, the main one's and those of services, and of other hosts.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,23 +13,18 @@ pub(super) fn clients(
     config: &Config,
     idle: usize,
 ) -> Result<Routes<Arc<upstream::Client>>, upstream::SetupError> {
-    let own = config.services.iter().filter(|it| it.upstream.is_some());
-    let pool = idle / (own.count() + 1);
     let config::Upstream { origin, tls } = &serving.upstream;
     let main = upstream::Settings {
         server_name: tls.as_ref().map(|tls| tls.server_name.as_str().to_owned()),
-        pool,
+        pool: upstream_pool(config, idle),
         ..upstream_settings(origin.url(tls.is_some()), serving, config)
     };
-    let mut clients = Routes::to(Arc::new(upstream::Client::new(main)?));
+    let main = Arc::new(upstream::Client::new(&main)?);
+    let mut clients = Routes::to(Arc::clone(&main));
     for service in &config.services {
         if let Some(config::Url { is_tls, origin }) = &service.upstream {
-            let settings = upstream::Settings {
-                pool,
-                ..upstream_settings(origin.url(*is_tls), serving, config)
-            };
-            let client = Arc::new(upstream::Client::new(settings)?);
-            clients = clients.with_own(&*service.name, client);
+            let client = main.beside(&origin.url(*is_tls))?;
+            clients = clients.with_own(&*service.name, Arc::new(client));
         }
     }
     Ok(clients)
@@ -42,9 +37,42 @@ fn upstream_settings(url: url::Url, serving: &Serving, config: &Config) -> upstr
         read: config.limits.upstream_read,
         write: config.limits.upstream_write,
         tunnel_idle: config.limits.tunnel_idle_timeout,
-        reach: reach(config),
         ..upstream::Settings::new(url)
     }
+}
+
+fn upstream_pool(config: &Config, max_idle: usize) -> upstream::UpstreamPool {
+    let config::UpstreamPool {
+        reuse,
+        max_connections,
+        idle,
+    } = config.upstream_pool;
+    upstream::UpstreamPool {
+        reuse: match reuse {
+            config::Reuse::Client => upstream::Reuse::Client,
+            config::Reuse::Shared => upstream::Reuse::Shared,
+            config::Reuse::Off => upstream::Reuse::Off,
+        },
+        max_connections,
+        max_idle,
+        idle,
+    }
+}
+
+/// A client of the hosts that handlers may call, which keeps so many `idle` connections.
+pub(super) fn egress(
+    serving: &Serving,
+    config: &Config,
+    idle: usize,
+) -> Result<upstream::Egress, upstream::SetupError> {
+    upstream::Egress::new(upstream::EgressSettings {
+        ca_file: serving.hosts_ca_file.clone(),
+        reach: reach(config),
+        connect: config.limits.upstream_connect,
+        read: config.limits.upstream_read,
+        write: config.limits.upstream_write,
+        max_idle: idle,
+    })
 }
 
 /// What the names of hosts may stand for that handlers call.

@@ -58,6 +58,7 @@ pub(super) fn line(
     config: &Config,
     session: SessionSources,
     clients: &Routes<Arc<upstream::Client>>,
+    egress: upstream::Egress,
     generations: &Arc<Generations>,
     queue: &Arc<Queue>,
 ) -> Arc<Line> {
@@ -69,7 +70,7 @@ pub(super) fn line(
     )
     .with_session(session);
     let calls = Calls::new(
-        Arc::clone(clients.main()) as Arc<dyn Upstream>,
+        Arc::new(egress),
         config.hosts.allow.clone(),
         config.limits.response_body,
     );

@@ -41,7 +41,7 @@ use crate::transaction::story::Chronicler;
 use crate::upstream;
 use crate::wire::Buffers;
 
-use clients::clients;
+use clients::{clients, egress};
 use descriptors::Descriptors;
 use engine::secrets;
 use lifecycle::{Drain, Signals, drain};
@@ -143,6 +143,10 @@ async fn serve(
     let descriptors = Descriptors::of(descriptors::raise());
     let mut signals = Signals::new()?;
     let session = session::sources(&serving, &config)?;
+    // Most of what is kept leads to the API.
+    let for_hosts = descriptors.idle / 4;
+    let clients = clients(&serving, &config, descriptors.idle - for_hosts)?;
+    let egress = egress(&serving, &config, for_hosts)?;
     let listener = Listener::bind(serving.listen).map_err(|error| AppError::Listen {
         address: serving.listen,
         source: error.into_source(),
@@ -159,9 +163,16 @@ async fn serve(
         wait_for_handlers(&reloads).await?;
     }
 
-    let clients = clients(&serving, &config, descriptors.idle)?;
     let queue = Queue::new(queue_settings(&config));
-    let line = line(&serving, &config, session, &clients, &generations, &queue);
+    let line = line(
+        &serving,
+        &config,
+        session,
+        &clients,
+        egress,
+        &generations,
+        &queue,
+    );
     let workers = queue.work(&line);
     let transactions = Arc::new(Ring::new(config.transactions_kept));
     line.pipeline

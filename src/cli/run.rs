@@ -22,11 +22,10 @@ pub fn run(args: Run, variables: impl IntoIterator<Item = (OsString, OsString)>)
         Err(error) => {
             eprintln!("interpose: {error}");
             match error {
-                AppError::Memory(_) => super::USAGE.into(),
+                AppError::Memory(_) | AppError::Upstream(_) => super::USAGE.into(),
                 AppError::Log(_)
                 | AppError::System(_)
                 | AppError::Listen { .. }
-                | AppError::Upstream(_)
                 | AppError::Token(_)
                 | AppError::NoHandlers(_) => ExitCode::FAILURE,
             }

@@ -13,8 +13,8 @@ use super::reader::Reader;
 use super::refusal::Refusal;
 use super::serving::{Serving, ServingKeys};
 use super::settings::{
-    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Scripts,
-    Service, Store, Unavailable,
+    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Reuse,
+    Scripts, Service, Store, Unavailable, UpstreamPool,
 };
 use super::units::{self, GIB, KIB, MIB};
 use super::{suggest, token, upstream, value};
@@ -44,6 +44,9 @@ const MOST_FIELDS: usize = 256;
 
 /// More connections, or requests on one, than any machine serves.
 const MOST_CLIENTS: usize = 1_000_000;
+
+/// More connections than there are ports to open them from.
+const MOST_UPSTREAM: usize = 65_535;
 
 /// The settings of `getResource`; each is sent as the parameter of its own name.
 const RESOURCE_SETTINGS: [&str; 10] = [
@@ -115,10 +118,11 @@ fn config(reader: &mut Reader) -> Config {
     Config {
         workers: reader.optional("workers", value::count(MOST_WORKERS)),
         trusted_proxies: reader.list_or("trusted_proxies", &[], value::network),
-        via: reader.or("via", "on", value::switch),
+        via: reader.or("via", "off", value::switch),
         require_handlers: reader.or("require_handlers", "false", value::switch),
         scripts: scripts(reader),
         limits: limits(reader),
+        upstream_pool: upstream_pool(reader),
         services: services(reader),
         bodies: bodies(reader),
         log: log(reader),
@@ -204,6 +208,22 @@ fn limits(reader: &mut Reader) -> Limits {
         );
     }
     limits
+}
+
+fn upstream_pool(reader: &mut Reader) -> UpstreamPool {
+    UpstreamPool {
+        reuse: reader.or("upstream_pool.reuse", "client", |text| {
+            let choices = [
+                ("client", Reuse::Client),
+                ("shared", Reuse::Shared),
+                ("off", Reuse::Off),
+            ];
+            value::choice(text, &choices)
+        }),
+        max_connections: reader
+            .optional("upstream_pool.max_connections", value::count(MOST_UPSTREAM)),
+        idle: reader.or("upstream_pool.idle", "4s", units::positive_duration),
+    }
 }
 
 fn services(reader: &mut Reader) -> Vec<Service> {

@@ -91,13 +91,6 @@ pub enum Refusal {
         source: std::io::Error,
     },
 
-    /// A certificate file that holds none.
-    #[error("{} holds no certificate; it must be PEM", path.display())]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-
     /// Not a whole number and a unit of time.
     #[error("{text:?} is no duration; write a number and a unit, such as \"100ms\"")]
     NoDuration {

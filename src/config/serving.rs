@@ -27,6 +27,8 @@ pub struct Serving {
     /// A readable PEM file of the authorities that are believed instead of the system's,
     /// about every upstream.
     pub ca_file: Option<PathBuf>,
+    /// The same for the hosts that handlers call.
+    pub hosts_ca_file: Option<PathBuf>,
     /// The status listener; `None` where it is off.
     pub status: Option<SocketAddr>,
     /// The admin listener; `None` where it is off.
@@ -81,6 +83,7 @@ pub(super) struct ServingKeys {
     upstream: Option<upstream::Url>,
     server_name: Option<ServerName>,
     ca_file: Option<PathBuf>,
+    hosts_ca_file: Option<PathBuf>,
     status: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     admin_token: Option<SecretReference>,
@@ -103,6 +106,7 @@ impl ServingKeys {
             upstream: reader.optional("upstream", upstream::url),
             server_name: reader.optional("upstream_tls.server_name", upstream::server_name),
             ca_file: reader.path("upstream_tls.ca_file"),
+            hosts_ca_file: reader.path("hosts.ca_file"),
             status: reader.or("status.listen", "127.0.0.1:9464", value::address_or_off),
             admin: reader.or("admin.listen", "127.0.0.1:9465", value::address_or_off),
             admin_token: reader.secret("admin.token"),
@@ -166,9 +170,9 @@ impl ServingKeys {
         let admin_token = reader.opened("admin.token", self.admin_token, |reference, variables| {
             reference.read(variables)
         });
-        let ca_file = reader.opened("upstream_tls.ca_file", self.ca_file, |path, _| {
-            check_certificates(&path).map(|()| path)
-        });
+        let readable = |path: PathBuf, _: &_| text_of(&path).map(|_| path);
+        let ca_file = reader.opened("upstream_tls.ca_file", self.ca_file, readable);
+        let hosts_ca_file = reader.opened("hosts.ca_file", self.hosts_ca_file, readable);
         let template = reader.opened("errors.template", self.template, |path, _| text_of(&path));
 
         let mut secrets = BTreeMap::new();
@@ -192,6 +196,7 @@ impl ServingKeys {
                 origin: url.origin,
             },
             ca_file,
+            hosts_ca_file,
             secrets,
             token,
             status: self.status,
@@ -219,17 +224,6 @@ fn clash(a: SocketAddr, b: SocketAddr) -> bool {
 /// `::` on Linux those of IPv4 too.
 fn covers(all: IpAddr, one: IpAddr) -> bool {
     all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
-}
-
-/// pingora panics on a certificate file that is not there or holds none.
-fn check_certificates(path: &Path) -> Result<(), Refusal> {
-    if text_of(path)?.contains("-----BEGIN CERTIFICATE-----") {
-        Ok(())
-    } else {
-        Err(Refusal::NoCertificate {
-            path: path.to_owned(),
-        })
-    }
 }
 
 fn text_of(path: &Path) -> Result<String, Refusal> {

@@ -30,6 +30,8 @@ pub struct Config {
     pub scripts: Scripts,
     /// The `[limits]` table.
     pub limits: Limits,
+    /// The `[upstream_pool]` table.
+    pub upstream_pool: UpstreamPool,
     /// The `[[service]]` tables, in the file's order.
     pub services: Vec<Service>,
     /// The `[bodies]` table.
@@ -120,6 +122,28 @@ pub struct Limits {
     pub upstream_read: Duration,
     /// Between two writes to the upstream.
     pub upstream_write: Duration,
+}
+
+/// The `[upstream_pool]` table: connections to upstreams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamPool {
+    /// Who uses a connection again.
+    pub reuse: Reuse,
+    /// The most connections to one address; `None` for any number.
+    pub max_connections: Option<NonZeroUsize>,
+    /// How long one that isn't used is kept.
+    pub idle: Duration,
+}
+
+/// Who uses a connection to an upstream again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// The client's connection that it was opened for.
+    Client,
+    /// Whoever comes next.
+    Shared,
+    /// Nobody.
+    Off,
 }
 
 /// A `[[service]]` table: what events call the paths below a prefix.

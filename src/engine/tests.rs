@@ -208,6 +208,7 @@ fn call(method: &str, target: &str, body: &str) -> Call {
         metadata_name: "@metadata".into(),
         session: Arc::default(),
         depth: 0,
+        passes: 0,
         running: Vec::new(),
     };
     Call {

@@ -110,6 +110,8 @@ pub struct Origin {
     pub metadata_name: Arc<str>,
     /// What is known of who asks: `platform.session`.
     pub session: Arc<Session>,
+    /// How often the client's request had passed through a program like this before.
+    pub passes: u8,
     /// How deep handlers have called handlers: 0 for a client's own request.
     pub depth: u8,
     /// The handlers that run further out, by their place in the generation.

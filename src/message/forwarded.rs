@@ -12,9 +12,13 @@ use super::{Field, Fields};
 /// What we call ourselves in `Via` ([RFC 9110 §7.6.3]).
 const PSEUDONYM: &str = "1.1 interpose";
 
-/// How often a request may have passed through a program of our name. Sidecars may
-/// stand in a row; a request that goes in circles gets here soon.
-const PASSES: usize = 8;
+/// How often a request may pass through a program like this. Sidecars may be in a row; a
+/// request that goes in circles gets here soon.
+const MAX_PASSES: u8 = 8;
+
+/// Says how often a request has passed through a program like this. `Via` would say it too,
+/// but to some servers it names a proxy that can't be sent compressed responses.
+const PASSES: HeaderName = HeaderName::from_static("x-interpose-hops");
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -81,6 +85,8 @@ pub struct Way<'a> {
     pub host: &'a str,
     /// The name of the transaction.
     pub id: &'a str,
+    /// How often the request had passed through a program like this before.
+    pub passes: u8,
     /// Whether `Via` is told: some services stop compressing when they see it.
     pub via: bool,
 }
@@ -121,6 +127,7 @@ pub fn announce(way: &Way<'_>, fields: &Fields) -> impl Iterator<Item = Field> +
             X_REQUEST_ID,
             id.and_then(|id| HeaderValue::from_str(id).ok()),
         ),
+        (PASSES, Some(passed_once_more(way.passes))),
         (VIA, via.flatten()),
     ]
     .into_iter()
@@ -159,18 +166,28 @@ fn text(address: IpAddr) -> String {
     text
 }
 
-/// Whether a request has been here too often, by what `Via` says.
+/// How often a request has passed through a program like this, as it says.
+pub fn passes(fields: &Fields) -> u8 {
+    let most = fields
+        .all(&PASSES)
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|number| std::str::from_utf8(number).ok()?.trim().parse::<u32>().ok())
+        .max();
+    most.map_or(0, |most| u8::try_from(most).unwrap_or(u8::MAX))
+}
+
+/// Whether a request has passed too often.
 pub fn goes_in_circles(fields: &Fields) -> bool {
-    let passes: usize = fields
-        .all(&VIA)
-        .map(|value| {
-            String::from_utf8_lossy(value.as_bytes())
-                .split(',')
-                .filter(|pass| pass.trim() == PSEUDONYM)
-                .count()
-        })
-        .sum();
-    passes >= PASSES
+    passes(fields) >= MAX_PASSES
+}
+
+/// The field of a request that passes once more.
+pub fn pass(passes: u8) -> Field {
+    Field::new(PASSES, passed_once_more(passes))
+}
+
+fn passed_once_more(passes: u8) -> HeaderValue {
+    HeaderValue::from(u16::from(passes) + 1)
 }
 
 fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -264,6 +281,7 @@ mod tests {
             client,
             host: "api.test",
             id: "id-1",
+            passes: passes(&fields(list)),
             via,
         };
         announce(&way, &fields(list))
@@ -298,6 +316,7 @@ mod tests {
             "x-forwarded-for: 192.0.2.1",
             "x-forwarded-proto: http",
             "x-forwarded-host: api.test",
+            "x-interpose-hops: 1",
             "via: 1.0 front, 1.1 interpose",
         ];
         assert_eq!(told(&UNTRUSTED, true, &list), expected);
@@ -312,31 +331,48 @@ mod tests {
         let list = [
             ("x-forwarded-for", "1.2.3.4"),
             ("x-forwarded-proto", "https"),
+            ("x-interpose-hops", "2"),
         ];
 
         let expected = [
             "x-forwarded-for: 1.2.3.4, 192.0.2.1",
             "x-forwarded-host: api.test",
             "x-request-id: id-1",
+            "x-interpose-hops: 3",
         ];
         assert_eq!(told(&trusted, false, &list), expected);
     }
 
     #[test]
-    fn a_request_that_was_here_too_often_goes_in_circles() {
-        let once = fields(&[("via", "1.1 interpose, 1.0 front")]);
-        let often = fields(&[
-            (
-                "via",
-                "1.1 interpose, 1.1 interpose,1.1 interpose, 1.1 interpose",
-            ),
-            (
-                "via",
-                "1.1 interpose, 1.1 interpose,1.1 interpose, 1.1 interpose",
-            ),
-        ]);
+    fn a_request_that_has_passed_too_often_goes_in_circles() {
+        let circles = |values: &[&'static str]| {
+            let list: Vec<_> = values.iter().map(|it| ("x-interpose-hops", *it)).collect();
+            goes_in_circles(&fields(&list))
+        };
 
-        assert!(!goes_in_circles(&once));
-        assert!(goes_in_circles(&often));
+        for few in [
+            &[][..],
+            &["0"],
+            &["7"],
+            &["1", "7, 2"],
+            &["many"],
+            &["-9"],
+            &[""],
+        ] {
+            assert!(!circles(few), "{few:?}");
+        }
+        for many in [
+            &["8"][..],
+            &["300"],
+            &["4000000000"],
+            &["1", "2,9"],
+            &[" 8 "],
+        ] {
+            assert!(circles(many), "{many:?}");
+        }
+        assert!(!goes_in_circles(&fields(&[(
+            "via",
+            "1.1 interpose, 1.1 interpose"
+        )])));
     }
 }

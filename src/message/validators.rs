@@ -14,9 +14,10 @@ use http::{HeaderName, HeaderValue, Method, header};
 use super::{Fields, Request};
 
 /// Fields besides `ETag` that are true of a body as the upstream sent it, and of no other.
-const DESCRIPTIONS: [HeaderName; 6] = [
-    header::LAST_MODIFIED,
-    header::ACCEPT_RANGES,
+const DESCRIPTIONS: [HeaderName; 2] = [header::LAST_MODIFIED, header::ACCEPT_RANGES];
+
+/// Fields that are computed from a body, in requests and responses.
+const DIGESTS: [HeaderName; 4] = [
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("digest"),
     HeaderName::from_static("content-digest"),
@@ -29,7 +30,18 @@ const MARK: usize = 12;
 /// Makes the fields of a response true of its edited body. What a handler wrote stays.
 pub fn describe_edited(fields: &mut Fields, mark: &str) {
     mark_tag(fields, mark);
-    for name in DESCRIPTIONS {
+    remove_unwritten(fields, DESCRIPTIONS);
+    remove_digests(fields);
+}
+
+/// Takes away what was computed from a body that is another one now. What a handler wrote
+/// stays.
+pub fn remove_digests(fields: &mut Fields) {
+    remove_unwritten(fields, DIGESTS);
+}
+
+fn remove_unwritten<const COUNT: usize>(fields: &mut Fields, names: [HeaderName; COUNT]) {
+    for name in names {
         if !fields.is_edited(&name) {
             fields.remove(name);
         }

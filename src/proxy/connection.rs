@@ -59,6 +59,7 @@ pub(super) async fn serve(mut socket: TcpStream, door: Door<'_>, service: &Servi
         let visit = Visit {
             peer: door.peer,
             local: door.local,
+            connection: service.line.client_connects(),
             progress: &progress,
             sends_away: door.sends_away,
             place: door.place,

@@ -13,7 +13,7 @@ use crate::message::forwarded;
 use crate::message::framing;
 use crate::message::head::{Fault, Head};
 use crate::message::{Body, Request, Response};
-use crate::transaction::ports::{BodyError, BodySource, Interim, Observer};
+use crate::transaction::ports::{BodyError, BodySource, ClientConnection, Interim, Observer};
 use crate::transaction::respond::Refusal;
 use crate::transaction::{
     Asked, Entry, Line, Outcome, Planned, Record, Reply, Sent, Transaction, Unseen, begin,
@@ -41,6 +41,8 @@ pub(super) struct Visit<'c> {
     pub(super) peer: SocketAddr,
     /// The address of ours that it came to.
     pub(super) local: SocketAddr,
+    /// What upstreams know it by.
+    pub(super) connection: Arc<ClientConnection>,
     pub(super) progress: &'c Progress,
     /// Whether every response ends its connection.
     pub(super) sends_away: &'c AtomicBool,
@@ -57,6 +59,8 @@ struct Facts {
     /// Empty where nobody observes.
     path: String,
     outcome: Outcome,
+    /// Why the upstream gave no usable response, where it didn't.
+    error: Option<Box<str>>,
     /// Where a handler applies.
     transaction: Option<Transaction>,
 }
@@ -75,6 +79,7 @@ impl Service {
                 status: response.status.as_u16(),
                 duration: Duration::ZERO,
                 outcome: refusal.outcome(),
+                error: None,
                 unseen: Unseen::default(),
                 generation: None,
             });
@@ -167,6 +172,7 @@ impl Service {
     fn facts(&self, visit: &Visit<'_>, request: &Request) -> Facts {
         let entry = Entry {
             id: begin::name(request.fields.get("x-request-id")),
+            connection: Arc::clone(&visit.connection),
             peer: visit.peer,
             local: visit.local,
             is_encrypted: false,
@@ -181,6 +187,7 @@ impl Service {
             method: request.method.clone(),
             path,
             outcome: Outcome::default(),
+            error: None,
             transaction: None,
         }
     }
@@ -203,6 +210,7 @@ impl Service {
                 return passed.map_or_else(
                     |error| {
                         tracing::warn!(transaction = %facts.entry.id, %error, "upstream failed");
+                        facts.error = Some(error.to_string().into());
                         self.refusal(facts, Refusal::from(&error))
                     },
                     Reply::Streamed,
@@ -214,6 +222,7 @@ impl Service {
         let tx = facts.transaction.insert(tx);
         let reply = line.pipeline.exchange(tx, Box::new(client), interim).await;
         facts.outcome = tx.outcome;
+        facts.error = tx.error.take();
         reply
     }
 
@@ -248,6 +257,7 @@ impl Service {
                 status,
                 duration: facts.entry.began.elapsed(),
                 outcome: facts.outcome,
+                error: facts.error.as_deref(),
                 unseen: tx.as_ref().map(|tx| tx.unseen).unwrap_or_default(),
                 generation: tx.as_ref().map(|tx| tx.generation.id),
             });

@@ -19,6 +19,7 @@ impl Observer for AccessLog {
             status,
             duration,
             outcome,
+            error,
             unseen,
             generation,
         } = record;
@@ -30,6 +31,7 @@ impl Observer for AccessLog {
             status,
             duration_ms = duration.as_secs_f64() * 1000.0,
             outcome = outcome.label(),
+            error,
             request_unseen = unseen.request.map(Reason::label),
             response_unseen = unseen.response.map(Reason::label),
             generation = generation.map(tracing::field::display),

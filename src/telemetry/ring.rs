@@ -65,6 +65,8 @@ pub struct Entry {
     pub path: String,
     /// How it ended; none for a request that a handler made.
     pub end: Option<End>,
+    /// Why the upstream gave no usable response, where that is how it ended.
+    pub error: Option<Box<str>>,
     /// The bodies that passed without the handlers that would have seen them.
     pub unseen: Unseen,
     /// The generation it ran on, where any handler applied.
@@ -151,6 +153,7 @@ impl Observer for Ring {
             status,
             duration,
             outcome,
+            error,
             unseen,
             generation,
         } = record;
@@ -169,6 +172,7 @@ impl Observer for Ring {
                 duration: *duration,
                 outcome: *outcome,
             }),
+            error: error.map(Into::into),
             unseen: *unseen,
             generation: *generation,
             story: None,
@@ -207,6 +211,7 @@ impl Chronicler for Ring {
                 method: story.method.clone(),
                 path: story.path.clone(),
                 end: None,
+                error: None,
                 unseen: story.unseen,
                 generation: Some(story.generation),
                 story: Some(story),
@@ -301,7 +306,8 @@ fn size(entry: &Entry) -> usize {
         let emitted: usize = story.emitted.events.iter().map(emission_size).sum();
         story.method.len() + story.path.len() + emitted + story.handlers.len() * size_of::<Told>()
     });
-    size_of::<Entry>() + entry.method.len() + entry.path.len() + story
+    let error = entry.error.as_deref().map_or(0, str::len);
+    size_of::<Entry>() + entry.method.len() + entry.path.len() + error + story
 }
 
 /// What one event holds, in bytes.
@@ -332,6 +338,7 @@ mod tests {
             status: 200,
             duration: Duration::ZERO,
             outcome: Outcome::Forwarded,
+            error: None,
             unseen: Unseen {
                 request: None,
                 response: Some(Reason::OtherType),

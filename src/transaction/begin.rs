@@ -160,6 +160,7 @@ impl Names {
             metadata_name: Arc::clone(&self.metadata_name),
             session: Arc::new(self.session.read(fields)),
             depth: 0,
+            passes: forwarded::passes(fields),
             running: Vec::new(),
         }
     }

@@ -16,13 +16,15 @@ use url::{Host as HostName, Url};
 use crate::generation::Generation;
 use crate::handler::host::{Caller, Destination, Host, HostError, HostRequest, HostResponse};
 use crate::message::percent;
-use crate::message::{Body, Fields, Request};
+use crate::message::{Body, Fields, Request, forwarded};
 
 use super::bodies::{Missing, read_whole};
 use super::coded::decode_for_good;
 use super::configured::AllowedHost;
 use super::line::Line;
-use super::ports::{BodyError, Exchange, Nobody, Sending, Upstream, UpstreamError};
+use super::ports::{
+    BodyError, ClientConnection, Exchange, Hosts, Nobody, OnBehalfOf, Sending, UpstreamError,
+};
 use super::room::Share;
 
 /// How deep handlers may call handlers below a client's own request.
@@ -31,7 +33,7 @@ pub const DEEPEST: u8 = 4;
 /// What host calls go through.
 pub struct Calls {
     /// Calls other hosts.
-    client: Arc<dyn Upstream>,
+    hosts: Arc<dyn Hosts>,
     allowed: Vec<AllowedHost>,
     /// The longest response a handler gets, in bytes.
     limit: usize,
@@ -40,21 +42,27 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Calls to this API, and by `client` to the hosts in `allowed`.
-    pub fn new(client: Arc<dyn Upstream>, allowed: Vec<AllowedHost>, limit: usize) -> Self {
+    /// Calls to this API, and by `hosts` to those in `allowed`.
+    pub fn new(hosts: Arc<dyn Hosts>, allowed: Vec<AllowedHost>, limit: usize) -> Self {
         Self {
-            client,
+            hosts,
             allowed,
             limit,
             line: OnceLock::new(),
         }
     }
 
-    /// What the handlers of a transaction of this generation may call.
-    pub(super) fn of(self: &Arc<Self>, generation: &Arc<Generation>) -> Arc<dyn Host> {
+    /// What the handlers of a transaction of this generation may call; `connection` is that
+    /// of the client that waits for it.
+    pub(super) fn of(
+        self: &Arc<Self>,
+        generation: &Arc<Generation>,
+        connection: Option<&Arc<ClientConnection>>,
+    ) -> Arc<dyn Host> {
         Arc::new(CallsIn {
             calls: Arc::clone(self),
             generation: Arc::clone(generation),
+            connection: connection.map(Arc::downgrade),
         })
     }
 
@@ -75,15 +83,24 @@ impl Calls {
         &self,
         target: &str,
         caller: &Caller,
+        connection: Option<&Arc<ClientConnection>>,
         call: HostRequest,
     ) -> Result<HostResponse, HostError> {
         let line = self.line()?;
-        let request = request(target, caller, &call);
+        let mut request = request(target, caller, &call);
+        request
+            .fields
+            .replace(forwarded::pass(caller.origin.passes));
         let service = line.names.service(&request.path);
         let exchange = line
             .upstreams
             .of(&service)
-            .exchange(&request, Sending::Whole(call.body.into()), &mut Nobody)
+            .exchange(
+                OnBehalfOf::handler(connection),
+                &request,
+                Sending::Whole(call.body.into()),
+                &mut Nobody,
+            )
             .await
             .map_err(|error| failed(&error))?;
         self.read(exchange).await
@@ -94,6 +111,7 @@ impl Calls {
         generation: &Arc<Generation>,
         target: &str,
         caller: &Caller,
+        connection: Option<Arc<ClientConnection>>,
         call: HostRequest,
     ) -> Result<HostResponse, HostError> {
         if caller.origin.depth >= DEEPEST {
@@ -106,11 +124,18 @@ impl Calls {
         } else {
             Body::Whole(call.body.into())
         };
-        let response = line.inner(Arc::clone(generation), request, caller).await;
+        let response = line
+            .inner(Arc::clone(generation), request, caller, connection)
+            .await;
         self.read(response).await
     }
 
-    async fn to_host(&self, address: &str, call: HostRequest) -> Result<HostResponse, HostError> {
+    async fn to_host(
+        &self,
+        address: &str,
+        passes: u8,
+        call: HostRequest,
+    ) -> Result<HostResponse, HostError> {
         let url = Url::parse(address).map_err(|error| HostError::BadAddress {
             address: without_secrets(address),
             reason: error.to_string(),
@@ -138,9 +163,11 @@ impl Calls {
             HeaderValue::from_str(&name).map_err(|_| HostError::NotAllowed { host: name })?;
         request.fields.insert(header::HOST, name);
         ask_for_text(&mut request.fields);
+        // A host may lead back here.
+        request.fields.replace(forwarded::pass(passes));
         let exchange = self
-            .client
-            .exchange_with(&url, &request, call.body)
+            .hosts
+            .exchange(&url, &request, call.body)
             .await
             .map_err(|error| failed(&error))?;
         self.read(exchange).await
@@ -226,30 +253,45 @@ impl AsRef<[u8]> for Read {
 struct CallsIn {
     calls: Arc<Calls>,
     generation: Arc<Generation>,
+    /// The client's connection. Weak: a handler that can't be stopped doesn't keep what
+    /// ends with it.
+    connection: Option<Weak<ClientConnection>>,
 }
 
 #[async_trait::async_trait]
 impl Host for CallsIn {
     async fn call(&self, caller: &Caller, request: HostRequest) -> Result<HostResponse, HostError> {
-        let Self { calls, generation } = self;
+        let Self {
+            calls,
+            generation,
+            connection,
+        } = self;
+        let connection = connection.as_ref().and_then(Weak::upgrade);
         if let Destination::Upstream(target) | Destination::Chains(target) = &request.to {
             check_path(target)?;
         }
         match request.to.clone() {
-            Destination::Upstream(target) => calls.to_upstream(&target, caller, request).await,
+            Destination::Upstream(target) => {
+                calls
+                    .to_upstream(&target, caller, connection.as_ref(), request)
+                    .await
+            }
             Destination::Chains(target) => {
                 calls
-                    .through_handlers(generation, &target, caller, request)
+                    .through_handlers(generation, &target, caller, connection, request)
                     .await
             }
             Destination::Host(address) => match calls.own_target(&address, caller) {
                 Some(target) => {
                     check_path(&target)?;
                     calls
-                        .through_handlers(generation, &target, caller, request)
+                        .through_handlers(generation, &target, caller, connection, request)
                         .await
                 }
-                None => calls.to_host(&address, request).await,
+                None => {
+                    let passes = caller.origin.passes;
+                    calls.to_host(&address, passes, request).await
+                }
             },
         }
     }

@@ -93,6 +93,8 @@ impl Coded {
         };
         if text.is_empty() || !reader.accepts(&codings) {
             fields.remove(header::CONTENT_ENCODING);
+            // What came is not what goes.
+            *body = Body::Edited(text);
             return;
         }
         let encoded = off_workers(text.len(), move || codings.encode(text.joined())).await;

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -12,14 +13,15 @@ use http::StatusCode;
 use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
 use crate::handler::{Call, Emitted, Kept, Origin, Token, TooManyReadings, TransactionId};
-use crate::message::forwarded::Way;
+use crate::message::forwarded::{self, Way};
 use crate::message::head;
 use crate::message::{Body, Pieces, Request, Response, validators};
 
 use super::begin::{self, Asked, Names, Planned};
 use super::calls::Calls;
 use super::ports::{
-    BodyError, BodySource, Exchange, Interim, Nobody, Sending, Upstream, UpstreamError,
+    BodyError, BodySource, ClientConnection, Exchange, Interim, Nobody, OnBehalfOf, Sending,
+    Upstream, UpstreamError,
 };
 use super::queued::{LeftOut, Queue};
 use super::respond::Refusal;
@@ -36,6 +38,8 @@ pub struct Line {
     /// Where requests go.
     pub(super) upstreams: Arc<Upstreams>,
     queue: Arc<dyn Queue>,
+    /// How many client connections there have been.
+    connected: AtomicU64,
 }
 
 /// How much of a response went out.
@@ -69,9 +73,15 @@ impl Line {
             pipeline,
             upstreams,
             queue,
+            connected: AtomicU64::new(0),
         });
         calls.connect(Arc::downgrade(&line));
         line
+    }
+
+    /// A client has connected: all its requests are told to be of this connection.
+    pub fn client_connects(&self) -> Arc<ClientConnection> {
+        ClientConnection::new(self.connected.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A request that a handler makes to this API, through the handlers that aren't
@@ -81,6 +91,7 @@ impl Line {
         generation: Arc<Generation>,
         mut request: Request,
         caller: &Caller,
+        connection: Option<Arc<ClientConnection>>,
     ) -> Exchange<'static> {
         let asked = Asked::new(&request.method, &request.path, &request.fields);
         let Ok(planned) = self.names.plan(&generation, &asked, &caller.running) else {
@@ -92,10 +103,18 @@ impl Line {
             let pieces = body.pieces().cloned().unwrap_or_default();
             let service = self.names.service(&request.path);
             validators::restore_tags(&mut request);
+            request
+                .fields
+                .replace(forwarded::pass(caller.origin.passes));
             let exchange = self
                 .upstreams
                 .of(&service)
-                .exchange(&request, Sending::Whole(pieces), &mut Nobody)
+                .exchange(
+                    OnBehalfOf::handler(connection.as_ref()),
+                    &request,
+                    Sending::Whole(pieces),
+                    &mut Nobody,
+                )
                 .await;
             return exchange.unwrap_or_else(|error| {
                 in_memory(self.pipeline.settings().errors.refusal((&error).into()))
@@ -120,6 +139,7 @@ impl Line {
             deadline: caller.deadline,
         };
         let mut tx = Transaction::new(generation, planned.plan, call, Instant::now());
+        tx.connection = connection;
         let client = Box::new(source);
         let reply = self.pipeline.exchange(&mut tx, client, &mut Nobody).await;
         self.finish(tx, Sent::Whole);
@@ -200,7 +220,9 @@ impl Line {
             emitted: Emitted::default(),
             deadline: entry.began + self.pipeline.settings().transaction_time,
         };
-        Transaction::new(generation, planned.plan, call, entry.began)
+        let mut tx = Transaction::new(generation, planned.plan, call, entry.began);
+        tx.connection = Some(Arc::clone(&entry.connection));
+        tx
     }
 
     /// Passes on a client's request that no handler applies to, with word of its way here.
@@ -226,12 +248,14 @@ impl Line {
                 .client(entry.peer, entry.is_encrypted, &request.fields),
             host: &host(request),
             id: &entry.id.0,
+            passes: forwarded::passes(&request.fields),
             via: self.pipeline.settings().via,
         };
         self.pipeline.announce(&way, &mut request.fields);
         validators::restore_tags(request);
         let sending = Sending::of(request, client);
-        upstream.exchange(request, sending, interim).await
+        let behalf = OnBehalfOf::Client(&entry.connection);
+        upstream.exchange(behalf, request, sending, interim).await
     }
 }
 
@@ -255,6 +279,8 @@ fn look_at_token(tx: &Transaction) {
 pub struct Entry {
     /// Its name.
     pub id: TransactionId,
+    /// Its connection.
+    pub connection: Arc<ClientConnection>,
     /// Where its connection comes from.
     pub peer: SocketAddr,
     /// The address of ours that it came to.
@@ -285,6 +311,7 @@ fn inner_origin(caller: &Caller, planned: &Planned) -> Origin {
         metadata_name: Arc::clone(&outer.metadata_name),
         session: Arc::clone(&outer.session),
         depth: outer.depth + 1,
+        passes: outer.passes,
         running: caller.running.clone(),
     }
 }

@@ -180,10 +180,18 @@ impl Pipeline {
             let Request { fields, body, .. } = &mut tx.call.request;
             coded.restore(fields, body, Reader::Same).await;
         }
+        let is_removed = tx.call.received.is_some() && tx.call.request.body == Body::Empty;
+        let Request { fields, body, .. } = &mut tx.call.request;
+        if body.is_edited() || is_removed {
+            validators::remove_digests(fields);
+        }
         let request = &tx.call.request;
         let sending = Sending::of(request, Box::new(client));
         let upstream = self.upstreams.of(&tx.call.origin.service);
-        let exchange = match upstream.exchange(request, sending, interim).await {
+        let sent = upstream
+            .exchange(tx.behalf(), request, sending, interim)
+            .await;
+        let exchange = match sent {
             Ok(exchange) => exchange,
             Err(error) => return Reply::Whole(self.upstream_failed(tx, &error).await),
         };
@@ -280,6 +288,7 @@ impl Pipeline {
     /// What the client gets where the upstream gave nothing usable.
     async fn upstream_failed(&self, tx: &mut Transaction, error: &UpstreamError) -> Response {
         tracing::warn!(transaction = %tx.call.id, %error, "upstream failed");
+        tx.error = Some(error.to_string().into());
         if let Some(response) = fallback::instead_of_failure(tx) {
             tx.outcome = Refusal::from(error).outcome();
             return self.run_response_handlers(tx, response).await;
@@ -342,6 +351,7 @@ impl Pipeline {
             Err(refusal) => return Reply::Whole(self.refused(tx, refusal).await),
         };
         let Exchange { mut head, body } = exchange;
+        let had_body = head.body.pieces().is_some();
         fill_in(tx, &mut head);
         let mut head = self.run_response_handlers(tx, head).await;
         if let Some(coded) = coded {
@@ -349,7 +359,8 @@ impl Pipeline {
             let client = &client_request(tx).fields;
             coded.restore(fields, body, Reader::Asked(client)).await;
         }
-        describe(tx, &mut head);
+        let is_removed = had_body && head.body == Body::Empty;
+        describe(tx, &mut head, is_removed);
         match head.body {
             Body::Streamed => Reply::Streamed(Exchange { head, body }),
             Body::Empty | Body::Whole(_) | Body::Edited(_) => Reply::Whole(head),
@@ -369,6 +380,7 @@ impl Pipeline {
             client: &origin.client,
             host: &origin.host,
             id: &tx.call.id.0,
+            passes: origin.passes,
             via: self.settings.via,
         };
         let fields = &mut tx.call.request.fields;
@@ -419,15 +431,15 @@ impl Pipeline {
         Some((job, left_out.len()))
     }
 
-    /// What the handlers of a generation may call.
+    /// What the handlers of a generation may call once no client waits for them.
     pub(super) fn host_calls(&self, generation: &Arc<Generation>) -> Arc<dyn Host> {
-        self.calls.of(generation)
+        self.calls.of(generation, None)
     }
 
     async fn run(&self, tx: &mut Transaction, steps: Vec<Step>) -> Verdict {
         let numbers: Vec<usize> = steps.iter().map(|step| step.handler).collect();
         let call = tx.call.take();
-        let host = self.calls.of(&tx.generation);
+        let host = self.calls.of(&tx.generation, tx.connection.as_ref());
         let Ran {
             call,
             verdict,
@@ -467,9 +479,10 @@ pub(super) fn client_request(tx: &Transaction) -> &Request {
     tx.sent.as_ref().unwrap_or(&tx.call.request)
 }
 
-/// Makes the fields of a response true of what handlers made of its body.
-fn describe(tx: &Transaction, response: &mut Response) {
-    if response.body.is_edited() {
+/// Makes the fields of a response true of what handlers made of its body, which they may
+/// have taken away.
+fn describe(tx: &Transaction, response: &mut Response, is_removed: bool) {
+    if response.body.is_edited() || is_removed {
         validators::describe_edited(&mut response.fields, &tx.generation.id.to_string());
     } else if !edits_what_is_kept(tx) || tx.confirmed == Some(KeptCopy::Unedited) {
         // It is true of the body as the upstream sent it.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -103,6 +104,75 @@ impl Interim for Nobody {
     async fn pass(&mut self, _: Response) {}
 }
 
+/// A client's connection, as upstreams know it: what they keep for it ends with it.
+///
+/// Whoever serves the connection holds it, and so does every transaction of it that is
+/// still under way.
+pub struct ClientConnection {
+    id: u64,
+    /// What is to be done at its end.
+    endings: Mutex<Vec<Ending>>,
+}
+
+type Ending = Box<dyn FnOnce() + Send>;
+
+impl ClientConnection {
+    /// A connection with a number that no other one of the process has had.
+    pub fn new(id: u64) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            endings: Mutex::default(),
+        })
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Has something done once the connection has ended.
+    pub fn at_end(&self, ending: impl FnOnce() + Send + 'static) {
+        let mut endings = self.endings.lock().unwrap_or_else(PoisonError::into_inner);
+        endings.push(Box::new(ending));
+    }
+}
+
+impl Drop for ClientConnection {
+    fn drop(&mut self) {
+        let endings = self.endings.get_mut();
+        let endings = endings.unwrap_or_else(PoisonError::into_inner);
+        for ending in endings.drain(..) {
+            ending();
+        }
+    }
+}
+
+impl fmt::Debug for ClientConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConnection")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// On whose behalf a request goes to an upstream.
+#[derive(Debug, Clone, Copy)]
+pub enum OnBehalfOf<'c> {
+    /// The client at the other end of this connection: the request is its own.
+    Client(&'c Arc<ClientConnection>),
+    /// A handler that serves a request of this connection.
+    Handler(&'c Arc<ClientConnection>),
+    /// A handler for which no client waits.
+    Nobody,
+}
+
+impl<'c> OnBehalfOf<'c> {
+    /// A handler, for the client at the other end of this connection, where there is one.
+    pub fn handler(connection: Option<&'c Arc<ClientConnection>>) -> Self {
+        connection.map_or(Self::Nobody, Self::Handler)
+    }
+}
+
 /// The REST API behind us.
 #[async_trait::async_trait]
 pub trait Upstream: Send + Sync {
@@ -115,17 +185,23 @@ pub trait Upstream: Send + Sync {
     /// No head of a usable response came.
     async fn exchange<'a>(
         &self,
+        behalf: OnBehalfOf<'_>,
         request: &Request,
         body: Sending<'a>,
         interim: &mut dyn Interim,
     ) -> Result<Exchange<'a>, UpstreamError>;
+}
 
-    /// The same to another host, named by an `http` or `https` address.
+/// The other hosts that handlers may call.
+#[async_trait::async_trait]
+pub trait Hosts: Send + Sync {
+    /// Sends a request to a host, named by an `http` or `https` address, and waits for the
+    /// head of its response.
     ///
     /// # Errors
     ///
-    /// As [`exchange`](Self::exchange).
-    async fn exchange_with(
+    /// No head of a usable response came.
+    async fn exchange(
         &self,
         host: &url::Url,
         request: &Request,
@@ -144,7 +220,8 @@ pub enum UpstreamError {
         /// What the system said.
         reason: String,
     },
-    /// The system has no descriptor or memory left for a connection of ours.
+    /// The system has no descriptor or memory left for a connection of ours, or as many
+    /// requests as may wait for one already do.
     #[error("upstream {peer}: no connection can be had: {reason}")]
     NoRoom {
         /// The address.

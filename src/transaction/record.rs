@@ -22,6 +22,8 @@ pub struct Record<'a> {
     pub duration: Duration,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why the upstream gave no usable response, where that is how it ended.
+    pub error: Option<&'a str>,
     /// The bodies that passed without the handlers that would have seen them.
     pub unseen: Unseen,
     /// The generation it ran on, where any handler applied.

@@ -133,7 +133,12 @@ impl Pipeline {
         validators::ask_for_whole(&mut request.fields);
         let upstream = self.upstreams().of(&tx.call.origin.service);
         upstream
-            .exchange(&request, Sending::Whole(Pieces::default()), interim)
+            .exchange(
+                tx.behalf(),
+                &request,
+                Sending::Whole(Pieces::default()),
+                interim,
+            )
             .await
     }
 }

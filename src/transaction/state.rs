@@ -10,6 +10,7 @@ use crate::handler::{Call, Times};
 use crate::message::validators::KeptCopy;
 use crate::message::{Request, Response};
 
+use super::ports::{ClientConnection, OnBehalfOf};
 use super::room::Share;
 use super::{Outcome, Unseen};
 
@@ -25,6 +26,8 @@ pub struct Transaction {
     pub began: Instant,
     /// How it ended, as far as is known.
     pub outcome: Outcome,
+    /// Why the upstream gave no usable response, where it didn't.
+    pub error: Option<Box<str>>,
     /// The bodies that passed without the handlers that would have seen them.
     pub unseen: Unseen,
     /// The call, while no handler has it.
@@ -43,6 +46,8 @@ pub struct Transaction {
     pub(super) entered_with: Vec<StatusCode>,
     /// An answer that was returned as a value: nothing runs after it.
     pub(super) is_final: bool,
+    /// The client's connection it belongs to; none where no client waits for it.
+    pub(super) connection: Option<Arc<ClientConnection>>,
     /// The room that the bodies take which were read for handlers; none where none was.
     pub(super) share: Option<Share>,
 }
@@ -55,6 +60,7 @@ impl Transaction {
             plan,
             began,
             outcome: Outcome::default(),
+            error: None,
             unseen: Unseen::default(),
             call: Box::new(call),
             sent: None,
@@ -64,7 +70,16 @@ impl Transaction {
             planned: None,
             entered_with: Vec::new(),
             is_final: false,
+            connection: None,
             share: None,
+        }
+    }
+
+    /// On whose behalf its request goes to the upstream.
+    pub(super) fn behalf(&self) -> OnBehalfOf<'_> {
+        match &self.connection {
+            Some(connection) if self.call.origin.depth == 0 => OnBehalfOf::Client(connection),
+            connection => OnBehalfOf::handler(connection.as_ref()),
         }
     }
 

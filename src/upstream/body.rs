@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,8 +14,9 @@ use http::StatusCode;
 use crate::transaction::ports::{BodyError, BodySource};
 use crate::wire::{Head, Inbox, Patience};
 
-use super::client::Pool;
 use super::connection::{Connection, LARGE_READ_SIZE, Outgoing, Unsent};
+use super::connections::Connections;
+use super::idle::User;
 
 /// A body on its connection.
 pub(super) struct ResponseBody<'a> {
@@ -27,7 +29,10 @@ pub(super) struct ResponseBody<'a> {
     /// How long nothing may happen.
     patience: Patience,
     is_tunnel: bool,
-    pool: Arc<Pool>,
+    /// How long the upstream keeps the connection for a next request, where it says so.
+    kept_for: Option<Duration>,
+    user: User,
+    connections: Arc<Connections>,
 }
 
 impl<'a> ResponseBody<'a> {
@@ -37,7 +42,8 @@ impl<'a> ResponseBody<'a> {
         connection: Connection,
         head: &Head,
         mut outgoing: Outgoing<'a>,
-        pool: Arc<Pool>,
+        user: User,
+        connections: Arc<Connections>,
     ) -> Self {
         let is_tunnel = head.response.status == StatusCode::SWITCHING_PROTOCOLS;
         let is_sent = outgoing.is_sent();
@@ -55,12 +61,14 @@ impl<'a> ResponseBody<'a> {
             outgoing: (!is_sent && goes_on).then_some(outgoing),
             keeps_alive: head.keeps_alive && (is_sent || goes_on),
             patience: Patience::new(if is_tunnel {
-                pool.settings.tunnel_idle
+                connections.times.tunnel_idle
             } else {
-                pool.settings.read
+                connections.times.read
             }),
             is_tunnel,
-            pool,
+            kept_for: head.kept_for,
+            user,
+            connections,
         };
         if body.inbox.has_ended() {
             body.end();
@@ -87,7 +95,7 @@ impl<'a> ResponseBody<'a> {
         self.outgoing = None;
         if self.is_tunnel {
             // One that the client has left is not kept open for an upstream that is silent.
-            self.patience = Patience::new(self.pool.settings.read);
+            self.patience = Patience::new(self.connections.times.read);
         }
         Ok(())
     }
@@ -99,7 +107,11 @@ impl<'a> ResponseBody<'a> {
             && self.outgoing.is_none()
             && connection.is_drained()
         {
-            self.pool.release(connection);
+            let key = connection.address.key;
+            let kept = connection.into_kept();
+            self.connections
+                .idle
+                .put(key, kept, self.user, self.kept_for);
         }
     }
 

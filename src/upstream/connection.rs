@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{Method, StatusCode, header};
-use pingora_core::protocols::Stream;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::message::framing::{self, Length};
@@ -27,8 +26,11 @@ use crate::message::{Pieces, Request};
 use crate::transaction::ports::{BodyError, BodySource, Interim, Sending};
 use crate::wire::{self, Framing, Head, Outbox, Patience};
 
-use super::Settings;
+use super::binding;
+use super::connections::Times;
+use super::idle::{Kept, Place};
 use super::peer::Address;
+use super::stream::Stream;
 
 /// The most interim responses before a final one.
 const INTERIM_LIMIT: usize = 16;
@@ -41,10 +43,13 @@ pub(super) const LARGE_READ_SIZE: usize = 64 * 1024;
 /// A connection to the upstream that is used for one exchange.
 pub(super) struct Connection {
     stream: Stream,
+    place: Option<Place>,
     /// What was read and isn't used yet.
     incoming: BytesMut,
     /// Where it leads to.
     pub(super) address: Arc<Address>,
+    /// Whether it is logged in, or about to be.
+    pub(super) is_bound: bool,
     /// Whether it has served an exchange before, so that the upstream may just have
     /// closed it.
     pub(super) is_reused: bool,
@@ -217,13 +222,26 @@ fn expects_length(request: &Request) -> bool {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, address: Arc<Address>, is_reused: bool) -> Self {
+    pub(super) fn new(kept: Kept, address: Arc<Address>, is_reused: bool) -> Self {
+        let Kept {
+            stream,
+            place,
+            is_bound,
+        } = kept;
         Self {
             stream,
+            place,
             incoming: BytesMut::new(),
             address,
+            is_bound,
             is_reused,
         }
+    }
+
+    /// The same, logged in where the request that it is for does that.
+    pub(super) fn bound_by(mut self, request: &Request) -> Self {
+        self.is_bound |= binding::is_asked_for(&request.fields);
+        self
     }
 
     /// Sends a request and reads the head of the response, both at once. What is left of
@@ -232,13 +250,13 @@ impl Connection {
         &mut self,
         outgoing: &mut Outgoing<'_>,
         method: &Method,
-        settings: &Settings,
+        times: &Times,
         interim: &mut dyn Interim,
     ) -> Result<Head, Lost> {
         if !self.is_reused && poll_fn(|cx| Poll::Ready(self.speaks_first(cx))).await {
             return Err(Lost::Broken("it sent something before it was asked"));
         }
-        let mut waits = Waits::new(settings);
+        let mut waits = Waits::new(times);
         for _ in 0..INTERIM_LIMIT {
             let head = poll_fn(|cx| self.poll_exchange(cx, outgoing, method, &mut waits)).await?;
             let status = head.response.status;
@@ -412,9 +430,13 @@ impl Connection {
         pin!(self.stream.read_buf(&mut self.incoming)).poll(cx)
     }
 
-    /// The bare connection, for the pool.
-    pub(super) fn into_stream(self) -> Stream {
-        self.stream
+    /// The bare connection, to be used again.
+    pub(super) fn into_kept(self) -> Kept {
+        Kept {
+            stream: self.stream,
+            place: self.place,
+            is_bound: self.is_bound,
+        }
     }
 }
 
@@ -425,10 +447,10 @@ struct Waits {
 }
 
 impl Waits {
-    fn new(settings: &Settings) -> Self {
+    fn new(times: &Times) -> Self {
         Self {
-            read: Patience::new(settings.read),
-            write: Patience::new(settings.write),
+            read: Patience::new(times.read),
+            write: Patience::new(times.write),
         }
     }
 }

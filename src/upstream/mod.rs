@@ -1,25 +1,33 @@
 //! The API behind us, spoken to in HTTP/1.1 over TCP or TLS.
 //!
-//! Knows no handlers and no client. Connections and TLS are pingora's, the exchange on a
-//! connection is ours, and so is where connections wait for the next.
+//! Knows no handlers, and clients by a number only. Connections are opened by pingora, TLS is
+//! rustls, the exchange on a connection is ours, and so is where connections wait for the next.
 //!
 //! ```text
-//! Client ──▶ Peer (addresses) ──▶ Connection (one exchange) ──▶ ResponseBody ──▶ Idle
+//! Client ─┬▶ Connections ──▶ Connection (one exchange) ──▶ ResponseBody ──▶ Idle
+//! Egress ─┘   to a Peer (addresses)
 //! ```
 
+mod binding;
 mod body;
 mod client;
 mod connection;
+mod connections;
+mod egress;
 mod idle;
 mod peer;
 mod reach;
+mod secure;
+mod stream;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
 pub use client::Client;
+pub use egress::{Egress, EgressSettings};
 pub use peer::{BadPeer, Peer};
 pub use reach::Reach;
 
@@ -42,16 +50,48 @@ pub struct Settings {
     pub write: Duration,
     /// How long nothing may pass through a tunnel, in either direction.
     pub tunnel_idle: Duration,
-    /// How long a connection that isn't used is kept.
+    /// Which connections are used again, and how many there may be.
+    pub pool: UpstreamPool,
+}
+
+/// Which connections to an upstream are used again, and how many there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamPool {
+    /// Who uses a connection again.
+    pub reuse: Reuse,
+    /// The most connections to one address, those that wait included; without it, any number.
+    pub max_connections: Option<NonZeroUsize>,
+    /// The most that are kept while nobody uses them, at all addresses together.
+    pub max_idle: usize,
+    /// How long one that isn't used is kept, unless it is logged in.
     pub idle: Duration,
-    /// The most connections that are kept while they aren't used.
-    pub pool: usize,
-    /// What the names of other hosts may stand for.
-    pub reach: Reach,
+}
+
+/// Who uses a connection again. One on which a client has logged in by NTLM or Negotiate is
+/// used by the connection of that client and by nobody else, whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// The client's connection that it was opened for; it ends with that.
+    Client,
+    /// Whoever comes next.
+    Shared,
+    /// Nobody.
+    Off,
+}
+
+impl Default for UpstreamPool {
+    fn default() -> Self {
+        Self {
+            reuse: Reuse::Client,
+            max_connections: None,
+            max_idle: 1024,
+            idle: Duration::from_secs(4),
+        }
+    }
 }
 
 impl Settings {
-    /// The settings for an address, with the defaults of CONTRACT §12.
+    /// The settings for an address, with the defaults.
     pub fn new(url: Url) -> Self {
         Self {
             url,
@@ -62,9 +102,7 @@ impl Settings {
             read: Duration::from_secs(60),
             write: Duration::from_secs(30),
             tunnel_idle: Duration::from_hours(1),
-            idle: Duration::from_secs(60),
-            pool: 1024,
-            reach: Reach::default(),
+            pool: UpstreamPool::default(),
         }
     }
 }

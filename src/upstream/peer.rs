@@ -1,15 +1,16 @@
-//! Who is at the other end: a name, the addresses it stands for and how it is trusted.
+//! Who is at the other end: a name and the addresses it stands for.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, Peer as _};
+use pingora_core::upstreams::peer::HttpPeer;
 use url::{Host, Url};
 
-use super::Settings;
+use super::Reach;
 
 /// How long the addresses of a name are used before they are asked for again.
 const FRESH: Duration = Duration::from_secs(5);
@@ -20,12 +21,10 @@ pub struct Peer {
     authority: String,
     host: Host<String>,
     port: u16,
-    tls: bool,
-    /// Never empty: pingora checks no certificate against an empty name.
-    server_name: String,
-    settings: Settings,
-    /// Whether handlers chose it: only some addresses may then be connected to.
-    is_foreign: bool,
+    /// The name its certificate has to carry, where it is spoken to over TLS.
+    server_name: Option<String>,
+    /// Which addresses may be connected to where handlers chose it.
+    reach: Option<Reach>,
     known: Mutex<Option<Known>>,
     /// Counts on with each address that could not be reached, so that the next
     /// connection begins with another one.
@@ -44,7 +43,7 @@ pub(super) type Addresses = Arc<[Arc<Address>]>;
 /// One address of a peer.
 #[derive(Debug)]
 pub(super) struct Address {
-    /// As pingora connects to it.
+    /// As pingora connects to it, in plain text.
     pub(super) peer: HttpPeer,
     /// The same for connections that can stand for each other.
     pub(super) key: u64,
@@ -58,12 +57,13 @@ pub struct BadPeer {
 }
 
 impl Peer {
-    /// The peer that `url` names; its path is not looked at.
+    /// The peer that `url` names; its path is not looked at. Its certificate has to carry
+    /// `server_name`, or without one the host.
     ///
     /// # Errors
     ///
     /// [`BadPeer`] for other schemes.
-    pub fn new(url: &Url, settings: &Settings) -> Result<Self, BadPeer> {
+    pub fn new(url: &Url, server_name: Option<&str>) -> Result<Self, BadPeer> {
         let bad = || BadPeer {
             url: url.to_string(),
         };
@@ -78,8 +78,8 @@ impl Peer {
             Some(port) => format!("{host}:{port}"),
             None => host.to_string(),
         };
-        let server_name = match (&settings.server_name, &host) {
-            (Some(name), _) if !name.is_empty() => name.clone(),
+        let server_name = match (server_name, &host) {
+            (Some(name), _) if !name.is_empty() => name.to_owned(),
             (_, Host::Ipv6(address)) => address.to_string(),
             (_, Host::Ipv4(_) | Host::Domain(_)) => host.to_string(),
         };
@@ -87,25 +87,23 @@ impl Peer {
             authority,
             host,
             port,
-            tls,
-            server_name,
-            settings: settings.clone(),
-            is_foreign: false,
+            server_name: tls.then_some(server_name),
+            reach: None,
             known: Mutex::new(None),
             turn: AtomicUsize::new(0),
         })
     }
 
-    /// A peer that handlers chose: connected to only where [`Settings::reach`] allows the
-    /// address, which is looked at once it is resolved and not resolved again.
+    /// A peer that handlers chose: connected to only where `reach` allows the address, which
+    /// is looked at once it is resolved and not resolved again.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn foreign(url: &Url, settings: &Settings) -> Result<Self, BadPeer> {
+    pub fn foreign(url: &Url, reach: Reach) -> Result<Self, BadPeer> {
         Ok(Self {
-            is_foreign: true,
-            ..Self::new(url, settings)?
+            reach: Some(reach),
+            ..Self::new(url, None)?
         })
     }
 
@@ -114,9 +112,9 @@ impl Peer {
         &self.authority
     }
 
-    /// What it obeys.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    /// The name its certificate has to carry; `None` where it is spoken to in plain text.
+    pub(super) fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
     }
 
     /// The address to connect to next.
@@ -173,10 +171,10 @@ impl Peer {
 
     /// Those of a name's addresses that may be connected to.
     fn allowed(&self, name: &str, found: Vec<SocketAddr>) -> io::Result<Vec<SocketAddr>> {
-        let reach = &self.settings.reach;
+        let reach = self.reach.as_ref();
         let (allowed, refused): (Vec<_>, Vec<_>) = found
             .into_iter()
-            .partition(|address| !self.is_foreign || reach.allows(name, *address));
+            .partition(|address| reach.is_none_or(|reach| reach.allows(name, *address)));
         match refused.first() {
             Some(address) if allowed.is_empty() => Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
@@ -192,18 +190,11 @@ impl Peer {
     }
 
     fn at(&self, address: SocketAddr) -> Arc<Address> {
-        let mut peer = HttpPeer::new(address, self.tls, self.server_name.clone());
-        let options = &mut peer.options;
-        options.connection_timeout = Some(self.settings.connect);
-        options.total_connection_timeout = Some(self.settings.connect);
-        options.read_timeout = Some(self.settings.read);
-        options.write_timeout = Some(self.settings.write);
-        options.idle_timeout = Some(self.settings.idle);
-        options.verify_cert = self.settings.verify;
-        options.verify_hostname = self.settings.verify;
-        // What stays behind of a request's fields is decided in one place, ours.
-        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
-        let key = peer.reuse_hash();
+        // TLS comes on top of what pingora opens.
+        let peer = HttpPeer::new(address, false, String::new());
+        let mut key = DefaultHasher::new();
+        (address, &self.server_name).hash(&mut key);
+        let key = key.finish();
         Arc::new(Address { peer, key })
     }
 
@@ -222,7 +213,7 @@ mod tests {
 
     fn peer(url: &str) -> Result<Peer, BadPeer> {
         let url: Url = url.parse().expect("an address");
-        Peer::new(&url, &Settings::new(url.clone()))
+        Peer::new(&url, None)
     }
 
     #[test]
@@ -238,9 +229,8 @@ mod tests {
     fn the_server_name_is_never_empty() {
         let name = |url, name: Option<&str>| {
             let url: Url = url;
-            let mut settings = Settings::new(url.clone());
-            settings.server_name = name.map(str::to_owned);
-            Peer::new(&url, &settings).expect("a peer").server_name
+            let peer = Peer::new(&url, name).expect("a peer");
+            peer.server_name.expect("it is https")
         };
         let url = |text: &str| text.parse().expect("an address");
 
@@ -259,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_handlers_chose_stands_for_public_addresses_only() {
         let url: Url = "http://api.test".parse().expect("an address");
-        let peer = Peer::foreign(&url, &Settings::new(url.clone())).expect("a peer");
+        let peer = Peer::foreign(&url, Reach::default()).expect("a peer");
         let at = |text: &str| SocketAddr::new(text.parse().expect("an address"), 80);
         let (public, metadata) = (at("93.184.216.34"), at("169.254.169.254"));
 
@@ -272,7 +262,7 @@ mod tests {
             error.contains("api.test stands for 169.254.169.254"),
             "{error}"
         );
-        let own = Peer::new(&url, &Settings::new(url.clone())).expect("a peer");
+        let own = Peer::new(&url, None).expect("a peer");
         assert_eq!(
             own.allowed("api.test", vec![metadata]).expect("configured"),
             [metadata]

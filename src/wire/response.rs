@@ -1,7 +1,9 @@
 //! The head of a response: read as the upstream sent it, written for the client.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 
 use crate::message::framing::{self, HopByHop, Length};
 use crate::message::{Body, Response};
@@ -15,6 +17,8 @@ const HEAD_LIMIT: usize = 256 * 1024;
 /// The most fields of a response.
 const FIELD_LIMIT: usize = 256;
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
 /// Most responses have no more fields than this; those are read with less memory.
 const USUAL_FIELDS: usize = 32;
 
@@ -27,6 +31,9 @@ pub struct Head {
     pub length: Length,
     /// Whether the connection can be used again after the body.
     pub keeps_alive: bool,
+    /// How long the other end keeps the connection while nobody uses it, where it says so
+    /// (`Keep-Alive: timeout=5`).
+    pub kept_for: Option<Duration>,
 }
 
 /// Reads the head at the start of `incoming`, the answer to a request with `method`, and
@@ -187,6 +194,7 @@ fn finish(mut response: Response, method: &Method, is_http11: bool) -> Result<He
         framing::has_token(&response.fields, &header::CONNECTION, "keep-alive")
             && said != Length::Chunked
     };
+    let kept_for = kept_for(&response);
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
         framing::strip_hop_by_hop(&mut response.fields);
     }
@@ -209,7 +217,19 @@ fn finish(mut response: Response, method: &Method, is_http11: bool) -> Result<He
             && !is_framed_twice
             && !may_be_followed
             && length != Length::Unsaid,
+        kept_for,
     })
+}
+
+/// Reads `Keep-Alive: timeout=5, max=99`.
+fn kept_for(response: &Response) -> Option<Duration> {
+    let value = response.fields.all(&KEEP_ALIVE).next()?.to_str().ok()?;
+    let timeout = value.split(',').find_map(|parameter| {
+        let (name, seconds) = parameter.split_once('=')?;
+        let is_timeout = name.trim().eq_ignore_ascii_case("timeout");
+        is_timeout.then(|| seconds.trim().trim_matches('"'))
+    })?;
+    timeout.parse().ok().map(Duration::from_secs)
 }
 
 /// Writes status line and fields of a response, without the empty line that ends them.
@@ -316,6 +336,31 @@ mod tests {
                 let kept = keeps(&method, status, announced);
                 assert!(!kept, "{method} {status} {announced:?}");
             }
+        }
+    }
+
+    #[test]
+    fn how_long_a_connection_is_kept_is_read_where_it_is_said() {
+        let kept_for = |field: &str| {
+            read(
+                &format!("HTTP/1.1 200 OK\r\n{field}Content-Length: 0\r\n\r\n"),
+                &Method::GET,
+            )
+            .expect("sound")
+            .expect("whole")
+            .kept_for
+            .map(|time| time.as_secs())
+        };
+
+        for (field, seconds) in [
+            ("", None),
+            ("Keep-Alive: timeout=5\r\n", Some(5)),
+            ("keep-alive: max=99, Timeout = \"15\"\r\n", Some(15)),
+            ("Keep-Alive: max=99\r\n", None),
+            ("Keep-Alive: timeout=soon\r\n", None),
+            ("Keep-Alive: 300\r\n", None),
+        ] {
+            assert_eq!(kept_for(field), seconds, "{field:?}");
         }
     }
 

@@ -42,8 +42,8 @@ fn a_client_that_asks_for_nothing_or_stops_has_as_long_as_is_set() {
 }
 
 #[test]
-fn the_api_is_told_of_the_proxy_unless_that_is_switched_off() {
-    for (config, via) in [("", Some("1.1 interpose")), ("via = \"off\"\n", None)] {
+fn the_api_is_told_of_the_proxy_where_that_is_switched_on() {
+    for (config, via) in [("", None), ("via = \"on\"\n", Some("1.1 interpose"))] {
         let upstream = Upstream::answering(|_| json("{}"));
         let sidecar = Sidecar::before(upstream.url()).config(config).start();
 

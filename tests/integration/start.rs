@@ -26,6 +26,42 @@ fn a_problem_in_the_configuration_ends_it_with_64_before_a_port_is_bound() {
 }
 
 #[test]
+fn certificates_that_cannot_be_used_end_it_with_64() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    std::fs::write(&file, "no certificate").unwrap();
+    for (upstream, table) in [
+        ("https://127.0.0.1:9", "upstream_tls"),
+        ("http://127.0.0.1:9", "hosts"),
+    ] {
+        let config = format!("[{table}]\nca_file = {:?}\n", file.display().to_string());
+
+        let ended = Sidecar::before(upstream).config(&config).run();
+
+        assert_eq!(ended.code, Some(64), "{}", ended.said);
+        assert!(ended.said.contains("ca.pem"), "{}", ended.said);
+        assert!(!ended.said.contains("listening"), "{}", ended.said);
+    }
+}
+
+#[test]
+fn a_system_without_certificates_serves_what_needs_none() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let without = |url: String| {
+        Sidecar::before(url)
+            .env("SSL_CERT_FILE", "/nowhere/certificates.pem")
+            .env("SSL_CERT_DIR", "/nowhere")
+            .start()
+    };
+    let plain = without(upstream.url());
+    assert_eq!(plain.get("/").status(), 200);
+
+    let encrypted = without(upstream.url().replace("http:", "https:"));
+    assert_eq!(encrypted.get("/").status(), 502);
+    encrypted.logs(|line| line.contains("upstream failed") && line.contains("ca_file"));
+}
+
+#[test]
 fn without_handlers_that_are_required_it_ends_with_1() {
     let scripts = ScriptDir::with(&[]);
 

@@ -2,7 +2,13 @@
 //! their names stand for.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
 
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
 use url::form_urlencoded;
 
 use super::support::eventually::eventually;
@@ -228,4 +234,79 @@ fn an_allowed_host_is_called_without_the_clients_authentication() {
     assert_eq!(asked.head.value("Authorization"), None);
     assert_eq!(asked.head.value("Cookie"), None);
     assert!(upstream.requests().is_empty());
+}
+
+/// Answers every request with `{}` over TLS, by a certificate for 127.0.0.1 that is its own
+/// authority; the certificate in PEM.
+fn encrypted() -> (SocketAddr, String) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = CertificateDer::from(made.cert.der().to_vec());
+    let key = PrivateKeyDer::try_from(made.key_pair.serialize_der()).unwrap();
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let config = Arc::clone(&config);
+            thread::spawn(move || {
+                let mut tls = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+                let mut read = Vec::new();
+                let mut piece = [0; 1024];
+                while let Ok(size @ 1..) = tls.read(&mut piece) {
+                    read.extend_from_slice(&piece[..size]);
+                    if read.ends_with(b"\r\n\r\n") {
+                        read.clear();
+                        let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+                        if tls
+                            .write_all(answer.as_bytes())
+                            .and_then(|()| tls.flush())
+                            .is_err()
+                        {
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (address, made.cert.pem())
+}
+
+#[test]
+fn other_hosts_have_a_trust_of_their_own() {
+    let (address, certificate) = encrypted();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("believed.pem");
+    fs::write(&file, certificate).unwrap();
+    let file = file.display().to_string();
+    let text = format!("// @match /ask\nreturn SysUtility.restGet('https://{address}/rates');\n");
+    let scripts = ScriptDir::with(&[("10-ask.request.js", &text)]);
+    let asks = |believed: &str| {
+        let config = format!("[{believed}]\nca_file = {file:?}\n");
+        let config = match believed {
+            "hosts" => format!("{config}allow = [\"127.0.0.1\"]\n"),
+            _ => format!("[hosts]\nallow = [\"127.0.0.1\"]\n{config}"),
+        };
+        let sidecar = Sidecar::before(format!("https://{address}"))
+            .scripts(scripts.path())
+            .config(&config)
+            .start();
+        let statuses = (sidecar.get("/").status(), sidecar.get("/ask").status());
+        (statuses, sidecar)
+    };
+
+    let (statuses, sidecar) = asks("hosts");
+    assert_eq!(statuses, (502, 200));
+    sidecar.logs(|line| line.contains("upstream failed") && line.contains("TLS: "));
+
+    let (statuses, sidecar) = asks("upstream_tls");
+    assert_eq!(statuses, (200, 502));
+    sidecar.logs(|line| line.contains("10-ask") && line.contains("TLS: "));
 }

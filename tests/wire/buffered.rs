@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use interpose::handler::{Call, Verdict};
-use interpose::message::{Body, Pieces};
+use interpose::message::{Body, Fields, Pieces};
 use interpose::transaction::Outcome;
 use tokio::sync::Notify;
 
@@ -138,6 +138,66 @@ async fn a_validator_that_a_handler_wrote_stays() {
     let response = sidecar.client().await.get("/").await;
 
     assert_eq!(response.field("etag"), Some("\"mine\""));
+}
+
+/// The fields that are computed from a body.
+const DIGESTS: [&str; 4] = ["Content-MD5", "Digest", "Content-Digest", "Repr-Digest"];
+
+#[tokio::test]
+async fn digests_go_with_the_body_they_are_of_unless_a_handler_wrote_them_in_both_directions() {
+    let same: fn(&mut Body) = |_| {};
+    let edited: fn(&mut Body) = shouts;
+    let removed: fn(&mut Body) = |body| *body = Body::Edited(Pieces::default());
+    let taken: fn(&mut Body) = |body| *body = Body::Empty;
+    for (way, edit, written, left) in [
+        ("untouched", same, false, 4),
+        ("edited", edited, false, 0),
+        ("removed", removed, false, 0),
+        ("edited and written", edited, true, 4),
+        ("untouched and written", same, true, 4),
+        ("taken away", taken, false, 0),
+    ] {
+        let fields = DIGESTS
+            .map(|name| format!("{name}: old\r\nWant-{name}: old\r\n"))
+            .concat();
+        let json = format!("Content-Type: application/json\r\n{fields}");
+        let upstream = Upstream::answering(ok(&json, "{\"a\": 1}")).await;
+        let write = move |fields: &mut Fields| {
+            for name in DIGESTS.iter().filter(|_| written) {
+                let name: HeaderName = name.to_ascii_lowercase().parse().expect("a name");
+                fields.insert(name, HeaderValue::from_static("new"));
+            }
+        };
+        let handlers = Handlers::default()
+            .on_request(move |call| {
+                edit(&mut call.request.body);
+                write(&mut call.request.fields);
+                Verdict::Continue
+            })
+            .on_response(move |call| {
+                edit(&mut call.response.body);
+                write(&mut call.response.fields);
+                Verdict::Continue
+            });
+        let sidecar = Sidecar::with(&upstream, handlers);
+
+        let post =
+            format!("POST / HTTP/1.1\r\nHost: a\r\n{json}Content-Length: 8\r\n\r\n{{\"b\": 2}}");
+        let response = sidecar.client().await.ask(post).await;
+
+        let value = if written { "new" } else { "old" };
+        for head in [&upstream.only_request(), &response.head] {
+            let count = |prefix: &str, value: &str| {
+                let line = |name: &str| format!("\r\n{prefix}{name}: {value}\r\n");
+                DIGESTS
+                    .iter()
+                    .filter(|name| head.contains(&line(name)))
+                    .count()
+            };
+            assert_eq!(count("", value), left, "{way}: {head}");
+            assert_eq!(count("Want-", "old"), 4, "{way}: {head}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod leaving;
 mod life;
 mod passthrough;
 mod places;
+mod pool;
 mod pressure;
 mod quarantine;
 mod refusals;

@@ -106,7 +106,8 @@ fn the_examples_of_the_full_file_are_valid() {
         .variable("INTERPOSE_ADMIN_TOKEN", "hunter2")
         .variable("CRM_TOKEN", "hunter2")
         .variable("TOKEN_KEY", "hunter2")
-        .sibling("ca.pem", "-----BEGIN CERTIFICATE-----\n")
+        .sibling("ca.pem", "")
+        .sibling("hosts.pem", "")
         .sibling("rejection.json", "{}")
         .run();
 }

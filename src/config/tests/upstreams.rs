@@ -1,5 +1,8 @@
 //! Upstreams, the main one and those of services, and TLS to them.
 
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -28,19 +31,44 @@ fn tls_settings_without_https_are_refused() {
 }
 
 #[test]
-fn a_certificate_file_must_hold_one() {
+fn certificate_files_must_be_there() {
     let sources = Sources::none()
         .flag(flag::LISTEN, "127.0.0.1:0")
         .flag(flag::SCRIPTS, "scripts")
         .flag(flag::UPSTREAM, "https://10.0.0.1")
-        .file("upstream_tls.ca_file = 'ca.pem'");
-    assert!(sources.problems().contains("ca.pem could not be read"));
+        .file("upstream_tls.ca_file = 'ca.pem'\nhosts.ca_file = 'hosts.pem'");
+    for file in ["ca.pem", "hosts.pem"] {
+        let problem = format!("{file} could not be read");
+        assert!(sources.problems().contains(&problem), "{file}");
+    }
 
-    let empty = sources.sibling("ca.pem", "");
-    assert!(empty.problems().contains("ca.pem holds no certificate"));
+    let there = sources.sibling("ca.pem", "").sibling("hosts.pem", "");
+    let (serving, _) = there.run();
+    assert_eq!(serving.ca_file, Some(there.path("ca.pem")));
+    assert_eq!(serving.hosts_ca_file, Some(there.path("hosts.pem")));
+}
 
-    let good = empty.sibling("ca.pem", "-----BEGIN CERTIFICATE-----\n");
-    assert_eq!(good.run().0.ca_file, Some(good.path("ca.pem")));
+#[test]
+fn connections_to_upstreams_are_the_clients_own_unless_they_are_to_be_shared() {
+    let (_, config) = Sources::sufficient().run();
+    let pool = config.upstream_pool;
+    assert_eq!((pool.reuse, pool.max_connections), (Reuse::Client, None));
+    assert_eq!(pool.idle, Duration::from_secs(4));
+
+    let (_, config) = Sources::sufficient()
+        .file("[upstream_pool]\nreuse = 'shared'\nmax_connections = 2\nidle = '30s'")
+        .run();
+    let pool = config.upstream_pool;
+    assert_eq!(pool.reuse, Reuse::Shared);
+    assert_eq!(pool.max_connections.map(NonZeroUsize::get), Some(2));
+    assert_eq!(pool.idle, Duration::from_secs(30));
+
+    for wrong in ["reuse = 'all'", "max_connections = 0", "idle = '0s'"] {
+        let problems = Sources::sufficient()
+            .file(&format!("[upstream_pool]\n{wrong}"))
+            .problems();
+        assert!(problems.contains("upstream_pool."), "{problems}");
+    }
 }
 
 #[test]

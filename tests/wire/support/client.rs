@@ -38,7 +38,7 @@ impl Response {
 }
 
 /// The value of a field of a head.
-pub(super) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines()
         .skip(1)
         .filter_map(|line| line.split_once(':'))

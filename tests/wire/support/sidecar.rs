@@ -21,6 +21,7 @@ use super::{Client, Handlers, Upstream};
 pub(crate) struct Sidecar {
     pub(crate) server: Server,
     finished: Arc<Mutex<Vec<Finished>>>,
+    errors: Arc<Mutex<Vec<String>>>,
 }
 
 /// How one transaction ended.
@@ -60,6 +61,11 @@ impl Sidecar {
     /// A new connection to it.
     pub(crate) async fn client(&self) -> Client {
         Client::connect(self.address()).await
+    }
+
+    /// Why the upstream failed, in the order of the transactions for which it did.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.errors.lock().expect("no panic").clone()
     }
 
     /// The transactions that have ended.
@@ -113,7 +119,9 @@ impl Setup {
         if let Some(handlers) = self.handlers {
             generations.publish(generation(handlers).without_quarantined(&self.quarantine));
         }
-        let client = Arc::new(upstream::Client::new(self.upstream).expect("sound settings"));
+        let client = Arc::new(upstream::Client::new(&self.upstream).expect("sound settings"));
+        let egress = upstream::Egress::new(upstream::EgressSettings::default());
+        let egress = Arc::new(egress.expect("sound settings"));
         let settings = transaction::Settings {
             transaction_time: Duration::from_secs(30),
             request_body: self.request_body,
@@ -124,10 +132,10 @@ impl Setup {
                 JsonType::parse("application/json").expect("a type"),
                 JsonType::parse("none").expect("a pattern"),
             ],
-            via: true,
+            via: false,
             room: Room::new(1 << 30, |_| {}),
         };
-        let calls = Arc::new(Calls::new(client.clone(), Vec::new(), 0));
+        let calls = Arc::new(Calls::new(egress, Vec::new(), 0));
         let trusted = self.trusted.iter().map(|net| net.parse().expect("a net"));
         let names = Names::new(
             Services::new([ApiPart::new("api", "/")]),
@@ -136,6 +144,11 @@ impl Setup {
             "@metadata",
         );
         let finished = Arc::new(Mutex::new(Vec::new()));
+        let errors = Arc::new(Mutex::new(Vec::new()));
+        let recorder = Recorder {
+            finished: Arc::clone(&finished),
+            errors: Arc::clone(&errors),
+        };
         let service = Service {
             line: Line::new(
                 generations,
@@ -145,13 +158,14 @@ impl Setup {
                 Queue::new(queue::Settings::default()),
                 settings,
             ),
-            observer: Some(Arc::new(Recorder(Arc::clone(&finished)))),
+            observer: Some(Arc::new(recorder)),
             settings: self.proxy,
         };
         let listener = Listener::bind(([127, 0, 0, 1], 0).into()).expect("a port");
         Sidecar {
             server: listener.start(service),
             finished,
+            errors,
         }
     }
 }
@@ -169,11 +183,16 @@ fn generation(handlers: Handlers) -> Generation {
     }
 }
 
-struct Recorder(Arc<Mutex<Vec<Finished>>>);
+struct Recorder {
+    finished: Arc<Mutex<Vec<Finished>>>,
+    errors: Arc<Mutex<Vec<String>>>,
+}
 
 impl Observer for Recorder {
     fn finished(&self, record: &Record<'_>) {
-        self.0.lock().expect("no panic").push(Finished {
+        let mut errors = self.errors.lock().expect("no panic");
+        errors.extend(record.error.map(str::to_owned));
+        self.finished.lock().expect("no panic").push(Finished {
             status: record.status,
             outcome: record.outcome,
             unseen: record.unseen,

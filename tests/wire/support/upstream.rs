@@ -73,6 +73,31 @@ impl Upstream {
         Self::start(true, Box::new(script)).await
     }
 
+    /// Acts on the first bytes of a connection, whatever they are.
+    pub(crate) async fn greeting(acts: Vec<Act>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            received: Mutex::new(Vec::new()),
+            connections: AtomicUsize::new(0),
+            reads_bodies: false,
+            script: Box::new(|_, _| Vec::new()),
+        });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut read = Vec::new();
+                let _ = stream.read_buf(&mut read).await;
+                for act in &acts {
+                    if let Act::Send(bytes) = act {
+                        let _ = stream.write_all(bytes).await;
+                    }
+                }
+                let _ = stream.shutdown().await;
+            }
+        });
+        Self { address, shared }
+    }
+
     /// Acts as soon as the head of a request is there, and never reads its body.
     pub(crate) async fn acting_early(
         script: impl Fn(usize, &str) -> Vec<Act> + Send + Sync + 'static,
