@@ -10,6 +10,7 @@ use super::error::Problem;
 use super::layers::Typed;
 use super::origin::Place;
 use super::refusal::Refusal;
+use crate::handler::nesting::{self, Notation};
 
 /// The settings of a TOML text, flattened, in the order of their keys.
 ///
@@ -17,6 +18,8 @@ use super::refusal::Refusal;
 ///
 /// The place where the text stops being TOML; nothing of it is used then.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, Typed)>, Problem> {
+    nesting::check(text, Notation::Toml)
+        .map_err(|too_deep| problem(text, too_deep.offset, too_deep.to_string()))?;
     let table = text
         .parse::<Table>()
         .map_err(|error| syntax_problem(text, &error))?;
@@ -64,7 +67,19 @@ fn text_of(value: Value) -> String {
 }
 
 fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
-    let before = &text[..error.span().map_or(0, |span| span.start)];
+    let offset = error.span().map_or(0, |span| span.start);
+    let message = match error.message().trim_end() {
+        // Its own limit is a lower one.
+        "cannot recurse further; max recursion depth met" | "recursion limit" => {
+            "nests deeper than a configuration may; write it flatter".to_owned()
+        }
+        message => message.replace('\n', ", "),
+    };
+    problem(text, offset, message)
+}
+
+fn problem(text: &str, offset: usize, message: String) -> Problem {
+    let before = &text[..text.floor_char_boundary(offset)];
     let line = before.rsplit('\n').next().unwrap_or(before);
     Problem {
         place: Place::File,
@@ -73,9 +88,7 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
             before.matches('\n').count() + 1,
             line.chars().count() + 1
         ),
-        refusal: Refusal::Syntax {
-            message: error.message().trim_end().replace('\n', ", "),
-        },
+        refusal: Refusal::Syntax { message },
     }
 }
 
@@ -125,6 +138,30 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn a_text_that_nests_too_deeply_is_refused_with_line_and_column() {
+        for (before, open) in [
+            ("\na = ", "["),
+            ("\na = ", "{a="),
+            ("\n", "a."),
+            ("\n[", "a."),
+            ("\n[[", "a."),
+            ("\na = [\n", "{a.a.a.a.a=["),
+        ] {
+            for times in [90, 130, 3_000, 300_000] {
+                let text = format!("{before}{}", open.repeat(times));
+                let problem = parse(&text).expect_err("nests too deeply");
+                let said = problem.refusal.to_string();
+                assert!(problem.subject.starts_with("line "), "{}", problem.subject);
+                // Below our limit the parser has one of its own, where it comes to it.
+                assert!(
+                    times < 128 || said.contains("nests deeper than"),
+                    "{open}: {said}"
+                );
+            }
+        }
     }
 
     #[test]

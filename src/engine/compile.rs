@@ -1,11 +1,17 @@
 //! Compiles a script set: every file or none.
+//!
+//! On a thread of its own, whose stack has room for whatever nests no deeper than it may. A panic
+//! in there is a fault of ours and refuses the file.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 
 use rquickjs::{Context, Ctx, Runtime};
 
 use crate::crash::{Compiling, Description, Registered};
 use crate::generation::{Compile, Compiled, Facts, Module};
+use crate::handler::nesting::{self, Notation, TooDeep};
 use crate::handler::{BodyPlan, Declared, Diagnostic};
 
 use super::analysis::{Analysis, Note, analyse, analyse_module};
@@ -13,6 +19,7 @@ use super::habit::Habit;
 use super::imports::{self, Imported};
 use super::isolate;
 use super::library::{self, Library, MODULE_HEAD};
+use super::limits::{LOAD_STACK, STACK};
 use super::pool::Pool;
 use super::scope::Moves;
 use super::script::{Places, Script};
@@ -28,6 +35,26 @@ impl Compile for Engine {
         handlers: &[Declared],
         modules: &[Module],
     ) -> Result<Compiled, Vec<Diagnostic>> {
+        let compiled = thread::scope(|scope| {
+            let builder = thread::Builder::new()
+                .name("interpose-load".to_owned())
+                .stack_size(LOAD_STACK);
+            let loading = builder.spawn_scoped(scope, || self.compile_here(handlers, modules))?;
+            Ok(loading.join())
+        });
+        compiled
+            .map_err(|error: std::io::Error| no_engine(&error))?
+            .unwrap_or_else(|_panic| Err(vec![fault_of_ours("")]))
+    }
+}
+
+impl Engine {
+    /// Compiles on this thread, which has [`LOAD_STACK`].
+    fn compile_here(
+        &self,
+        handlers: &[Declared],
+        modules: &[Module],
+    ) -> Result<Compiled, Vec<Diagnostic>> {
         let library = Library::new(
             modules
                 .iter()
@@ -36,6 +63,7 @@ impl Compile for Engine {
         let scratch = Runtime::new()
             .and_then(|runtime| Context::full(&runtime))
             .map_err(|error| no_engine(&error))?;
+        scratch.runtime().set_max_stack_size(STACK);
         let mut compilation = Compilation {
             library: &library,
             errors: Vec::new(),
@@ -44,13 +72,16 @@ impl Compile for Engine {
 
         scratch.with(|ctx| {
             for module in modules {
-                compilation.module(&ctx, module);
+                compilation.fenced(&module.file, |it| it.module(&ctx, module));
             }
         });
         let compiled: Vec<Option<(Analysis, Script)>> = scratch.with(|ctx| {
             handlers
                 .iter()
-                .map(|handler| compilation.handler(&ctx, handler))
+                .map(|handler| {
+                    let file = &handler.path;
+                    compilation.fenced(file, |it| it.handler(&ctx, handler))?
+                })
                 .collect()
         });
 
@@ -108,6 +139,15 @@ struct Compilation<'a> {
 }
 
 impl Compilation<'_> {
+    /// Looks at a file. A panic refuses it, and the others are looked at all the same.
+    fn fenced<R>(&mut self, file: &str, look: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        let looked = catch_unwind(AssertUnwindSafe(|| look(self))).ok();
+        if looked.is_none() {
+            self.errors.push(fault_of_ours(file));
+        }
+        looked
+    }
+
     /// Checks a handler and wraps it; `None` where it has an error.
     fn handler(&mut self, ctx: &Ctx<'_>, handler: &Declared) -> Option<(Analysis, Script)> {
         let file = &*handler.path;
@@ -149,6 +189,12 @@ impl Compilation<'_> {
         let (file, text) = (&*module.file, &*module.text);
         let _compiling = Compiling::file(file);
         if library::is_json(&module.path) {
+            if let Err(TooDeep { offset }) = nesting::check(text, Notation::Json) {
+                let message = TooDeep { offset }.to_string();
+                self.errors
+                    .push(diagnostic(file, text, Note { offset, message }));
+                return;
+            }
             if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
                 let offset = offset_of(text, error.line(), error.column());
                 let message = error.to_string();
@@ -249,7 +295,15 @@ fn refused_by_engine(ctx: &Ctx<'_>, file: &str) -> Diagnostic {
     )
 }
 
-fn no_engine(error: &rquickjs::Error) -> Vec<Diagnostic> {
+/// What a panic is to the author of a file.
+fn fault_of_ours(file: &str) -> Diagnostic {
+    Diagnostic::of_file(
+        file,
+        "a fault of interpose, not of the file: compiling it panicked; please report it",
+    )
+}
+
+fn no_engine(error: &dyn std::error::Error) -> Vec<Diagnostic> {
     vec![Diagnostic::of_file(
         "",
         format!("no engine could be started: {error}"),

@@ -26,6 +26,8 @@ use super::thrown::{self, Thrown};
 use super::value::{self, OpenError};
 use super::{Code, Entry, guard};
 pub(super) use handle::compile;
+#[cfg(test)]
+pub(super) use handle::compile_within;
 use undo::apply;
 
 /// One heap with everything that runs on it.

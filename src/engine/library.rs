@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rquickjs::context::EvalOptions;
 use rquickjs::{Ctx, Exception, Function, Object};
+
+use super::isolate;
 
 /// The library of one script set: path below the set, such as `lib/money.js`, to text.
 #[derive(Debug, Clone, Default)]
@@ -82,10 +83,7 @@ pub(super) fn compile<'js>(
     path: &str,
     text: &str,
 ) -> rquickjs::Result<Function<'js>> {
-    let mut options = EvalOptions::default();
-    options.strict = false;
-    options.filename = Some(path.to_owned());
-    ctx.eval_with_options(format!("{MODULE_HEAD}{text}\n}})"), options)
+    isolate::compile(ctx, path, &format!("{MODULE_HEAD}{text}\n}})"))
 }
 
 /// Joins two relative paths; `None` where the result would leave the set. From a handler

@@ -22,5 +22,13 @@ pub struct Limits {
 /// The stack one isolate may use, in bytes. The threads that run handlers have several times that.
 pub(super) const STACK: usize = 512 * 1024;
 
+/// What QuickJS's parser may use of the stack besides [`STACK`], in bytes: the deepest text that
+/// is let through takes a third of it.
+pub(super) const PARSER_STACK: usize = 2 * 1024 * 1024;
+
+/// The stack of the thread that loads a script set, in bytes: the deepest text that is let through
+/// takes a quarter of it in a debug build. The system gives what is used.
+pub(super) const LOAD_STACK: usize = 64 * 1024 * 1024;
+
 /// The stack of a thread that runs handlers, in bytes.
 pub const THREAD_STACK: usize = 4 * 1024 * 1024;

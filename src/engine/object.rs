@@ -1,8 +1,10 @@
-//! What rquickjs has no safe word for in objects.
+//! What rquickjs has no safe word for.
 
 #![allow(unsafe_code)] // QuickJS's C interface.
 
 use rquickjs::{Ctx, Error, Object, Result, Value, qjs};
+
+use super::limits::STACK;
 
 /// Whether `key` is a property of the object's own (`Object.hasOwn`).
 ///
@@ -47,6 +49,43 @@ pub(super) fn is_instance<'js>(
         )
     };
     answer(found)
+}
+
+/// The length of a list, as `length` says it.
+///
+/// # Errors
+///
+/// What reading it throws.
+pub(super) fn length<'js>(ctx: &Ctx<'js>, list: &Object<'js>) -> Result<usize> {
+    let mut length = 0;
+    // SAFETY: context and object are alive and of one runtime, by their types.
+    let status = unsafe {
+        qjs::JS_GetLength(
+            ctx.as_raw().as_ptr(),
+            list.as_value().as_raw(),
+            &raw mut length,
+        )
+    };
+    if status < 0 {
+        return Err(Error::Exception);
+    }
+    Ok(usize::try_from(length).unwrap_or_default())
+}
+
+/// Does something while scripts may use so many bytes of the stack, and [`STACK`] again afterwards.
+pub(super) fn with_stack<R>(ctx: &Ctx<'_>, bytes: usize, work: impl FnOnce() -> R) -> R {
+    let limit = |bytes: usize| {
+        // SAFETY: the context is alive and its runtime this thread's, by the types; the limit is
+        // counted from where the runtime was entered.
+        unsafe {
+            let runtime = qjs::JS_GetRuntime(ctx.as_raw().as_ptr());
+            qjs::JS_SetMaxStackSize(runtime, bytes as _);
+        }
+    };
+    limit(bytes);
+    let done = work();
+    limit(STACK);
+    done
 }
 
 /// The answer of a C function that says 1, 0 or, with an exception pending, -1.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::directive::{Directive, DirectiveError, Word};
 use super::kind::Kind;
+use super::nesting::{self, Notation, TooDeep};
 
 /// What a `NAME.json` says.
 #[derive(Debug, Default)]
@@ -42,6 +43,12 @@ enum ValueError {
 impl Metadata {
     /// Reads `text`; `file` is for the diagnostics.
     pub fn read(file: &str, text: &str) -> Self {
+        if let Err(too_deep) = nesting::check(text, Notation::Json) {
+            let mut metadata = Self::default();
+            let error = Diagnostic::at(file, text, too_deep.offset, too_deep);
+            metadata.diagnostics.errors.push(error);
+            return metadata;
+        }
         let object: Map<String, Value> = match serde_json::from_str(text) {
             Ok(object) => object,
             Err(error) => {
@@ -141,6 +148,9 @@ fn not_an_object(file: &str, text: &str, error: &serde_json::Error) -> Diagnosti
     let position = format!(" at line {} column {}", error.line(), error.column());
     let reason = error.to_string();
     let reason = reason.strip_suffix(&position).unwrap_or(&reason);
+    if reason == "recursion limit exceeded" {
+        return Diagnostic::at(file, text, at, TooDeep { offset: at });
+    }
     Diagnostic::at(file, text, at, format_args!("no JSON object: {reason}"))
 }
 
@@ -240,6 +250,20 @@ mod tests {
             ),
         ] {
             assert_eq!(errors(text), [error]);
+        }
+    }
+
+    #[test]
+    fn what_nests_too_deeply_is_an_error_where_it_does() {
+        for levels in [128, 129, 3_000, 1_000_000] {
+            let text = format!("{{\n\"a\": {}", "[".repeat(levels - 1));
+            let [error] = &errors(&text)[..] else {
+                panic!("{levels} levels are one error");
+            };
+            assert!(
+                error.starts_with("10-x.json:2:") && error.contains("nests deeper than 128 levels"),
+                "{error}"
+            );
         }
     }
 

@@ -25,6 +25,7 @@ pub mod host;
 mod kind;
 mod metadata;
 mod name;
+pub mod nesting;
 mod never;
 mod one_line;
 mod path;

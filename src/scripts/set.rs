@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::layout::{HandlerFile, Role};
@@ -70,16 +71,22 @@ impl ScriptSet {
         for file in snapshot.files() {
             let _compiling = Compiling::file(&file.path);
             match Role::of(&file.path) {
-                Role::Handler(named, kind) => match declared_file(file, &named, kind, &metadata) {
-                    Ok((file, beside)) => {
-                        handlers.push(declare(file, beside, services, &mut diagnostics));
+                Role::Handler(named, kind) => {
+                    let declared = fenced(&file.path, &mut diagnostics, |diagnostics| {
+                        let (file, beside) = declared_file(file, &named, kind, &metadata)?;
+                        Ok(declare(file, beside, services, diagnostics))
+                    });
+                    match declared {
+                        Some(Ok(handler)) => handlers.push(handler),
+                        Some(Err(error)) => {
+                            let error: FileError = error;
+                            diagnostics
+                                .errors
+                                .push(Diagnostic::of_file(&*file.path, error));
+                        }
+                        None => {}
                     }
-                    Err(error) => {
-                        diagnostics
-                            .errors
-                            .push(Diagnostic::of_file(&*file.path, error));
-                    }
-                },
+                }
                 Role::Module(name) => modules.push(Module {
                     name: name.into(),
                     path: file.path.clone(),
@@ -108,8 +115,11 @@ impl<'a> MetadataFiles<'a> {
         let mut files = BTreeMap::new();
         for file in snapshot.files() {
             if Role::of(&file.path) == Role::Metadata {
-                let _compiling = Compiling::file(&file.path);
-                let metadata = Metadata::read(&file.path, file.text());
+                let read = fenced(&file.path, diagnostics, |_| {
+                    let _compiling = Compiling::file(&file.path);
+                    Metadata::read(&file.path, file.text())
+                });
+                let metadata = read.unwrap_or_default();
                 diagnostics.extend(metadata.diagnostics.clone());
                 files.insert(&*file.path, metadata);
             }
@@ -140,6 +150,21 @@ impl<'a> MetadataFiles<'a> {
 
 /// The metadata that belongs to a handler, with its own path.
 type Beside<'m> = Option<(&'m str, &'m Metadata)>;
+
+/// Looks at a file. A panic is a fault of ours and refuses the set; the other files are looked at
+/// all the same.
+fn fenced<R>(
+    path: &str,
+    diagnostics: &mut Diagnostics,
+    look: impl FnOnce(&mut Diagnostics) -> R,
+) -> Option<R> {
+    let looked = catch_unwind(AssertUnwindSafe(|| look(diagnostics))).ok();
+    if looked.is_none() {
+        let error = "a fault of interpose, not of the file: reading it panicked; please report it";
+        diagnostics.errors.push(Diagnostic::of_file(path, error));
+    }
+    looked
+}
 
 /// Puts together what is known before a handler's text is looked at.
 fn declared_file<'m>(

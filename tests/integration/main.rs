@@ -21,6 +21,7 @@ mod limits;
 mod load;
 mod log;
 mod lost_events;
+mod nested;
 mod product;
 mod queued;
 mod reload;

@@ -14,6 +14,7 @@ mod descriptors;
 mod hostile;
 mod idle;
 mod memory;
+mod replaced;
 mod soak;
 #[path = "../integration/support/mod.rs"]
 #[expect(dead_code, reason = "other tests' support, of which these need a part")]

@@ -8,6 +8,7 @@
 mod misuse;
 mod moves;
 mod names;
+mod nesting;
 mod parse;
 mod reach;
 mod reading;
@@ -71,6 +72,7 @@ pub(super) struct Note {
 ///
 /// What keeps it from being compiled, each problem with its place.
 pub(super) fn analyse(text: &str, phase: Phase) -> Result<Analysis, Vec<Note>> {
+    check_nesting(text)?;
     // `await` is a name in a plain function and a word of the language in an async one:
     // which of the two the text is shows only when it is read as one.
     if text.contains("await") {
@@ -88,12 +90,23 @@ pub(super) fn analyse(text: &str, phase: Phase) -> Result<Analysis, Vec<Note>> {
 
 /// Analyses the text of a library module: what it requires, and whether it parses.
 pub(super) fn analyse_module(text: &str) -> Result<Vec<Note>, Vec<Note>> {
+    check_nesting(text)?;
     let head = "(function(module,exports,require){";
     let wrapped = format!("{head}{text}\n}})");
     let allocator = Allocator::default();
     let parsed = parse(&allocator, &wrapped, head)?;
     let semantic = resolve(&parsed, head)?;
     Ok(requires(&semantic, head.len()))
+}
+
+/// Nothing below has a bound of its own for how deep it goes.
+fn check_nesting(text: &str) -> Result<(), Vec<Note>> {
+    nesting::check(text).map_err(|refused| {
+        vec![Note {
+            offset: refused.offset(),
+            message: refused.to_string(),
+        }]
+    })
 }
 
 fn analyse_as(head: &str, text: &str, phase: Phase) -> Result<Analysis, Vec<Note>> {

@@ -1,5 +1,8 @@
 //! What is found in texts, and what is told of those that have a problem.
 
+use super::super::isolate;
+use super::super::limits::{LOAD_STACK, STACK, THREAD_STACK};
+use super::nesting::tests::{NESTING, repeated};
 use super::*;
 
 fn request(text: &str) -> Analysis {
@@ -166,4 +169,61 @@ fn a_body_taken_for_what_it_is_not_is_warned_of() {
     assert!(request("json.indexOf('x')").warnings.is_empty());
     let response = analyse("var x = JSON.parse(json)", Phase::Response).expect("it parses");
     assert_eq!(response.warnings.len(), 1);
+}
+
+/// The deepest of a kind that is let through.
+fn deepest(row: (&str, &str, &str, &str)) -> String {
+    let (mut fits, mut refused) = (1, 100_000);
+    while refused - fits > 1 {
+        let times = usize::midpoint(fits, refused);
+        if nesting::check(&repeated(row, times)).is_ok() {
+            fits = times;
+        } else {
+            refused = times;
+        }
+    }
+    repeated(row, fits)
+}
+
+fn on_a_stack_of<R: Send>(bytes: usize, work: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(bytes);
+        let working = builder.spawn_scoped(scope, work).expect("a thread");
+        working.join().expect("it ends")
+    })
+}
+
+#[test]
+fn the_deepest_text_fits_on_the_stack_of_a_load_with_room_to_spare() {
+    for row in NESTING {
+        let text = deepest(row);
+        on_a_stack_of(LOAD_STACK / 4, || {
+            let _ = analyse(&text, Phase::Request);
+            let _ = analyse_module(&text);
+        });
+    }
+}
+
+#[test]
+fn the_deepest_text_fits_on_the_stack_of_a_handler_wherever_it_is_required() {
+    // A script that is about to use up its stack requires a module: the parser has what is its own.
+    const NOTHING: usize = 4 * 1024;
+    for row in NESTING {
+        let text = format!("(function(){{{}\n}})", deepest(row));
+        let compiled = on_a_stack_of(THREAD_STACK - STACK, || {
+            let runtime = rquickjs::Runtime::new().expect("a runtime");
+            let context = rquickjs::Context::full(&runtime).expect("a context");
+            context.with(|ctx| {
+                let compile = || isolate::compile_within(&ctx, NOTHING, "x.js", &text).is_ok();
+                compile() || {
+                    let thrown = ctx.catch();
+                    let thrown = thrown.as_exception().expect("an error");
+                    let message = thrown.message().unwrap_or_default();
+                    assert!(!message.contains("stack"), "{row:?}: {message}");
+                    false
+                }
+            })
+        });
+        assert!(compiled, "{row:?} is a script");
+    }
 }

@@ -8,6 +8,8 @@ use rquickjs::{Ctx, Function, Persistent, Value};
 use crate::generation::Step;
 use crate::handler::{Kind, Verdict};
 
+use super::super::limits::{PARSER_STACK, STACK};
+use super::super::object;
 use super::super::script::Script;
 use super::Isolate;
 
@@ -161,8 +163,21 @@ pub(in crate::engine) fn compile<'js>(
     file: &str,
     text: &str,
 ) -> rquickjs::Result<Function<'js>> {
+    compile_within(ctx, STACK, file, text)
+}
+
+/// The same, where scripts have used no more than `used` bytes of the stack: a module may be
+/// compiled wherever a script has come to require it.
+pub(in crate::engine) fn compile_within<'js>(
+    ctx: &Ctx<'js>,
+    used: usize,
+    file: &str,
+    text: &str,
+) -> rquickjs::Result<Function<'js>> {
     let mut options = EvalOptions::default();
     options.strict = false;
     options.filename = Some(file.to_owned());
-    ctx.eval_with_options(text, options)
+    object::with_stack(ctx, used + PARSER_STACK, || {
+        ctx.eval_with_options(text, options)
+    })
 }
