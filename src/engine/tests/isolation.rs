@@ -92,3 +92,68 @@ fn a_frozen_realm_does_not_get_in_the_way() {
         ran.verdict
     );
 }
+
+/// What marks our objects is nowhere to be learnt: a proxy in the place of any prototype sees no key
+/// that the script has not named.
+#[test]
+fn no_private_name_of_ours_is_shown_to_a_proxy() {
+    let source = "
+        const seen = new Set();
+        const note = (key) => { if (typeof key === 'symbol') seen.add(String(key)) };
+        const traps = {
+            get(target, key) { note(key); return Reflect.get(target, key) },
+            has(target, key) { note(key); return Reflect.has(target, key) },
+            set(target, key, value) { note(key); return Reflect.set(target, key, value) },
+            getOwnPropertyDescriptor(target, key) { note(key); return Reflect.getOwnPropertyDescriptor(target, key) },
+            defineProperty(target, key, value) { note(key); return Reflect.defineProperty(target, key, value) },
+            deleteProperty(target, key) { note(key); return Reflect.deleteProperty(target, key) },
+            ownKeys(target) { const keys = Reflect.ownKeys(target); keys.forEach(note); return keys },
+        };
+        const over = (target) => new Proxy(target, traps);
+        const body = JSON.parse(json);
+        const ask = [
+            (it) => JSON.stringify(it), (it) => JSON.stringify([it]), (it) => JSON.stringify({ it }, null, 1),
+            (it) => JSON.stringify(it, (key, value) => value), (it) => structuredClone(it), (it) => exact(it, 0),
+            (it) => exact.text(it, 0), (it) => ({ ...it }), (it) => Object.assign({}, it), (it) => [...it],
+            (it) => it.concat(it), (it) => it.flat(), (it) => { body.rows = it; JSON.stringify(body) },
+            (it) => new URLSearchParams(it), (it) => new Headers(it), (it) => log.debug(it),
+            (it) => { req.headers.x = it }, (it) => { req.userProperties.x = it; },
+        ];
+        for (const each of ask) {
+            for (const make of [
+                () => over([1]), () => over(body), () => over(body.rows), () => over({ a: [1] }),
+                () => Object.setPrototypeOf([1, 2], over([])), () => Object.setPrototypeOf({ a: [1] }, over({})),
+                () => Object.setPrototypeOf(JSON.parse('[1, [2]]'), over([])),
+                () => Object.setPrototypeOf(JSON.parse('{\"a\": [1]}'), over({})),
+            ]) {
+                try { each(make()) } catch {}
+            }
+        }
+        return [...seen].filter((name) => !name.startsWith('Symbol(Symbol.'));
+    ";
+    let ran = Set::of(Kind::Request, &[source]).run(call("POST", "/", r#"{"rows":[1,[2]]}"#));
+
+    assert!(
+        matches!(ran.verdict, Verdict::Answer(_)),
+        "{:?}",
+        ran.verdict
+    );
+    assert_eq!(response_body(&ran), "[]");
+}
+
+/// An object is what it is by its class: what it inherits, or says of itself, makes it nothing else.
+#[test]
+fn what_inherits_from_an_object_of_ours_is_none() {
+    let source = "
+        const body = JSON.parse(json);
+        const rows = body.rows;
+        const others = [
+            Object.create(body), Object.setPrototypeOf({}, body), Object.create(rows),
+            Object.setPrototypeOf([7], rows), new Proxy([7], { getPrototypeOf: () => rows }),
+        ];
+        return others.map((other) => JSON.stringify(other));
+    ";
+    let ran = Set::of(Kind::Request, &[source]).run(call("POST", "/", r#"{"rows":[1,[2]]}"#));
+
+    assert_eq!(response_body(&ran), r#"["{}","{}","{}","[7]","[7]"]"#);
+}

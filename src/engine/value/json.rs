@@ -141,7 +141,7 @@ fn replacer<'v, 'c>(
     if replacer.is_function(cx) {
         return Ok(Replacer::Function(replacer));
     }
-    if !replacer.is_array(cx, realm.classes.proxy)? {
+    if !replacer.is_array(cx, realm)? {
         return Ok(Replacer::None);
     }
     let mut keys: Vec<OwnedKey<'_>> = Vec::new();

@@ -2,12 +2,14 @@
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use rquickjs::qjs;
 
 use super::context::{Constant, Cx, Thrown};
 use super::keys::Key;
+use super::realm::Realm;
 use super::trace::Trace;
 
 /// A value that somebody else keeps alive, at least as long as `'v`.
@@ -133,15 +135,22 @@ impl Ref<'_> {
         unsafe { qjs::JS_GetOpaque(self.value, class) }
     }
 
-    /// `Array.isArray`, given the class of proxies.
-    pub(super) fn is_array(self, cx: Cx<'_>, proxies: qjs::JSClassID) -> Result<bool, Thrown> {
-        if self.class() != proxies {
-            // SAFETY: the value is alive.
-            return Ok(unsafe { qjs::JS_IsArray(self.value) });
+    /// `Array.isArray`. A script may put any number of proxies before each other.
+    pub(super) fn is_array(self, cx: Cx<'_>, realm: &Realm) -> Result<bool, Thrown> {
+        let mut proxied = None;
+        loop {
+            let value = proxied
+                .as_ref()
+                .map_or(self.value, |it: &Owned<'_>| it.value);
+            // SAFETY: the value is alive, since it is ours or the caller's.
+            unsafe {
+                if qjs::JS_GetClassID(value) != realm.classes.proxy {
+                    return Ok(qjs::JS_IsArray(value));
+                }
+                realm.tick(cx)?;
+                proxied = Some(cx.take(qjs::JS_GetProxyTarget(cx.as_ptr(), value))?);
+            }
         }
-        // SAFETY: the value is alive and a proxy.
-        let target = unsafe { cx.take(qjs::JS_GetProxyTarget(cx.as_ptr(), self.value))? };
-        target.get().is_array(cx, proxies)
     }
 
     /// `ToNumber`, [ECMA-262 §7.1.4].
@@ -185,6 +194,21 @@ impl Ref<'_> {
     pub(super) fn get(self, cx: Cx<'_>, key: Key) -> Result<Owned<'_>, Thrown> {
         // SAFETY: value and key are alive.
         unsafe { cx.take(qjs::JS_GetProperty(cx.as_ptr(), self.value, key.0)) }
+    }
+
+    /// Reads a property of the array's own, of which it is known that it is no accessor. Nobody is
+    /// asked: no prototype, and so no proxy.
+    pub(super) fn own_of_array(self, cx: Cx<'_>, key: Key) -> Result<Option<Owned<'_>>, Thrown> {
+        let mut found = MaybeUninit::<qjs::JSPropertyDescriptor>::uninit();
+        // SAFETY: array and key are alive. Where it says that there is a property, QuickJS has filled
+        // in the descriptor, whose references are ours: the value, and of an accessor nothing.
+        unsafe {
+            match qjs::JS_GetOwnProperty(cx.as_ptr(), found.as_mut_ptr(), self.value, key.0) {
+                status if status < 0 => Err(Thrown),
+                0 => Ok(None),
+                _ => Ok(Some(Owned::new(cx, found.assume_init().value))),
+            }
+        }
     }
 
     /// Reads an element, as `value[index]` does.

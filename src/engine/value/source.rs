@@ -18,8 +18,9 @@ pub(super) fn source_of(
     if value.class() != realm.classes.array {
         return Ok(class::unwrap(value, realm.classes.lazy).map(Lazy::source));
     }
-    let stamp = value.get(cx, realm.names.origin)?;
-    Ok(class::unwrap(stamp.get(), realm.classes.lazy).map(Lazy::source))
+    // Its own and nobody else's: a prototype may be a proxy, which would be told of the name.
+    let stamp = value.own_of_array(cx, realm.names.origin)?;
+    Ok(stamp.and_then(|stamp| class::unwrap(stamp.get(), realm.classes.lazy).map(Lazy::source)))
 }
 
 /// Whether a primitive value is what a node reads as; a number that may be spelled in another way than

@@ -30,9 +30,7 @@ impl<'c> Walk<'_, 'c> {
                 Ok(())
             }
             Some(lazy) if matches!(self.replacer, Replacer::None) => self.lazy_object(value, lazy),
-            Some(_) | None if value.is_array(self.cx, realm.classes.proxy)? => {
-                self.new_array(value)
-            }
+            Some(_) | None if value.is_array(self.cx, &realm)? => self.new_array(value),
             Some(_) | None => self.object(value),
         }
     }
