@@ -92,6 +92,52 @@ fn imports_point_one_way_and_foreign_crates_stay_with_their_owners() {
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
+/// The one file that may make functions for C, and natives, to call.
+const FENCE: &str = "src/engine/fence.rs";
+
+/// What makes one of them.
+const UNFENCED: [&str; 6] = [
+    "extern \"C\"",
+    "Func::from",
+    "Func::new",
+    "Function::new",
+    "MutFn",
+    "OnceFn",
+];
+
+#[test]
+fn what_is_called_from_c_stands_behind_the_fence() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for file in product_files(&root.join("src")) {
+        let path = file.strip_prefix(root).expect("it was found below");
+        let text = fs::read_to_string(&file).expect("a source file is text");
+        let product = text.split("#[cfg(test)]\nmod tests {").next();
+        for (line, code) in (1..).zip(product.unwrap_or(&text).lines()) {
+            let code = code.split("//").next().unwrap_or_default();
+            let is_unfenced = UNFENCED.iter().any(|word| code.contains(word));
+            if is_unfenced && path != Path::new(FENCE) {
+                found.push(format!(
+                    "{}:{line}: only {FENCE} makes these",
+                    path.display()
+                ));
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_panic_unwinds_in_every_build() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["Cargo.toml", ".cargo/config.toml"] {
+        let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+        let text = text.replace(' ', "");
+        assert!(!text.contains("panic="), "{file} says what a panic does");
+        assert!(!text.contains("panic-"), "{file} says what a panic does");
+    }
+}
+
 #[test]
 fn a_violation_is_told_with_its_place() {
     let text = "use crate::handler::Kind;\n\

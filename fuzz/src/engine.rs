@@ -4,6 +4,10 @@ use std::cell::RefCell;
 
 use rquickjs::{Context, Runtime};
 
+#[path = "../../src/engine/fence.rs"]
+#[expect(dead_code, reason = "the values need no more than hooks")]
+mod fence;
+
 #[path = "../../src/engine/value/mod.rs"]
 #[expect(dead_code, reason = "a comparison does not use all of it")]
 mod value;

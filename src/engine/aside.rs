@@ -86,7 +86,7 @@ struct Watch {
 
 /// An errand on its thread.
 struct Run {
-    errand: Box<dyn Errand>,
+    errand: Arc<dyn Errand>,
     rank: Rank,
     progress: Mutex<Progress>,
 }
@@ -163,7 +163,7 @@ impl Aside {
     /// The system gives no thread.
     pub(super) fn start(
         self: &Arc<Self>,
-        errand: Box<dyn Errand>,
+        errand: Arc<dyn Errand>,
         rank: Rank,
     ) -> std::io::Result<()> {
         let mut run = Arc::new(Run {

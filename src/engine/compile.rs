@@ -122,6 +122,8 @@ impl Engine {
             store: Arc::clone(&self.store),
             aside: Arc::clone(&self.aside),
             memory: self.memory.clone(),
+            #[cfg(test)]
+            fail_at: Arc::clone(&self.fail_at),
         };
         Ok(Compiled {
             program: Box::new(Pool::new(Arc::new(code)).warmed()),

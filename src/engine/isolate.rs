@@ -4,6 +4,7 @@ mod handle;
 mod returned;
 mod undo;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +18,7 @@ use crate::handler::host::Host;
 use crate::handler::{Call, Phase, Verdict};
 
 use super::clock::{Clock, Place, Reading};
+use super::fence::Fence;
 use super::habit::Pace;
 use super::heap::{Heap, Memory};
 use super::limits::STACK;
@@ -41,6 +43,7 @@ pub(super) struct Isolate {
     code: Arc<Code>,
     clock: Clock,
     heap: Heap,
+    fence: Fence,
     context: Context,
     runtime: Runtime,
 }
@@ -84,6 +87,17 @@ impl Budget for Limited {
     }
 }
 
+/// Why there is no isolate.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BuildError {
+    /// QuickJS has no memory, or refuses.
+    #[error(transparent)]
+    Engine(#[from] rquickjs::Error),
+    /// A fault of ours.
+    #[error("a fault of interpose")]
+    Panicked,
+}
+
 /// How the steps of a phase went on one isolate.
 pub(super) struct Run {
     pub call: Box<Call>,
@@ -105,15 +119,22 @@ pub(super) enum End {
 
 impl Isolate {
     /// Builds an isolate for a program.
-    pub(super) fn new(code: Arc<Code>) -> rquickjs::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it, or building it panicked, which the log has.
+    pub(super) fn new(code: Arc<Code>) -> Result<Self, BuildError> {
         let clock = Clock::new();
         let memory = Memory::new(code.limits.memory, &code.memory);
         let memory = memory.ok_or(rquickjs::Error::Allocation)?;
         let heap = memory.heap().clone();
         let runtime = Runtime::new_with_alloc(memory)?;
         runtime.set_max_stack_size(STACK);
-        let asked = clock.clone();
-        runtime.set_interrupt_handler(Some(Box::new(move || asked.is_over())));
+        let fence = code.fence();
+        let (asked, behind) = (clock.clone(), fence.clone());
+        runtime.set_interrupt_handler(Some(Box::new(move || {
+            behind.run("interrupt", true, || asked.is_over())
+        })));
         let context = Context::full(&runtime)?;
         let scope = Scope::new(
             code.host_calls(clock.clone()),
@@ -121,25 +142,36 @@ impl Isolate {
             Arc::clone(&code.store),
         );
         let realm = context.with(|ctx| {
-            value::install(
-                &ctx,
-                code.limits.text,
-                Some(Rc::new(Limited {
-                    heap: heap.clone(),
-                    clock: clock.clone(),
-                })),
-            )?;
-            // Nothing borrows the userdata yet, so it takes one more.
-            let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
-            let natives = scope.natives(&ctx)?;
-            guard::install(&ctx, code.limits.memory)?;
-            realm::build(&ctx, natives, code.limits.code_from_text)
-        })?;
+            fence.install(&ctx);
+            fence.run("build", Err(rquickjs::Error::Unknown), || {
+                value::install(
+                    &ctx,
+                    code.limits.text,
+                    Some(Rc::new(Limited {
+                        heap: heap.clone(),
+                        clock: clock.clone(),
+                    })),
+                )?;
+                // Nothing borrows the userdata yet, so it takes one more.
+                let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
+                let natives = scope.natives(&ctx)?;
+                guard::install(&ctx, code.limits.memory)?;
+                realm::build(&ctx, natives, code.limits.code_from_text)
+            })
+        });
+        if fence.has_caught() {
+            tracing::error!("a fault of interpose: building an isolate panicked; please report it");
+            return Err(BuildError::Panicked);
+        }
+        let realm = realm?;
+        let behind = fence.clone();
         runtime.set_host_promise_rejection_tracker(Some(Box::new(
-            |ctx, promise, reason, is_handled| {
-                if let Some(scope) = ctx.userdata::<Shared>() {
-                    scope.0.track(&ctx, promise, reason, is_handled);
-                }
+            move |ctx, promise, reason, is_handled| {
+                behind.run("track", (), || {
+                    if let Some(scope) = ctx.userdata::<Shared>() {
+                        scope.0.track(&ctx, promise, reason, is_handled);
+                    }
+                });
             },
         )));
         let handlers = code.scripts.iter().map(|_| None).collect();
@@ -150,6 +182,7 @@ impl Isolate {
             code,
             clock,
             heap,
+            fence,
             context,
             runtime,
         })
@@ -203,15 +236,32 @@ impl Isolate {
             rejected: Vec::new(),
         });
         let context = self.context.clone();
-        let ((end, begun, is_spoiled), mut call, edit) = context.with(|ctx| {
-            let (end, begun, is_spoiled) = self.run_steps(&ctx, steps, began, recorded);
-            let is_spoiled = is_spoiled || self.scope.with(|state| state.remembers);
+        let ((mut end, begun, is_spoiled), mut call, edit) = context.with(|ctx| {
+            // A panic must not come by the lock of the runtime, which would never open again.
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                let (end, begun, is_spoiled) = self.run_steps(&ctx, steps, began, recorded);
+                let is_spoiled = is_spoiled || self.scope.with(|state| state.remembers);
+                (end, begun, is_spoiled)
+            }));
+            let ran = ran.unwrap_or_else(|_| {
+                self.fence.note();
+                // The one that panicked was begun.
+                let begun = self.clock.begun().clamp(1, steps.len());
+                (End::Decided(Verdict::Continue), begun, true)
+            });
             // Values are freed while their runtime is locked.
             let State { call, body, .. } = self.scope.leave();
-            value::forget(&ctx);
-            ((end, begun, is_spoiled), call, body.edit())
+            self.fence.run("forget", (), || value::forget(&ctx));
+            (ran, call, body.edit())
         });
-        apply(&mut call, phase, edit);
+        self.fence
+            .run("apply", (), || apply(&mut call, phase, edit));
+        if self.fence.has_caught() {
+            // Whatever its handlers say of failures: this is none of theirs.
+            let handler = self.code.name(steps[begun.saturating_sub(1)].handler);
+            let rejection = thrown::fault_of_ours(&handler, &call.id);
+            end = End::Decided(Verdict::Reject(rejection));
+        }
         self.heap.leave();
         self.clock.leave();
         (Run { call, begun, end }, !is_spoiled && self.is_well())
@@ -225,6 +275,7 @@ impl Isolate {
         began: Reading,
         recorded: &crash::Phase,
     ) -> (End, usize, bool) {
+        self.fence.reach("open");
         match self.open_body(ctx, steps) {
             Ok(()) => {}
             Err(error @ OpenError::Parse(_)) => {
@@ -245,6 +296,7 @@ impl Isolate {
             let timer = self.timer();
             self.begin(step, now);
             recorded.runs(&self.code.scripts[step.handler].recorded);
+            self.fence.reach("begin");
             let ran = match checkpoint {
                 Some(ref before) if !self.allows_edits(step) => self
                     .run_step(ctx, step)
@@ -337,6 +389,7 @@ impl Isolate {
 
     /// Finds out what the pending exception means.
     fn explain(&self, ctx: &Ctx<'_>) -> Thrown {
+        self.fence.reach("explain");
         let places = &self.code.places;
         thrown::explain(
             ctx,
@@ -389,6 +442,7 @@ impl Isolate {
     /// Ends the phase: what handlers kept, and the body where it was changed.
     fn finish(&self, ctx: &Ctx<'_>) -> Result<(), Box<Thrown>> {
         let leave = || -> rquickjs::Result<()> {
+            self.fence.reach("finish");
             self.leave(ctx)?;
             match self.scope.with(|state| state.phase) {
                 Phase::Request => Ok(()),
@@ -405,7 +459,10 @@ impl Isolate {
 
     /// Whether nothing is left over that could reach into the next transaction.
     fn is_well(&self) -> bool {
-        !self.runtime.is_job_pending() && !self.clock.has_stopped() && !self.clock.is_given_up()
+        !self.runtime.is_job_pending()
+            && !self.clock.has_stopped()
+            && !self.clock.is_given_up()
+            && !self.fence.has_caught()
     }
 }
 

@@ -18,6 +18,7 @@ mod analysis;
 mod aside;
 mod clock;
 mod compile;
+mod fence;
 mod guard;
 mod habit;
 mod heap;
@@ -56,6 +57,7 @@ pub use release::Release;
 
 use aside::Aside;
 use clock::Clock;
+use fence::Fence;
 use habit::Habit;
 use heap::Common;
 use host::HostCalls;
@@ -71,6 +73,9 @@ pub struct Engine {
     store: Arc<dyn Store>,
     aside: Arc<Aside>,
     memory: Common,
+    /// Where a test has its handlers' runs panic.
+    #[cfg(test)]
+    fail_at: fence::FailPoint,
 }
 
 impl Engine {
@@ -83,6 +88,8 @@ impl Engine {
             store,
             aside: Aside::new(limits.stuck),
             memory: Common::new(limits.total_memory),
+            #[cfg(test)]
+            fail_at: fence::FailPoint::default(),
         }
     }
 
@@ -103,6 +110,8 @@ struct Code {
     store: Arc<dyn Store>,
     aside: Arc<Aside>,
     memory: Common,
+    #[cfg(test)]
+    fail_at: fence::FailPoint,
 }
 
 /// One handler of a script set.
@@ -130,6 +139,15 @@ impl Entry {
 }
 
 impl Code {
+    /// A fence for an isolate.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only a test looks"))]
+    fn fence(&self) -> Fence {
+        #[cfg(test)]
+        return Fence::failing_at(Arc::clone(&self.fail_at));
+        #[cfg(not(test))]
+        Fence::default()
+    }
+
     fn name(&self, handler: usize) -> HandlerName {
         self.scripts[handler].name.clone()
     }

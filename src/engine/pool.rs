@@ -27,7 +27,7 @@ use super::Code;
 use super::aside::{Errand, Rank};
 use super::clock::{Clock, Place};
 use super::habit::Pace;
-use super::isolate::{End, Isolate};
+use super::isolate::{BuildError, End, Isolate};
 use super::seat::Seat;
 use super::thrown;
 
@@ -53,21 +53,21 @@ impl Pool {
             isolates: Arc::new(Isolates {
                 code,
                 idle: Mutex::new(Vec::new()),
-                in_use: AtomicUsize::new(0),
+                in_use: Arc::default(),
             }),
         }
     }
 
     /// Builds an isolate before the first transaction needs one.
     pub(super) fn warmed(self) -> Self {
-        if let Some(isolate) = self.isolates.check_out(&[], Rank::Usual) {
+        if let Ok(isolate) = self.isolates.check_out(&[], Rank::Usual) {
             self.isolates.check_in(isolate, true);
         }
         self
     }
 
     /// An isolate for steps that may run on the worker.
-    fn for_the_worker(&self, call: &Call, steps: &[Step]) -> Option<Isolate> {
+    fn for_the_worker(&self, call: &Call, steps: &[Step]) -> Option<CheckedOut> {
         let scripts = &self.isolates.code.scripts;
         let are_quick = steps.iter().all(|step| scripts[step.handler].is_quick());
         if !are_quick || !is_small(&call.request.body) || !is_small(&call.response.body) {
@@ -100,8 +100,7 @@ impl Pool {
             (Rank::Usual, seat)
         };
         let (reply, answer) = oneshot::channel();
-        let spare = call.clone();
-        let phase = RunAside {
+        let phase = Arc::new(RunAside {
             isolates: Arc::clone(&self.isolates),
             steps,
             rank,
@@ -109,17 +108,16 @@ impl Pool {
             host: Arc::clone(host),
             runtime: Handle::current(),
             at: Mutex::default(),
+            answer: Mutex::new(Some((call.clone(), reply))),
             call: Mutex::new(Some(call)),
-            answer: Mutex::new(Some((spare.clone(), reply))),
-        };
-        if let Err(error) = aside.start(Box::new(phase), rank) {
+        });
+        if let Err(error) = aside.start(Arc::clone(&phase) as Arc<dyn Errand>, rank) {
             tracing::error!(%error, "no thread for handlers could be had");
-            return rejected(spare, no_room(), 0);
+            let call = lock(&phase.call).take();
+            return rejected(call.expect("nobody has run it"), no_room(), 0);
         }
-        // The thread or the watch answers, whatever happens; only the end of the process doesn't.
-        answer
-            .await
-            .unwrap_or_else(|_| rejected(spare, no_room(), 0))
+        // The thread or the watch answers, whatever happens: neither goes without.
+        answer.await.expect("there is an answer")
     }
 }
 
@@ -162,7 +160,36 @@ impl Program for Pool {
 struct Isolates {
     code: Arc<Code>,
     idle: Mutex<Vec<Isolate>>,
-    in_use: AtomicUsize,
+    in_use: Arc<AtomicUsize>,
+}
+
+/// An isolate that somebody has, and that counts as in use until it is checked in or dropped.
+struct CheckedOut {
+    isolate: Isolate,
+    permit: Permit,
+}
+
+/// The right to one of [`AT_ONCE`] isolates, given back when it is dropped, however that comes.
+struct Permit(Arc<AtomicUsize>);
+
+impl Permit {
+    /// One more, however many there are.
+    fn one_more(in_use: &Arc<AtomicUsize>) -> Self {
+        in_use.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(in_use))
+    }
+
+    /// One more; `None` where there are as many as there may be.
+    fn take(in_use: &Arc<AtomicUsize>) -> Option<Self> {
+        let permit = Self::one_more(in_use);
+        (in_use.load(Ordering::Relaxed) <= AT_ONCE).then_some(permit)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Isolates {
@@ -170,7 +197,7 @@ impl Isolates {
     /// hears the clock of each, and how many steps had begun before.
     fn run_steps(
         &self,
-        first: Option<Isolate>,
+        first: Option<CheckedOut>,
         (place, rank): (Place, Rank),
         mut call: Box<Call>,
         steps: &[Step],
@@ -181,14 +208,16 @@ impl Isolates {
         let mut next = first;
         while begun < steps.len() {
             let rest = &steps[begun..];
-            let Some(mut isolate) = next.take().or_else(|| self.check_out(rest, rank)) else {
-                return rejected(call, no_room(), begun);
+            let checked_out = next.take().map_or_else(|| self.check_out(rest, rank), Ok);
+            let mut out = match checked_out {
+                Ok(out) => out,
+                Err(rejection) => return rejected(call, rejection, begun),
             };
-            told(isolate.clock(), begun);
+            told(out.isolate.clock(), begun);
             // Until the isolate is checked in: freeing it is the last handler's doing too.
             let recorded = crash::Phase::begin(&call.id.0);
-            let (run, is_well) = isolate.run(place, call, rest, host, &recorded);
-            self.check_in(isolate, is_well);
+            let (run, is_well) = out.isolate.run(place, call, rest, host, &recorded);
+            self.check_in(out, is_well);
             drop(recorded);
             call = run.call;
             begun += run.begun;
@@ -211,19 +240,20 @@ impl Isolates {
     }
 
     /// An idle isolate that has run all these handlers before.
-    fn warm(&self, steps: &[Step]) -> Option<Isolate> {
+    fn warm(&self, steps: &[Step]) -> Option<CheckedOut> {
         let isolate = take_warm(&mut self.idle(), steps)?;
         // There are fewer workers than there may be isolates.
-        self.in_use.fetch_add(1, Ordering::Relaxed);
-        Some(isolate)
+        let permit = Permit::one_more(&self.in_use);
+        Some(CheckedOut { isolate, permit })
     }
 
-    /// An idle isolate or a new one; `None` where too many are in use or none can be built.
-    fn check_out(&self, steps: &[Step], rank: Rank) -> Option<Isolate> {
-        if self.in_use.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
-            self.in_use.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
+    /// An idle isolate or a new one.
+    ///
+    /// # Errors
+    ///
+    /// What the client gets where too many are in use or none can be built.
+    fn check_out(&self, steps: &[Step], rank: Rank) -> Result<CheckedOut, Rejection> {
+        let permit = Permit::take(&self.in_use).ok_or_else(no_room)?;
         let mut idle = self.idle();
         let found = take_warm(&mut idle, steps).or_else(|| match rank {
             // The one that was unused for longest: others have their handlers on the rest.
@@ -232,21 +262,21 @@ impl Isolates {
             Rank::Usual | Rank::Last => None,
         });
         drop(idle);
-        if found.is_some() {
-            return found;
+        if let Some(isolate) = found {
+            return Ok(CheckedOut { isolate, permit });
         }
         match Isolate::new(Arc::clone(&self.code)) {
-            Ok(isolate) => Some(isolate),
-            Err(error) => {
-                self.in_use.fetch_sub(1, Ordering::Relaxed);
+            Ok(isolate) => Ok(CheckedOut { isolate, permit }),
+            Err(BuildError::Panicked) => Err(failed()),
+            Err(BuildError::Engine(error)) => {
                 tracing::error!(%error, "no isolate could be built");
-                None
+                Err(no_room())
             }
         }
     }
 
-    fn check_in(&self, isolate: Isolate, is_well: bool) {
-        self.in_use.fetch_sub(1, Ordering::Relaxed);
+    fn check_in(&self, CheckedOut { isolate, permit }: CheckedOut, is_well: bool) {
+        drop(permit);
         if !is_well || self.code.memory.is_scarce() {
             return;
         }
@@ -316,7 +346,15 @@ impl Errand for RunAside {
         }));
         self.seat.leave();
         let begun = self.steps.len();
-        self.answer(|call| ran.unwrap_or_else(|_| rejected(call, failed(), begun)));
+        self.answer(|call| {
+            ran.unwrap_or_else(|_| {
+                tracing::error!(
+                    transaction = %call.id,
+                    "a fault of interpose: it panicked around a handler; please report it"
+                );
+                rejected(call, failed(), begun)
+            })
+        });
     }
 
     fn has_overrun(&self, by: Duration) -> bool {
@@ -391,7 +429,7 @@ fn failed() -> Rejection {
     Rejection {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         content: Content::Message(Message::default()),
-        fault: Fault::Script,
+        fault: Fault::Sidecar,
     }
 }
 

@@ -11,6 +11,7 @@ mod loading;
 mod log;
 mod memory;
 mod moves;
+mod panics;
 mod verdicts;
 mod vocabularies;
 

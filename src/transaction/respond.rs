@@ -153,7 +153,8 @@ impl ErrorFormat {
                 self.message(rejection.status, &Message::default())
             }
         };
-        if rejection.fault == Fault::Sidecar {
+        let is_for_now = rejection.status == StatusCode::SERVICE_UNAVAILABLE;
+        if rejection.fault == Fault::Sidecar && is_for_now {
             response
                 .fields
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -13,6 +13,7 @@ use std::ffi::c_int;
 use rquickjs::object::Property;
 use rquickjs::{Ctx, Function, Object, Value, qjs};
 
+use super::fence::hook;
 use lengths::{Lengths, Refused};
 
 /// The natives of arrays that walk a length without asking for the time. They take any object.
@@ -129,7 +130,7 @@ fn guard<'js>(
     let made = unsafe {
         let made = qjs::JS_NewCFunctionData(
             ctx.as_raw().as_ptr(),
-            Some(guarded),
+            Some(hook!(function: guarded)),
             length,
             rule as c_int,
             3,
@@ -151,7 +152,7 @@ fn guard<'js>(
 /// # Safety
 ///
 /// For QuickJS to call, with the data that [`guard`] gave it.
-unsafe extern "C" fn guarded(
+unsafe fn guarded(
     ctx: *mut qjs::JSContext,
     this: qjs::JSValue,
     argc: c_int,
@@ -218,7 +219,14 @@ unsafe fn flat_map(
             && qjs::JS_IsFunction(ctx, *first)
         {
             let mut data = [*first, *data.add(1)];
-            wrapped = qjs::JS_NewCFunctionData(ctx, Some(mapped), 3, 0, 2, data.as_mut_ptr());
+            wrapped = qjs::JS_NewCFunctionData(
+                ctx,
+                Some(hook!(function: mapped)),
+                3,
+                0,
+                2,
+                data.as_mut_ptr(),
+            );
             if qjs::JS_IsException(wrapped) {
                 return wrapped;
             }
@@ -236,7 +244,7 @@ unsafe fn flat_map(
 /// # Safety
 ///
 /// For QuickJS to call, with the data that [`flat_map`] gave it.
-unsafe extern "C" fn mapped(
+unsafe fn mapped(
     ctx: *mut qjs::JSContext,
     this: qjs::JSValue,
     argc: c_int,

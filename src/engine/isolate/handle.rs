@@ -29,6 +29,7 @@ impl Isolate {
         };
         let status_before = self.error_status(ctx, step, json.as_ref())?;
         let returned = function.call_arg(self.arguments(ctx, script, json.as_ref())?)?;
+        self.fence.reach("settle");
         let returned = self.settle_promises(ctx, returned)?;
         let returned = self.run_main(ctx, returned)?;
         let returned = self.take_over_event(ctx, returned)?;
@@ -39,6 +40,7 @@ impl Isolate {
         };
         self.scope.settle(ctx, json.zip(after))?;
         self.take_over_status(ctx, step, status_before.as_ref())?;
+        self.fence.reach("verdict");
         self.verdict(ctx, &returned)
     }
 
@@ -106,6 +108,7 @@ impl Isolate {
         let script = &self.code.scripts[handler].script;
         // A long text takes long, and the handler isn't to blame.
         self.clock.suspend();
+        self.fence.reach("compile");
         let compiled = compile(ctx, &script.file, &script.text);
         self.clock.resume();
         let compiled = compiled?;

@@ -5,10 +5,10 @@
 
 use http::StatusCode;
 use rquickjs::context::EvalOptions;
-use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Function, Object, Persistent};
 
 use super::web;
+use crate::engine::fence::native;
 
 const PRELUDE: &str = include_str!("prelude.js");
 const HARDEN: &str = include_str!("harden.js");
@@ -76,11 +76,11 @@ pub(super) fn build<'js>(
     natives.set("allowsCodeFromText", allows_code_from_text)?;
     natives.set(
         "part",
-        Func::from(|ctx: Ctx<'js>, name: String| part(&ctx, &name)),
+        native(|ctx: Ctx<'js>, name: String| part(&ctx, &name)),
     )?;
     natives.set(
         "web",
-        Func::from(|ctx: Ctx<'js>, part: String| web::natives(&ctx, &part)),
+        native(|ctx: Ctx<'js>, part: String| web::natives(&ctx, &part)),
     )?;
     let capture: Function<'js> = natives.get("capture")?;
     let capture_exports: Function<'js> = natives.get("captureExports")?;

@@ -11,19 +11,23 @@ use rquickjs::{Ctx, Error, Function, Object, Result, Value, qjs};
 
 use super::natives::{WORDS, text};
 use super::view::{raise, view_of};
+use crate::engine::fence::hook;
 
 /// A function for each of [`WORDS`], by its name. `view` is any of the scope's.
 pub(super) fn texts<'js>(view: &Object<'js>) -> Result<Object<'js>> {
     let texts = Object::new(view.ctx().clone())?;
     for (number, (name, _)) in (0..).zip(WORDS) {
-        texts.set(name, function(view, number, Some(call_text))?)?;
+        texts.set(
+            name,
+            function(view, number, Some(hook!(function: call_text)))?,
+        )?;
     }
     Ok(texts)
 }
 
 /// A function that gives `object`.
 pub(super) fn giving<'js>(object: &Object<'js>) -> Result<Function<'js>> {
-    function(object, 0, Some(give_held))
+    function(object, 0, Some(hook!(function: give_held)))
 }
 
 /// A function of QuickJS's that is called with `held` and `number` at hand.
@@ -47,7 +51,7 @@ fn function<'js>(
     Function::from_value(made)
 }
 
-unsafe extern "C" fn give_held(
+unsafe fn give_held(
     context: *mut qjs::JSContext,
     _this: qjs::JSValue,
     _count: c_int,
@@ -59,7 +63,7 @@ unsafe extern "C" fn give_held(
     unsafe { qjs::JS_DupValue(context, *held) }
 }
 
-unsafe extern "C" fn call_text(
+unsafe fn call_text(
     context: *mut qjs::JSContext,
     _this: qjs::JSValue,
     _count: c_int,

@@ -17,6 +17,8 @@ use super::Scope;
 use super::allowance::FIELDS;
 use super::name::{Name, Names};
 use super::text::{string, text_of};
+use crate::engine::fence::{Fence, hook};
+use crate::engine::object;
 
 /// What a view shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +135,7 @@ pub(super) struct View {
     pub(super) scope: Rc<Scope>,
     names: Rc<Names>,
     shows: Shows,
+    fence: Rc<Fence>,
 }
 
 /// The class of all views of one runtime.
@@ -147,7 +150,7 @@ impl Class {
         let mut id: qjs::JSClassID = 0;
         let definition = qjs::JSClassDef {
             class_name: c"View".as_ptr(),
-            finalizer: Some(finalize),
+            finalizer: Some(hook!(finalizer: finalize, of fence_of)),
             gc_mark: None,
             call: None,
             exotic: std::ptr::from_ref(&EXOTIC).cast_mut(),
@@ -178,6 +181,7 @@ impl Class {
             scope: Rc::clone(scope),
             names: Rc::clone(&self.names),
             shows,
+            fence: Rc::new(Fence::of(ctx)),
         });
         // SAFETY: the class is registered with this context's runtime. The new object owns the
         // box from here on; `finalize` takes it back exactly once.
@@ -205,16 +209,20 @@ const OWN: c_int =
     (qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_WRITABLE | qjs::JS_PROP_ENUMERABLE).cast_signed();
 
 static EXOTIC: qjs::JSClassExoticMethods = qjs::JSClassExoticMethods {
-    get_own_property: Some(get_own_property),
-    get_own_property_names: Some(get_own_property_names),
-    delete_property: Some(delete_property),
-    define_own_property: Some(define_own_property),
+    get_own_property: Some(hook!(get_own_property: get_own_property)),
+    get_own_property_names: Some(hook!(get_own_property_names: get_own_property_names)),
+    delete_property: Some(hook!(delete_property: delete_property)),
+    define_own_property: Some(hook!(define_own_property: define_own_property)),
     has_property: None,
     get_property: None,
-    set_property: Some(set_property),
+    set_property: Some(hook!(set_property: set_property)),
 };
 
-unsafe extern "C" fn finalize(runtime: *mut qjs::JSRuntime, value: qjs::JSValue) {
+unsafe fn finalize(runtime: *mut qjs::JSRuntime, value: qjs::JSValue, done: &mut usize) {
+    if std::mem::replace(done, 1) > 0 {
+        // It panicked: what it hasn't given back goes with the runtime.
+        return;
+    }
     let mut id = 0;
     // SAFETY: only objects made by `Class::object` have this finalizer, and QuickJS runs it once.
     // All of them are of one runtime, and so are the names that the last one gives back.
@@ -275,6 +283,14 @@ pub(super) unsafe fn view_of<'a>(object: qjs::JSValue) -> Option<&'a View> {
     }
 }
 
+/// # Safety
+///
+/// As with [`view_of`].
+unsafe fn fence_of(object: qjs::JSValue) -> Option<Rc<Fence>> {
+    // SAFETY: as demanded.
+    unsafe { view_of(object) }.map(|view| Rc::clone(&view.fence))
+}
+
 /// Hands a failure to QuickJS as its pending exception.
 pub(super) fn raise(ctx: &Ctx<'_>, error: &rquickjs::Error) -> c_int {
     if !error.is_exception() {
@@ -283,7 +299,7 @@ pub(super) fn raise(ctx: &Ctx<'_>, error: &rquickjs::Error) -> c_int {
     -1
 }
 
-unsafe extern "C" fn get_own_property(
+unsafe fn get_own_property(
     context: *mut qjs::JSContext,
     descriptor: *mut qjs::JSPropertyDescriptor,
     object: qjs::JSValue,
@@ -344,7 +360,7 @@ unsafe fn raw(context: *mut qjs::JSContext, shown: Shown) -> rquickjs::Result<qj
     }
 }
 
-unsafe extern "C" fn get_own_property_names(
+unsafe fn get_own_property_names(
     context: *mut qjs::JSContext,
     table: *mut *mut qjs::JSPropertyEnum,
     length: *mut u32,
@@ -379,7 +395,7 @@ unsafe extern "C" fn get_own_property_names(
     0
 }
 
-unsafe extern "C" fn delete_property(
+unsafe fn delete_property(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
     atom: qjs::JSAtom,
@@ -392,7 +408,7 @@ unsafe extern "C" fn delete_property(
     view.scope.write(view.shows, &name, none).map_or(0, |()| 1)
 }
 
-unsafe extern "C" fn set_property(
+unsafe fn set_property(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
     atom: qjs::JSAtom,
@@ -445,7 +461,7 @@ unsafe fn write(
     }
 }
 
-unsafe extern "C" fn define_own_property(
+unsafe fn define_own_property(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
     atom: qjs::JSAtom,
@@ -478,7 +494,8 @@ fn given<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Given> {
         return Ok(Given::One(Text::Own(text)));
     };
     // Before any of it is read: a length is not what there is, and nothing interrupts the walk.
-    if array.len() > FIELDS {
+    // rquickjs' own length is for those below 2^31.
+    if object::length(ctx, array)? > FIELDS {
         let message = format!("a name has at most {FIELDS} values");
         return Err(rquickjs::Exception::throw_range(ctx, &message));
     }

@@ -165,3 +165,116 @@ fn a_text_that_takes_long_to_open_ends_its_handler_in_time() {
     assert_eq!(told.fault, Fault::Script);
     assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+#[test]
+fn a_list_that_says_it_is_longer_than_any_is_no_fault_of_ours() {
+    for length in ["2147483647", "2147483648", "4294967295"] {
+        for sink in [
+            "req.headers.x = LIST",
+            "req.query.x = LIST",
+            "res.headers.x = LIST",
+            "req.headers = { x: LIST }",
+            "event.request.headers['x'] = LIST",
+            "event.response.headers['x'] = LIST",
+            "throw LIST",
+            "throw { status: 400, body: LIST }",
+            "throw { status: 400, headers: LIST }",
+            "throw { status: 400, errors: LIST, message: LIST }",
+            "return LIST",
+            "json = LIST",
+            "JSON.stringify({}, LIST)",
+            "JSON.stringify(LIST)",
+            "new URLSearchParams(LIST)",
+            "new Headers(LIST)",
+            "structuredClone(LIST)",
+            "new TextDecoder().decode(LIST)",
+            "crypto.getRandomValues(LIST)",
+            "exact(LIST, 0)",
+            "exact(LIST, 'length')",
+            "log.debug(LIST)",
+            "platform.store.set('x', LIST)",
+            "getResource('/x', LIST, LIST)",
+            "fetch('http://127.0.0.1/', { headers: LIST, body: LIST })",
+            "req.userProperties.x = LIST",
+            "g.res.output = LIST",
+            "setTimeout(LIST)",
+        ] {
+            let source = sink.replace("LIST", &format!("new Array({length})"));
+            let mut set = Set::of(Kind::Request, &[&source]);
+            set.limits.memory = 8 << 20;
+            let ran = set.run(call("POST", "/orders?x=1", "{}"));
+            let is_ours = matches!(
+                &ran.verdict,
+                Verdict::Reject(Rejection {
+                    fault: Fault::Sidecar,
+                    ..
+                })
+            );
+            assert!(!is_ours, "{source}: {:?}", ran.verdict);
+        }
+    }
+}
+
+#[test]
+fn what_we_walk_ourselves_fits_on_the_stack_wherever_a_script_asks_for_it() {
+    let nested = |depth: usize, wrap: &str| {
+        format!("let it = 1; for (let i = 0; i < {depth}; i++) it = {wrap}; const deep = it;")
+    };
+    for (before, asks) in [
+        (nested(510, "{ a: it }"), "JSON.stringify(deep)"),
+        (nested(510, "[it]"), "JSON.stringify(deep)"),
+        (nested(510, "[{ a: it }]"), "JSON.stringify(deep)"),
+        (
+            nested(510, "{ a: it }"),
+            "JSON.stringify(deep, (key, value) => value, 2)",
+        ),
+        (
+            nested(510, "new Proxy({ a: it }, {})"),
+            "JSON.stringify(deep)",
+        ),
+        (nested(510, "{ toJSON: () => it }"), "JSON.stringify(deep)"),
+        (nested(250, "[it]"), "deep.flat(Infinity)"),
+        (nested(100_000, "[it]"), "deep.flat(Infinity)"),
+        (
+            nested(100_000, "new Proxy([it], {})"),
+            "JSON.stringify(deep)",
+        ),
+        (nested(100_000, "{ a: it }"), "structuredClone(deep)"),
+        (
+            "let deep = []; for (let i = 0; i < 100_000; i++) deep = new Proxy(deep, {});"
+                .to_owned(),
+            "JSON.stringify(deep)",
+        ),
+        (
+            "let deep = []; for (let i = 0; i < 100_000; i++) deep = new Proxy(deep, {});"
+                .to_owned(),
+            "JSON.stringify({}, deep)",
+        ),
+        (
+            "const deep = '['.repeat(128) + ']'.repeat(128);".to_owned(),
+            "JSON.parse(deep)[0][0]",
+        ),
+        (
+            "const deep = '['.repeat(100000) + ']'.repeat(100000);".to_owned(),
+            "JSON.parse(deep)",
+        ),
+        (
+            "const deep = '('.repeat(100000);".to_owned(),
+            "new RegExp(deep)",
+        ),
+        (
+            "const deep = new Proxy({}, { get: (_, key) => { throw deep } });".to_owned(),
+            "deep.a",
+        ),
+    ] {
+        // The first to catch it stands at the end of the stack.
+        let source = format!(
+            "{before} let asked = 0; \
+             (function down() {{ try {{ down() }} catch (e) {{ if (asked++ < 3) {{ {asks} }} throw e }} }})()"
+        );
+        let mut set = Set::of(Kind::Request, &[&source]);
+        set.limits.handler_time = Duration::from_secs(5);
+        let rejection = rejection(set.run(call("POST", "/orders", "{}")));
+        assert_ne!(rejection.fault, Fault::Sidecar, "{asks}");
+    }
+}

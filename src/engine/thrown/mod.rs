@@ -117,6 +117,19 @@ fn out_of_memory(handler: HandlerName, refused: Refused, stack: String) -> Throw
     thrown
 }
 
+/// What becomes of a request in whose run something of ours has panicked.
+pub(super) fn fault_of_ours(handler: &HandlerName, transaction: &TransactionId) -> Rejection {
+    tracing::error!(
+        %transaction, %handler,
+        "a fault of interpose, not of the handler: it panicked while the handler ran; please report it"
+    );
+    Rejection {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        content: Content::Message(Message::default()),
+        fault: Fault::Sidecar,
+    }
+}
+
 /// A `TypeError` that no script has thrown, at this place of one.
 pub(super) fn type_error(handler: HandlerName, message: &str, place: Place) -> Thrown {
     let Place { file, line, column } = &place;

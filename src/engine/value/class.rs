@@ -7,20 +7,22 @@
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use rquickjs::qjs;
 
 use super::context::{Constant, Cx, Thrown};
 use super::keys::Key;
-use super::lazy::Lazy;
+use super::lazy::{Lazy, Origin};
 use super::property::{Descriptor, GETTER, SETTER};
 use super::reference::{Owned, Ref};
+use crate::engine::fence::hook;
 
 static HOOKS: qjs::JSClassExoticMethods = qjs::JSClassExoticMethods {
-    get_own_property: Some(get_own_property),
-    get_own_property_names: Some(get_own_property_names),
-    delete_property: Some(delete_property),
-    define_own_property: Some(define_own_property),
+    get_own_property: Some(hook!(get_own_property: get_own_property)),
+    get_own_property_names: Some(hook!(get_own_property_names: get_own_property_names)),
+    delete_property: Some(hook!(delete_property: delete_property)),
+    define_own_property: Some(hook!(define_own_property: define_own_property)),
     has_property: None,
     get_property: None,
     set_property: None,
@@ -33,8 +35,8 @@ const THROWN: c_int = -1;
 pub(super) fn register(cx: Cx<'_>, prototype: Ref<'_>) -> Result<qjs::JSClassID, Thrown> {
     let definition = qjs::JSClassDef {
         class_name: c"Object".as_ptr(),
-        finalizer: Some(finalizer),
-        gc_mark: Some(gc_mark),
+        finalizer: Some(hook!(finalizer: finalizer, of fence_of)),
+        gc_mark: Some(hook!(gc_mark: gc_mark, of fence_of)),
         call: None,
         exotic: (&raw const HOOKS).cast_mut(),
     };
@@ -84,6 +86,14 @@ unsafe fn behind<'o>(object: qjs::JSValue) -> Option<&'o Lazy> {
     }
 }
 
+/// # Safety
+///
+/// As with [`behind`].
+unsafe fn fence_of(object: qjs::JSValue) -> Option<Rc<Origin>> {
+    // SAFETY: as demanded.
+    unsafe { behind(object) }.map(|lazy| Rc::clone(&lazy.origin))
+}
+
 /// A context that QuickJS calls a hook or function in.
 ///
 /// # Safety
@@ -98,7 +108,7 @@ fn status(outcome: Result<bool, Thrown>) -> c_int {
     outcome.map_or(THROWN, c_int::from)
 }
 
-unsafe extern "C" fn get_own_property(
+unsafe fn get_own_property(
     context: *mut qjs::JSContext,
     descriptor: *mut qjs::JSPropertyDescriptor,
     object: qjs::JSValue,
@@ -154,7 +164,7 @@ fn describe(
     }))
 }
 
-unsafe extern "C" fn get_own_property_names(
+unsafe fn get_own_property_names(
     context: *mut qjs::JSContext,
     table: *mut *mut qjs::JSPropertyEnum,
     length: *mut u32,
@@ -191,7 +201,7 @@ unsafe extern "C" fn get_own_property_names(
     0
 }
 
-unsafe extern "C" fn delete_property(
+unsafe fn delete_property(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
     key: qjs::JSAtom,
@@ -203,7 +213,7 @@ unsafe extern "C" fn delete_property(
     status(lazy.delete(cx, Key(key)))
 }
 
-unsafe extern "C" fn define_own_property(
+unsafe fn define_own_property(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
     key: qjs::JSAtom,
@@ -245,21 +255,33 @@ unsafe extern "C" fn define_own_property(
     }
 }
 
-unsafe extern "C" fn gc_mark(
+unsafe fn gc_mark(
     runtime: *mut qjs::JSRuntime,
     object: qjs::JSValue,
     mark: qjs::JS_MarkFunc,
+    marked: &mut usize,
 ) {
+    let mut at = 0;
     // SAFETY: QuickJS calls its hooks with objects of the class, and each value is reported as
-    // often as it is held: once.
+    // often as it is held: once, where this is called again too.
     unsafe {
         if let Some(lazy) = behind(object) {
-            lazy.values(|value| qjs::JS_MarkValue(runtime, value, mark));
+            lazy.values(|value| {
+                at += 1;
+                if at > *marked {
+                    *marked = at;
+                    qjs::JS_MarkValue(runtime, value, mark);
+                }
+            });
         }
     }
 }
 
-unsafe extern "C" fn finalizer(runtime: *mut qjs::JSRuntime, object: qjs::JSValue) {
+unsafe fn finalizer(runtime: *mut qjs::JSRuntime, object: qjs::JSValue, done: &mut usize) {
+    if std::mem::replace(done, 1) > 0 {
+        // It panicked: what it hasn't given back goes with the runtime.
+        return;
+    }
     let mut class = 0;
     // SAFETY: the object ends here, so the box is taken back once; null if it ended before `wrap`
     // was done.

@@ -21,6 +21,7 @@ use rquickjs::qjs;
 
 use super::reference::{Owned, Ref};
 use super::trace::Trace;
+use crate::engine::fence::hook;
 
 /// An exception is pending in the context.
 #[derive(Debug)]
@@ -135,7 +136,7 @@ impl<'c> Cx<'c> {
         unsafe {
             self.take(qjs::JS_NewCFunctionData2(
                 self.as_ptr(),
-                Some(idle),
+                Some(hook!(function: idle)),
                 std::ptr::null(),
                 0,
                 0,
@@ -272,7 +273,7 @@ impl Drop for Elements<'_> {
     }
 }
 
-unsafe extern "C" fn idle(
+unsafe fn idle(
     _context: *mut qjs::JSContext,
     _this: qjs::JSValue,
     _count: c_int,

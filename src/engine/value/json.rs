@@ -18,6 +18,7 @@ use super::realm::Realm;
 use super::reference::{Kind, Owned, Ref};
 use super::stringify::{Replacer, stringify};
 use crate::document::{Fault, Form, Layout};
+use crate::engine::fence::hook;
 
 /// The most that `JSON.stringify` indents by, in UTF-16 units.
 const LONGEST_GAP: usize = 10;
@@ -46,7 +47,7 @@ fn replace_one(
     let function = unsafe {
         cx.take(qjs::JS_NewCFunctionData2(
             cx.as_ptr(),
-            Some(called),
+            Some(hook!(function: called)),
             name.as_ptr(),
             length,
             which,
@@ -57,7 +58,7 @@ fn replace_one(
     json.define(cx, key.get(), function.get())
 }
 
-unsafe extern "C" fn called(
+unsafe fn called(
     context: *mut qjs::JSContext,
     _this: qjs::JSValue,
     _count: c_int,

@@ -25,6 +25,7 @@ use super::realm::Realm;
 use super::reference::{Owned, Ref};
 use super::trace::Trace;
 use crate::document::{Charge, Document, Kind, Members, Node, Slot, Source, State, Text, Writer};
+use crate::engine::fence::Fence;
 
 /// What an origin and a lazy object nobody has touched take besides QuickJS's object, in bytes.
 const ORIGIN: usize = size_of::<Origin>() + Keys::TAKES;
@@ -101,6 +102,12 @@ impl Origin {
             takes: Cell::new(UNTOUCHED),
         };
         class::wrap(cx, self.realm.classes.lazy, lazy)
+    }
+}
+
+impl AsRef<Fence> for Origin {
+    fn as_ref(&self) -> &Fence {
+        &self.realm.fence
     }
 }
 

@@ -15,6 +15,7 @@ use super::trace::{self, Traces};
 use crate::document::{
     Budget, Charge, Document, Full, Node, ParseError, Spelled, Text, is_same_number,
 };
+use crate::engine::fence::Fence;
 
 /// How many documents are asked how they spell a number that was moved out of one. A call seldom
 /// has more than two bodies.
@@ -74,6 +75,7 @@ const UNTIL_LOOK: u32 = 4096;
 /// The state of one runtime.
 pub(super) struct Realm {
     pub(super) runtime: *mut qjs::JSRuntime,
+    pub(super) fence: Fence,
     pub(super) classes: Classes,
     pub(super) names: Names,
     /// The most bytes that a value may be written as.
@@ -129,6 +131,7 @@ impl Realm {
             Names::new(cx, borrowed(&sample(8)?)).map_err(|Thrown| rquickjs::Error::Exception)?;
         let realm = Rc::new(Self {
             runtime: cx.runtime(),
+            fence: Fence::of(ctx),
             classes,
             names,
             longest_text,

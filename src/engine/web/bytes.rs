@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Object, TypedArray};
 
 use super::bytes_of;
+use crate::engine::fence::native;
 
 /// Padding may be left out, and bits that no byte needs may be anything.
 const FORGIVING: GeneralPurpose = GeneralPurpose::new(
@@ -19,27 +19,27 @@ const FORGIVING: GeneralPurpose = GeneralPurpose::new(
 pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     natives.set(
         "encode",
-        Func::from(|ctx: Ctx<'js>, text: String| TypedArray::<u8>::new(ctx, text.into_bytes())),
+        native(|ctx: Ctx<'js>, text: String| TypedArray::<u8>::new(ctx, text.into_bytes())),
     )?;
     natives.set(
         "decode",
-        Func::from(|bytes: TypedArray<'js, u8>, keeps_mark: bool| {
+        native(|bytes: TypedArray<'js, u8>, keeps_mark: bool| {
             decode(&bytes_of(&bytes), keeps_mark)
         }),
     )?;
     natives.set(
         "isUtf8",
-        Func::from(|bytes: TypedArray<'js, u8>| std::str::from_utf8(&bytes_of(&bytes)).is_ok()),
+        native(|bytes: TypedArray<'js, u8>| std::str::from_utf8(&bytes_of(&bytes)).is_ok()),
     )?;
     natives.set(
         "atob",
-        Func::from(|ctx: Ctx<'js>, text: rquickjs::Coerced<String>| {
+        native(|ctx: Ctx<'js>, text: rquickjs::Coerced<String>| {
             atob(&text.0).ok_or_else(|| Exception::throw_type(&ctx, "the text is no base64"))
         }),
     )?;
     natives.set(
         "btoa",
-        Func::from(|ctx: Ctx<'js>, text: rquickjs::Coerced<String>| {
+        native(|ctx: Ctx<'js>, text: rquickjs::Coerced<String>| {
             btoa(&text.0).ok_or_else(|| {
                 Exception::throw_type(
                     &ctx,

@@ -2,15 +2,15 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
-use rquickjs::function::Func;
 use rquickjs::{ArrayBuffer, Ctx, Exception, Object, TypedArray};
 
 use super::bytes_of;
+use crate::engine::fence::native;
 
 pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     natives.set(
         "digest",
-        Func::from(|ctx: Ctx<'js>, hash: String, data: TypedArray<'js, u8>| {
+        native(|ctx: Ctx<'js>, hash: String, data: TypedArray<'js, u8>| {
             let (algorithm, _) = algorithms(&ctx, &hash)?;
             let digest = digest::digest(algorithm, &bytes_of(&data));
             ArrayBuffer::new(ctx, digest.as_ref().to_vec())
@@ -18,7 +18,7 @@ pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     )?;
     natives.set(
         "hmac",
-        Func::from(
+        native(
             |ctx: Ctx<'js>, hash: String, key: TypedArray<'js, u8>, data: TypedArray<'js, u8>| {
                 let key = key_of(&ctx, &hash, &key)?;
                 let tag = hmac::sign(&key, &bytes_of(&data));
@@ -28,7 +28,7 @@ pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     )?;
     natives.set(
         "hmacMatches",
-        Func::from(
+        native(
             |ctx: Ctx<'js>,
              hash: String,
              key: TypedArray<'js, u8>,
@@ -42,14 +42,14 @@ pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     )?;
     natives.set(
         "randomBytes",
-        Func::from(|ctx: Ctx<'js>, count: usize| {
+        native(|ctx: Ctx<'js>, count: usize| {
             let bytes = random(&ctx, count)?;
             TypedArray::<u8>::new(ctx, bytes)
         }),
     )?;
     natives.set(
         "randomUuid",
-        Func::from(|ctx: Ctx<'js>| -> rquickjs::Result<String> {
+        native(|ctx: Ctx<'js>| -> rquickjs::Result<String> {
             let bytes = random(&ctx, 16)?;
             let bytes = bytes.try_into().expect("sixteen were asked for");
             let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();

@@ -1,22 +1,23 @@
 //! Addresses and queries (WHATWG URL).
 
 use rquickjs::Object;
-use rquickjs::function::Func;
 use url::form_urlencoded::{Serializer, parse};
 use url::{Url, quirks};
+
+use crate::engine::fence::native;
 
 pub(super) fn offer(natives: &Object<'_>) -> rquickjs::Result<()> {
     natives.set(
         "parseUrl",
-        Func::from(|url: String, base: Option<String>| parsed(&url, base.as_deref())),
+        native(|url: String, base: Option<String>| parsed(&url, base.as_deref())),
     )?;
     natives.set(
         "writeUrl",
-        Func::from(|url: String, part: String, value: String| written(&url, &part, &value)),
+        native(|url: String, part: String, value: String| written(&url, &part, &value)),
     )?;
     natives.set(
         "parseQuery",
-        Func::from(|query: String| -> Vec<Vec<String>> {
+        native(|query: String| -> Vec<Vec<String>> {
             parse(query.as_bytes())
                 .map(|(name, value)| vec![name.into_owned(), value.into_owned()])
                 .collect()
@@ -24,7 +25,7 @@ pub(super) fn offer(natives: &Object<'_>) -> rquickjs::Result<()> {
     )?;
     natives.set(
         "writeQuery",
-        Func::from(|pairs: Vec<Vec<String>>| -> String {
+        native(|pairs: Vec<Vec<String>>| -> String {
             let pairs = pairs.iter().filter_map(|pair| match &pair[..] {
                 [name, value] => Some((name, value)),
                 _ => None,

@@ -1,17 +1,15 @@
 //! How numbers of a body are spelled.
 
-use rquickjs::function::Func;
 use rquickjs::{Ctx, IntoJs, Object, Value};
 
 use crate::document::Spelled;
+use crate::engine::fence::native;
 use crate::engine::value;
 
 pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     natives.set(
         "spelled",
-        Func::from(|ctx: Ctx<'js>, object: Value<'js>, key: Value<'js>| {
-            spelled(&ctx, &object, &key)
-        }),
+        native(|ctx: Ctx<'js>, object: Value<'js>, key: Value<'js>| spelled(&ctx, &object, &key)),
     )
 }
 

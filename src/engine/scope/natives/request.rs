@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::Method;
-use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, IntoJs, Object, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::engine::fence::native;
 use crate::engine::host::below;
 use crate::engine::scope::allowance::HEAD;
 use crate::engine::scope::{Scope, State};
@@ -16,54 +16,51 @@ use crate::handler::Phase;
 
 pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
     let of = Rc::clone(scope);
-    natives.set(
-        "received",
-        Func::from(move |ctx: Ctx<'js>| received(&ctx, &of)),
-    )?;
+    natives.set("received", native(move |ctx: Ctx<'js>| received(&ctx, &of)))?;
     let of = Rc::clone(scope);
     natives.set(
         "setMethod",
-        Func::from(move |ctx: Ctx<'js>, method: String| set_method(&ctx, &of, &method)),
+        native(move |ctx: Ctx<'js>, method: String| set_method(&ctx, &of, &method)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "setPath",
-        Func::from(move |ctx: Ctx<'js>, path: String| set_path(&ctx, &of, path)),
+        native(move |ctx: Ctx<'js>, path: String| set_path(&ctx, &of, path)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "address",
-        Func::from(move |ctx: Ctx<'js>, path: String| address(&ctx, &of, path)),
+        native(move |ctx: Ctx<'js>, path: String| address(&ctx, &of, path)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "requestValue",
-        Func::from(move |ctx: Ctx<'js>| of.request_value(&ctx)),
+        native(move |ctx: Ctx<'js>| of.request_value(&ctx)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "setRequestValue",
-        Func::from(move |ctx: Ctx<'js>, new: Value<'js>| of.set_request_value(&ctx, new)),
+        native(move |ctx: Ctx<'js>, new: Value<'js>| of.set_request_value(&ctx, new)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "requestText",
-        Func::from(move |ctx: Ctx<'js>| of.request_text(&ctx)),
+        native(move |ctx: Ctx<'js>| of.request_text(&ctx)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "setRequestText",
-        Func::from(move |ctx: Ctx<'js>, new: Value<'js>| of.set_request_text(&ctx, &new)),
+        native(move |ctx: Ctx<'js>, new: Value<'js>| of.set_request_text(&ctx, &new)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "stopsPropagation",
-        Func::from(move || of.with(|state| state.stops)),
+        native(move || of.with(|state| state.stops)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "stopPropagation",
-        Func::from(move |stops: bool| of.with(|state| state.stops = stops)),
+        native(move |stops: bool| of.with(|state| state.stops = stops)),
     )
 }
 

@@ -2,33 +2,33 @@
 
 use std::rc::Rc;
 
-use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Object, Value};
 
+use crate::engine::fence::native;
 use crate::engine::scope::{Scope, Spelling};
 use crate::handler::Phase;
 
 pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
     let of = Rc::clone(scope);
-    natives.set("status", Func::from(move || of.status()))?;
+    natives.set("status", native(move || of.status()))?;
     let of = Rc::clone(scope);
     natives.set(
         "setStatus",
-        Func::from(move |ctx: Ctx<'js>, status: f64, answers: bool| {
+        native(move |ctx: Ctx<'js>, status: f64, answers: bool| {
             set_status(&ctx, &of, status, answers)
         }),
     )?;
     let of = Rc::clone(scope);
-    natives.set("hasResponse", Func::from(move || has_response(&of)))?;
+    natives.set("hasResponse", native(move || has_response(&of)))?;
     let of = Rc::clone(scope);
     natives.set(
         "responseBody",
-        Func::from(move |ctx: Ctx<'js>| of.response_body(&ctx)),
+        native(move |ctx: Ctx<'js>| of.response_body(&ctx)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "setResponseBody",
-        Func::from(move |ctx: Ctx<'js>, body: Value<'js>, as_it_stands: bool| {
+        native(move |ctx: Ctx<'js>, body: Value<'js>, as_it_stands: bool| {
             let spelling = if as_it_stands {
                 Spelling::AsItStands
             } else {
@@ -38,11 +38,11 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
         }),
     )?;
     let of = Rc::clone(scope);
-    natives.set("output", Func::from(move |ctx: Ctx<'js>| of.output(&ctx)))?;
+    natives.set("output", native(move |ctx: Ctx<'js>| of.output(&ctx)))?;
     let of = Rc::clone(scope);
     natives.set(
         "setOutput",
-        Func::from(move |ctx: Ctx<'js>, output: Value<'js>| of.set_output(&ctx, output)),
+        native(move |ctx: Ctx<'js>, output: Value<'js>| of.set_output(&ctx, output)),
     )
 }
 

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Function, Object, Persistent, Value};
 use tracing::Level;
 
+use crate::engine::fence::native;
 use crate::engine::host::CallHead;
 use crate::engine::scope::allowance::check_kept;
 use crate::engine::scope::{Scope, State};
@@ -21,13 +21,13 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
     let of = Rc::clone(scope);
     natives.set(
         "log",
-        Func::from(move |level: String, text: String| log(&of, &level, &text)),
+        native(move |level: String, text: String| log(&of, &level, &text)),
     )?;
-    natives.set("logs", Func::from(|level: String| logs(&level)))?;
+    natives.set("logs", native(|level: String| logs(&level)))?;
     let of = Rc::clone(scope);
     natives.set(
         "capture",
-        Func::from(move |ctx: Ctx<'js>, read: Function<'js>| {
+        native(move |ctx: Ctx<'js>, read: Function<'js>| {
             let kept = Persistent::save(&ctx, read);
             of.with(|state| state.read_json = Some(kept));
         }),
@@ -35,7 +35,7 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
     let of = Rc::clone(scope);
     natives.set(
         "captureExports",
-        Func::from(move |ctx: Ctx<'js>, read: Function<'js>| {
+        native(move |ctx: Ctx<'js>, read: Function<'js>| {
             let kept = Persistent::save(&ctx, read);
             of.with(|state| state.read_exports = Some(kept));
         }),
@@ -46,14 +46,14 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
     let of = Rc::clone(scope);
     natives.set(
         "getResource",
-        Func::from(move |ctx: Ctx<'js>, name: String, settings: String| {
+        native(move |ctx: Ctx<'js>, name: String, settings: String| {
             of.host.get_resource(&ctx, &of, &name, &settings)
         }),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "call",
-        Func::from(
+        native(
             move |ctx: Ctx<'js>,
                   method: String,
                   url: String,
@@ -69,7 +69,7 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
     let of = Rc::clone(scope);
     natives.set(
         "fetch",
-        Func::from(
+        native(
             move |ctx: Ctx<'js>,
                   method: String,
                   url: String,
@@ -82,13 +82,13 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
         ),
     )?;
     let of = Rc::clone(scope);
-    natives.set("suspendClock", Func::from(move || of.host.clock.suspend()))?;
+    natives.set("suspendClock", native(move || of.host.clock.suspend()))?;
     let of = Rc::clone(scope);
-    natives.set("resumeClock", Func::from(move || of.host.clock.resume()))?;
+    natives.set("resumeClock", native(move || of.host.clock.resume()))?;
     let of = Rc::clone(scope);
     natives.set(
         "library",
-        Func::from(move |ctx: Ctx<'js>, name: String, from: Option<String>| {
+        native(move |ctx: Ctx<'js>, name: String, from: Option<String>| {
             of.library.open(&ctx, &name, from.as_deref())
         }),
     )
@@ -96,26 +96,26 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
 
 fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
     let of = Rc::clone(scope);
-    natives.set("kept", Func::from(move |name: String| kept(&of, &name)))?;
+    natives.set("kept", native(move |name: String| kept(&of, &name)))?;
     let of = Rc::clone(scope);
     natives.set(
         "remembers",
-        Func::from(move || of.with(|state| state.remembers = true)),
+        native(move || of.with(|state| state.remembers = true)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "keep",
-        Func::from(move |ctx: Ctx<'js>, name: String, text: String| keep(&ctx, &of, &name, text)),
+        native(move |ctx: Ctx<'js>, name: String, text: String| keep(&ctx, &of, &name, text)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "storeGet",
-        Func::from(move |key: String| of.store.get(&key).map(|value| value.to_string())),
+        native(move |key: String| of.store.get(&key).map(|value| value.to_string())),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "storeSet",
-        Func::from(move |key: String, value: String, seconds: Option<f64>| {
+        native(move |key: String, value: String, seconds: Option<f64>| {
             let lasts = seconds
                 .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER))
                 .map(|lasts| lasts.min(FOREVER));
@@ -123,19 +123,16 @@ fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resu
         }),
     )?;
     let of = Rc::clone(scope);
-    natives.set(
-        "storeDelete",
-        Func::from(move |key: String| of.store.del(&key)),
-    )?;
+    natives.set("storeDelete", native(move |key: String| of.store.del(&key)))?;
     let of = Rc::clone(scope);
     natives.set(
         "secret",
-        Func::from(move |ctx: Ctx<'js>, name: String| secret(&ctx, &of, &name)),
+        native(move |ctx: Ctx<'js>, name: String| secret(&ctx, &of, &name)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "emit",
-        Func::from(move |audience: String, name: String, data: String| {
+        native(move |audience: String, name: String, data: String| {
             emit(&of, &audience, &name, &data);
         }),
     )
