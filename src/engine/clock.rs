@@ -96,7 +96,7 @@ impl Clock {
         Reading(self.now())
     }
 
-    /// Begins a run of handlers at this place, none of which goes on beyond `deadline`.
+    /// Begins a run of handlers at this place, none of which waits beyond `deadline`.
     pub(super) fn enter(&self, place: Place, deadline: Instant) -> Reading {
         let now = self.now();
         let hand_over = match place {
@@ -134,11 +134,11 @@ impl Clock {
         self.shared.hand_over.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// Gives the next handler its time, never beyond the run's deadline.
+    /// Gives the next handler its time, all of it though the run's deadline may have passed: that
+    /// ends waiting only.
     pub(super) fn arm(&self, Reading(now): Reading, limit: Duration) {
         let shared = &self.shared;
-        let deadline = shared.deadline.load(Ordering::Relaxed);
-        let until = now.saturating_add(nanos(limit)).min(deadline);
+        let until = now.saturating_add(nanos(limit));
         shared.armed.store(now, Ordering::Relaxed);
         shared.waited.store(0, Ordering::Relaxed);
         shared.is_over.store(false, Ordering::Relaxed);
@@ -165,7 +165,10 @@ impl Clock {
         }
         let now = self.now();
         let deadline = shared.deadline.load(Ordering::Relaxed);
-        let until = shared.until.swap(deadline, Ordering::Relaxed);
+        let until = shared.until.load(Ordering::Relaxed);
+        // What does not wait but computes here, such as a module that is loaded, has at least what
+        // the handler has left.
+        shared.until.store(until.max(deadline), Ordering::Relaxed);
         shared.paused.store(now, Ordering::Relaxed);
         let left = until.saturating_sub(now);
         shared.left.store(left, Ordering::Relaxed);
@@ -181,8 +184,7 @@ impl Clock {
         let waited = now.saturating_sub(shared.paused.load(Ordering::Relaxed));
         shared.waited.fetch_add(waited, Ordering::Relaxed);
         let until = now.saturating_add(shared.left.load(Ordering::Relaxed));
-        let deadline = shared.deadline.load(Ordering::Relaxed);
-        shared.until.store(until.min(deadline), Ordering::Relaxed);
+        shared.until.store(until, Ordering::Relaxed);
     }
 
     /// Whether the time is over. Once it is, it stays so until armed anew.
@@ -273,17 +275,21 @@ mod tests {
     }
 
     #[test]
-    fn the_deadline_bounds_running_and_waiting() {
+    fn a_deadline_that_has_passed_leaves_a_handler_its_time() {
         let clock = Clock::new();
         let past = Instant::now();
 
         let now = clock.enter(Place::Aside, past);
         clock.arm(now, MINUTE);
-        assert!(clock.is_over() && clock.has_stopped());
+        assert!(!clock.is_over());
 
-        clock.arm(now, MINUTE);
         clock.suspend();
-        assert!(clock.is_over());
+        assert!(!clock.is_over());
+        clock.resume();
+        assert!(!clock.is_over() && !clock.has_stopped());
+
+        clock.arm(now, Duration::ZERO);
+        assert!(clock.is_over() && clock.has_stopped());
     }
 
     #[test]
@@ -292,7 +298,7 @@ mod tests {
         let past = Instant::now();
 
         let now = clock.enter(Place::Aside, past);
-        clock.arm(now, MINUTE);
+        clock.arm(now, Duration::ZERO);
         assert!(clock.has_overrun(Duration::ZERO) && !clock.has_overrun(MINUTE));
         assert_eq!(clock.begun(), 1);
 

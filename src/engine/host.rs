@@ -217,18 +217,25 @@ impl HostCalls {
                 Arc::clone(&state.host),
             )
         });
-        let own = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let deadline = own.map_or(caller.deadline, |own| own.min(caller.deadline));
-        let deadline = tokio::time::Instant::from_std(deadline);
+        let now = Instant::now();
+        if now >= caller.deadline {
+            return Err(HostError::Deadline);
+        }
+        let own = timeout.and_then(|timeout| now.checked_add(timeout));
+        let (until, late) = match own {
+            Some(own) if own < caller.deadline => (own, HostError::TimedOut),
+            Some(_) | None => (caller.deadline, HostError::Deadline),
+        };
+        let until = tokio::time::Instant::from_std(until);
         self.clock.stand_up();
         self.clock.suspend();
         let answer = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
-                tokio::time::timeout_at(deadline, host.call(&caller, request)).await
+                tokio::time::timeout_at(until, host.call(&caller, request)).await
             })
         });
         self.clock.resume();
-        answer.unwrap_or(Err(HostError::TimedOut))
+        answer.unwrap_or(Err(late))
     }
 }
 
@@ -276,7 +283,7 @@ impl CallHead {
     }
 }
 
-/// Tells the prelude why nothing came back: `{error, code, isRefused}`.
+/// Gives the prelude why nothing came back: `{error, code, isRefused}`.
 fn refused(answer: &Object<'_>, error: &HostError) -> rquickjs::Result<()> {
     let code = match error {
         HostError::NotAllowed { .. }
@@ -286,6 +293,7 @@ fn refused(answer: &Object<'_>, error: &HostError) -> rquickjs::Result<()> {
         HostError::TooDeep => StatusCode::LOOP_DETECTED,
         HostError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         HostError::TimedOut | HostError::Failed { .. } => StatusCode::BAD_GATEWAY,
+        HostError::Deadline => StatusCode::GATEWAY_TIMEOUT,
     };
     answer.set("error", error.to_string())?;
     answer.set("code", code.as_u16())?;

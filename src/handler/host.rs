@@ -80,9 +80,12 @@ pub enum HostError {
     /// Too many host calls are under way, or bodies in memory.
     #[error("too many host calls are under way, or too many bodies in memory")]
     Busy,
-    /// No response in the time the transaction has left.
+    /// No response in the call's own time.
     #[error("no response in time")]
     TimedOut,
+    /// The transaction's deadline has passed: no call is begun or waited for any longer.
+    #[error("the transaction has had its limits.transaction_time; no call is made after it")]
+    Deadline,
     /// No usable response.
     #[error("no usable response: {reason}")]
     Failed {

@@ -358,6 +358,7 @@ fn fields(pairs: &[(HeaderName, HeaderValue)]) -> Fields {
 fn failed(error: &UpstreamError) -> HostError {
     match error {
         UpstreamError::TimedOut { .. } => HostError::TimedOut,
+        UpstreamError::Deadline { .. } => HostError::Deadline,
         UpstreamError::Connect { .. }
         | UpstreamError::NoRoom { .. }
         | UpstreamError::Broken { .. }

@@ -9,8 +9,9 @@
 //! [`Pipeline::exchange`] is the whole line; a body that no handler sees streams past it.
 //! Nothing here returns an error: whatever happens, there is a reply.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{StatusCode, header};
 
@@ -24,10 +25,10 @@ use crate::message::{Body, Fields, JsonType, Request, Response};
 
 use super::bodies::Resumed;
 use super::calls::Calls;
-use super::coded::Reader;
+use super::coded::{Coded, Reader};
 use super::fallback;
 use super::line::Upstreams;
-use super::ports::{BodySource, Exchange, Interim, Sending, UpstreamError};
+use super::ports::{BodyError, BodySource, Exchange, Interim, Sending, UpstreamError};
 use super::queued::Job;
 use super::respond::{ErrorFormat, Refusal};
 use super::revalidation::RevalidationError;
@@ -165,7 +166,9 @@ impl Pipeline {
             tx.be_listened_to();
         }
         let mut client = Resumed::new(client);
-        let coded = match self.read_request(tx, &mut client, interim).await {
+        let deadline = tx.call.deadline;
+        let read = before(deadline, self.read_request(tx, &mut client, interim)).await;
+        let coded = match read.unwrap_or(Err(Refusal::BodyTimedOut)) {
             Ok(coded) => coded,
             Err(refusal) => {
                 tx.outcome = refusal.outcome();
@@ -185,17 +188,23 @@ impl Pipeline {
         if body.is_edited() || is_removed {
             validators::remove_digests(fields);
         }
-        let request = &tx.call.request;
-        let sending = Sending::of(request, Box::new(client));
-        let upstream = self.upstreams.of(&tx.call.origin.service);
-        let sent = upstream
-            .exchange(tx.behalf(), request, sending, interim)
-            .await;
-        let exchange = match sent {
-            Ok(exchange) => exchange,
-            Err(error) => return Reply::Whole(self.upstream_failed(tx, &error).await),
-        };
-        match self.make_whole(tx, exchange, interim).await {
+        let waits_for_client = Arc::new(AtomicBool::new(false));
+        let sending = Sending::of(&tx.call.request, Box::new(client)).watched(&waits_for_client);
+        let asked = before(deadline, async {
+            let upstream = self.upstreams.of(&tx.call.origin.service);
+            let exchange = upstream
+                .exchange(tx.behalf(), &tx.call.request, sending, interim)
+                .await?;
+            self.make_whole(tx, exchange, interim).await
+        });
+        match asked.await.unwrap_or_else(|| {
+            Err(if waits_for_client.load(Ordering::Relaxed) {
+                UpstreamError::Client(BodyError::TimedOut).into()
+            } else {
+                let limit = self.settings.transaction_time;
+                UpstreamError::Deadline { limit }.into()
+            })
+        }) {
             Ok(exchange) => self.respond(tx, exchange).await,
             Err(RevalidationError::Upstream(error)) => {
                 Reply::Whole(self.upstream_failed(tx, &error).await)
@@ -346,7 +355,7 @@ impl Pipeline {
             }
             return Reply::Streamed(exchange);
         }
-        let (exchange, coded) = match self.read_response(tx, exchange).await {
+        let (exchange, coded) = match self.read_response_in_time(tx, exchange).await {
             Ok(read) => read,
             Err(refusal) => return Reply::Whole(self.refused(tx, refusal).await),
         };
@@ -365,6 +374,21 @@ impl Pipeline {
             Body::Streamed => Reply::Streamed(Exchange { head, body }),
             Body::Empty | Body::Whole(_) | Body::Edited(_) => Reply::Whole(head),
         }
+    }
+
+    async fn read_response_in_time<'a>(
+        &self,
+        tx: &mut Transaction,
+        exchange: Exchange<'a>,
+    ) -> Result<(Exchange<'a>, Option<Coded>), Refusal> {
+        let deadline = tx.call.deadline;
+        let read = before(deadline, self.read_response(tx, exchange)).await;
+        read.unwrap_or_else(|| {
+            let limit = self.settings.transaction_time;
+            let error = UpstreamError::Deadline { limit };
+            tracing::warn!(transaction = %tx.call.id, %error, "upstream failed");
+            Err((&error).into())
+        })
     }
 
     /// Makes the request the one to be forwarded: says where it comes from, and where a
@@ -449,6 +473,13 @@ impl Pipeline {
         tx.begun.extend_from_slice(&numbers[..begun]);
         verdict
     }
+}
+
+/// Waits for something until `deadline`; `None` once that has passed. What is there already counts
+/// whatever the time is.
+async fn before<T>(deadline: Instant, waited_for: impl Future<Output = T>) -> Option<T> {
+    let deadline = tokio::time::Instant::from_std(deadline);
+    tokio::time::timeout_at(deadline, waited_for).await.ok()
 }
 
 fn steps(planned: &[Planned]) -> Vec<Step> {

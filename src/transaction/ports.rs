@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -77,6 +78,33 @@ impl<'a> Sending<'a> {
             Body::Empty => Self::Whole(Pieces::default()),
             Body::Streamed => Self::Stream(client),
         }
+    }
+}
+
+impl<'a> Sending<'a> {
+    /// The same body; `waits` is true while the client is being waited for.
+    pub(super) fn watched(self, waits: &Arc<AtomicBool>) -> Self {
+        match self {
+            Self::Stream(source) => Self::Stream(Box::new(Watched {
+                source,
+                waits: Arc::clone(waits),
+            })),
+            Self::Whole(_) | Self::Upgrade(_) => self,
+        }
+    }
+}
+
+/// A body that shows whether it is being waited for.
+struct Watched<S> {
+    source: S,
+    waits: Arc<AtomicBool>,
+}
+
+impl<S: BodySource> BodySource for Watched<S> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        let polled = self.source.poll_next(cx);
+        self.waits.store(polled.is_pending(), Ordering::Relaxed);
+        polled
     }
 }
 
@@ -234,6 +262,12 @@ pub enum UpstreamError {
     TimedOut {
         /// The address.
         peer: String,
+        /// The limit that was reached.
+        limit: Duration,
+    },
+    /// The transaction's deadline passed while it waited.
+    #[error("no response within limits.transaction_time ({limit:?})")]
+    Deadline {
         /// The limit that was reached.
         limit: Duration,
     },

@@ -115,7 +115,9 @@ impl From<&UpstreamError> for Refusal {
         match error {
             UpstreamError::Connect { .. } | UpstreamError::Broken { .. } => Self::Upstream,
             UpstreamError::NoRoom { .. } => Self::NoRoom,
-            UpstreamError::TimedOut { .. } => Self::UpstreamTimeout,
+            UpstreamError::TimedOut { .. } | UpstreamError::Deadline { .. } => {
+                Self::UpstreamTimeout
+            }
             UpstreamError::Client(error) => (*error).into(),
         }
     }
