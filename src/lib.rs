@@ -39,6 +39,7 @@ pub mod upstream;
 // Edges.
 pub mod admin;
 pub mod proxy;
+pub mod supervisor;
 
 // The root.
 pub mod app;

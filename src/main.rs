@@ -12,7 +12,8 @@ static ALLOCATOR: Allocator = Allocator;
 fn main() -> ExitCode {
     let variables = std::env::vars_os();
     match cli::args::parse(std::env::args_os()) {
-        Ok(Verb::Run(args)) => cli::run(args, variables),
+        Ok(Verb::Run(args)) => cli::run(args, std::env::args_os(), variables),
+        Ok(Verb::Worker(args)) => cli::worker(args, variables),
         Ok(Verb::Check(args)) => cli::check(args, variables),
         Ok(Verb::Demo) => cli::demo(),
         Ok(Verb::Version) => cli::version(),

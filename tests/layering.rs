@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module with those it may import besides itself, in reading order.
-const IMPORTS: [(&str, &str); 21] = [
+const IMPORTS: [(&str, &str); 22] = [
     // Shared memory, for whoever runs or serves something.
     ("crash", ""),
     // Words.
@@ -32,19 +32,20 @@ const IMPORTS: [(&str, &str); 21] = [
         "admin",
         "handler generation transaction scripts telemetry queue",
     ),
+    ("supervisor", ""),
     // The root.
     ("config", "message handler transaction"),
     ("demo", ""),
     (
         "app",
-        "crash message wire handler generation transaction engine scripts store upstream telemetry queue token proxy admin config demo",
+        "crash message wire handler generation transaction engine scripts store upstream telemetry queue token proxy admin supervisor config demo",
     ),
-    ("cli", "handler scripts config app"),
+    ("cli", "handler scripts supervisor config app"),
     ("main", "engine cli"),
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 24] = [
+const OWNERS: [(&str, &str); 25] = [
     ("rquickjs", "engine"),
     ("icu_properties", "engine"),
     ("oxc_*", "engine"),
@@ -56,7 +57,8 @@ const OWNERS: [(&str, &str); 24] = [
     ("libc", "crash engine"),
     ("libmimalloc_sys", "engine"),
     ("mimalloc", "engine"),
-    ("rustix", "app crash scripts upstream"),
+    ("rustix", "app crash scripts supervisor upstream"),
+    ("sd_notify", "supervisor"),
     ("notify", "scripts"),
     ("jsonwebtoken", "token"),
     ("arc_swap", "generation"),
@@ -73,7 +75,7 @@ const OWNERS: [(&str, &str); 24] = [
 
 /// The modules that may ask what time it is on the wall: to tell it, and how old files are. Limits,
 /// pauses and terms of the others go by a clock that nobody sets.
-const WALL_CLOCK: &str = "generation scripts telemetry proxy admin app";
+const WALL_CLOCK: &str = "generation scripts telemetry proxy supervisor admin app";
 
 /// The modules that may say `unsafe`: one speaks to QuickJS, the other maps memory and handles signals.
 const UNSAFE: &str = "crash engine";

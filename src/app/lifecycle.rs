@@ -1,19 +1,23 @@
-//! From the first signal to the end.
+//! From the first request to end to the end itself.
 //!
 //! ```text
-//! Serving ──SIGTERM──▶ Draining ──idle, time over or another signal──▶ ended
-//!    └────SIGINT──────────────────────────────────────────────────────▶ ended
+//! Serving ──SIGTERM──▶ Draining ──idle, time over or another request──▶ ended
+//!    └────SIGINT───────────────────────────────────────────────────────▶ ended
 //! ```
+//!
+//! Requests are signals, where this process is alone, or come from the supervisor.
 
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::admin::Stage;
 use crate::proxy::Server;
 use crate::queue::Queue;
 use crate::scripts::Reloads;
+
+use super::parent::Parent;
 
 /// How long the process goes on after SIGTERM.
 #[derive(Debug, Clone, Copy)]
@@ -24,35 +28,68 @@ pub(super) struct Drain {
     pub timeout: Duration,
 }
 
-/// The signals this process listens to.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
+/// What this process is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Request {
+    /// To finish what is under way, then to end.
+    Drain,
+    /// To end.
+    End,
+    /// To read the script directory.
+    Reload,
+    /// To end as one that nobody supervises any more.
+    Leave,
 }
 
-impl Signals {
-    /// Takes the signals over from their defaults.
-    pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+/// How it is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With all that is under way finished.
+    Drained,
+    /// So too, but accepting nobody any more.
+    Orphaned,
+    /// At once.
+    AtOnce,
+}
+
+/// The requests to this process, in their order.
+pub(super) struct Requests(mpsc::UnboundedReceiver<Request>);
+
+impl From<mpsc::UnboundedReceiver<Request>> for Requests {
+    fn from(requests: mpsc::UnboundedReceiver<Request>) -> Self {
+        Self(requests)
+    }
+}
+
+impl Requests {
+    /// Takes the signals over from their defaults. Must be called within a runtime.
+    pub(super) fn of_signals() -> std::io::Result<Self> {
+        let (sender, requests) = mpsc::unbounded_channel();
+        tokio::spawn(Signals::new()?.pass_on(sender));
+        Ok(Self(requests))
     }
 
     /// Waits until the process is asked to end, reloading whenever it is asked to.
-    ///
-    /// Gives back whether it may take its time.
-    pub(super) async fn wait(&mut self, reloads: &Reloads) -> bool {
+    pub(super) async fn wait(&mut self, reloads: &Reloads, parent: &Parent) -> End {
         loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return true,
-                _ = self.interrupt.recv() => return false,
-                _ = self.hangup.recv() => {
-                    let reloads = reloads.clone();
-                    // What came of it is logged where it happens.
-                    tokio::spawn(async move { reloads.request_in_turn().await.ok() });
+            match self.next().await {
+                Request::Drain => {
+                    parent.stopping();
+                    return End::Drained;
+                }
+                Request::Leave => return End::Orphaned,
+                Request::End => {
+                    parent.stopping();
+                    return End::AtOnce;
+                }
+                Request::Reload => {
+                    parent.reloading();
+                    let (reloads, parent) = (reloads.clone(), parent.clone());
+                    tokio::spawn(async move {
+                        // What came of it is logged where it happens.
+                        reloads.request_in_turn().await.ok();
+                        parent.reloaded();
+                    });
                 }
             }
         }
@@ -60,20 +97,67 @@ impl Signals {
 
     /// Another wish to end: the first one was not quick enough.
     async fn again(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            match self.next().await {
+                Request::Drain | Request::End => return,
+                Request::Reload | Request::Leave => {}
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Request {
+        match self.0.recv().await {
+            Some(request) => request,
+            // Who passes them on is gone, and nothing more can be asked for.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The signals this process listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user1: Signal,
+    user2: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// Until nobody wants to know of them.
+    async fn pass_on(mut self, requests: mpsc::UnboundedSender<Request>) {
+        loop {
+            let request = tokio::select! {
+                _ = self.terminate.recv() => Request::Drain,
+                _ = self.interrupt.recv() => Request::End,
+                _ = self.hangup.recv() => Request::Reload,
+                _ = self.user1.recv() => continue,
+                _ = self.user2.recv() => continue,
+            };
+            if requests.send(request).is_err() {
+                return;
+            }
         }
     }
 }
 
 /// Ends the proxy: no longer ready at once, accepting for a while, then finishing what is
-/// in flight and what waits in the queue. At once where nobody is connected, or where another signal comes.
+/// in flight and what waits in the queue. At once where nobody is connected, or where it is asked for again.
 pub(super) async fn drain(
     server: Server,
     queue: &Queue,
     stage: &watch::Sender<Stage>,
-    signals: &mut Signals,
+    requests: &mut Requests,
     drain: Drain,
 ) {
     stage.send_replace(Stage::Draining);
@@ -96,6 +180,6 @@ pub(super) async fn drain(
     };
     tokio::select! {
         () = finished => {}
-        () = signals.again() => tracing::warn!("asked to end at once"),
+        () = requests.again() => tracing::warn!("asked to end at once"),
     }
 }

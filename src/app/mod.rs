@@ -5,7 +5,11 @@
 //!                                         ▲           │
 //!                     status, admin ──────┘           └─▶ upstream
 //! ```
+//!
+//! That is a [`Sidecar`]: in one process alone ([`run`]), or in a worker ([`work`]) that the
+//! supervisor has started ([`supervise`]).
 
+mod checked;
 mod clients;
 mod descriptors;
 mod engine;
@@ -14,8 +18,13 @@ mod line;
 mod load;
 mod memory;
 mod operators;
+mod parent;
 mod reloads;
 mod session;
+mod sidecar;
+mod sockets;
+mod supervise;
+mod worker;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,35 +33,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
-use crate::admin::{self, Stage, View};
 use crate::config::{self, Config, LogFormat, Serving};
 use crate::demo;
 use crate::engine::THREAD_STACK;
-use crate::generation::Generations;
 use crate::handler::Diagnostic;
 use crate::message::head;
-use crate::proxy::{self, Listener};
-use crate::queue::{self, Queue};
-use crate::telemetry::{Format, Log, LogSettings, Ring};
+use crate::proxy;
+use crate::queue;
+use crate::supervisor::Systemd;
+use crate::telemetry::{Format, Log, LogSettings};
 use crate::token;
-use crate::transaction::story::Chronicler;
 use crate::upstream;
 use crate::wire::Buffers;
 
-use clients::{clients, egress};
+use checked::Checked;
 use descriptors::Descriptors;
-use engine::secrets;
-use lifecycle::{Drain, Signals, drain};
-use line::{case, line, observer};
-use operators::{operators, unsound};
-use reloads::{reload_loop, wait_for_handlers};
+use lifecycle::Requests;
+use parent::Parent;
+use sidecar::Sidecar;
 
 pub(crate) use engine::engine;
 pub(crate) use line::services;
 pub use load::{Loaded, load};
 pub use memory::TooMuch;
+pub use supervise::supervise;
+pub use worker::work;
 
 /// How long admin and status requests may take to finish at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -67,8 +73,10 @@ pub enum AppError {
     #[error("could not start: {0}")]
     System(#[from] io::Error),
     /// An address can't be listened at.
-    #[error("could not listen at {address}: {source}")]
+    #[error("could not listen at {address} ({listener}): {source}")]
     Listen {
+        /// Which listener it is for.
+        listener: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why not.
@@ -100,7 +108,7 @@ pub struct Bound {
     pub upstream: String,
 }
 
-/// Runs the proxy until the process is asked to end.
+/// Runs the proxy in this process alone, until it is asked to end.
 ///
 /// # Errors
 ///
@@ -134,114 +142,38 @@ pub fn run_demo(
     })
 }
 
+/// Serves in this process alone.
 async fn serve(
     serving: Serving,
     config: Config,
     tell: impl FnOnce(&Bound),
 ) -> Result<(), AppError> {
-    let memory = memory::for_handlers(&config.limits, memory::there_is())?;
-    let descriptors = Descriptors::of(descriptors::raise());
-    let mut signals = Signals::new()?;
-    let session = session::sources(&serving, &config)?;
-    // Most of what is kept leads to the API.
-    let for_hosts = descriptors.idle / 4;
-    let clients = clients(&serving, &config, descriptors.idle - for_hosts)?;
-    let egress = egress(&serving, &config, for_hosts)?;
-    let listener = Listener::bind(serving.listen).map_err(|error| AppError::Listen {
-        address: serving.listen,
-        source: error.into_source(),
-    })?;
-    let status = bind(serving.status).await?;
-    let admin = bind(serving.admin.as_ref().map(|admin| admin.listen)).await?;
-
-    let generations = Arc::new(Generations::default());
-    let engine = engine(&config, secrets(&serving), memory);
-    let stuck = engine.stuck();
-    let (reload, reloads) = reload_loop(&config, engine, &generations);
-    let reading = tokio::spawn(reload.run());
-    if config.require_handlers {
-        wait_for_handlers(&reloads).await?;
-    }
-
-    let queue = Queue::new(queue_settings(&config));
-    let line = line(
-        &serving,
-        &config,
-        session,
-        &clients,
-        egress,
-        &generations,
-        &queue,
-    );
-    let workers = queue.work(&line);
-    let transactions = Arc::new(Ring::new(config.transactions_kept));
-    line.pipeline
-        .tell(Arc::clone(&transactions) as Arc<dyn Chronicler>);
-    let observer = observer(&config, &transactions);
-    let settings = client_side(&config.limits, &descriptors);
-    let bound = Bound {
-        proxy: listener.address(),
-        status: status.as_ref().map(TcpListener::local_addr).transpose()?,
-        admin: admin.as_ref().map(TcpListener::local_addr).transpose()?,
-        upstream: format!("http://{}", clients.main().peer().authority()),
+    let checked = Checked::new(&serving, &config)?;
+    let requests = Requests::of_signals()?;
+    let systemd = Systemd::new();
+    tokio::spawn(systemd.clone().say_that_we_live());
+    let addresses = serving.clone();
+    let sidecar = Sidecar::new(serving, config, checked, Parent::System(systemd))?;
+    let sockets = sockets::bind(&addresses)?;
+    let announce = |bound: &Bound| {
+        announce(bound);
+        tell(bound);
     };
-    let server = listener.start(proxy::Service {
-        line,
-        observer: Some(observer),
-        settings,
-    });
-
-    let (stage, lifecycle) = watch::channel(Stage::Serving);
-    let (end, ended) = watch::channel(false);
-    let view = View {
-        generations,
-        services: services(&config),
-        case: case(&config),
-        transactions,
-        queue: Arc::clone(&queue),
-        reloads: reloads.clone(),
-        lifecycle,
-        unsound: Arc::new(move || unsound(&stuck)),
-    };
-    let limits = admin::Limits {
-        max_connections: descriptors.operators,
-        head_time: config.limits.head_time,
-        idle_time: config.limits.idle_time,
-    };
-    let operators = operators(&serving, view, status, admin, limits, &ended)?;
-    announce(&bound);
-    tell(&bound);
-
-    let may_take_its_time = signals.wait(&reloads).await;
-    if may_take_its_time {
-        let limits = Drain {
-            delay: config.drain.delay,
-            timeout: config.drain.timeout,
-        };
-        drain(server, &queue, &stage, &mut signals, limits).await;
-    }
-    queue.abandon();
-    for worker in workers {
-        worker.abort();
-    }
-    reading.abort();
-    end.send_replace(true);
-    for operator in operators {
-        // A client that keeps its connection to the status listener doesn't keep the process.
-        tokio::time::timeout(LAST_WORDS, operator).await.ok();
-    }
-    Ok(())
+    sidecar.serve(sockets, requests, announce).await
 }
 
 fn start_log(config: &Config) -> Result<Log, AppError> {
-    let format = match config.log.format {
-        LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
-    };
-    Ok(Log::start(LogSettings {
-        format,
+    Ok(Log::start(log_settings(config))?)
+}
+
+fn log_settings(config: &Config) -> LogSettings {
+    LogSettings {
+        format: match config.log.format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        },
         level: config.log.level,
-    })?)
+    }
 }
 
 fn runtime(config: &Config) -> io::Result<tokio::runtime::Runtime> {
@@ -254,16 +186,6 @@ fn runtime(config: &Config) -> io::Result<tokio::runtime::Runtime> {
         .thread_stack_size(THREAD_STACK)
         .enable_all()
         .build()
-}
-
-async fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>, AppError> {
-    let Some(address) = address else {
-        return Ok(None);
-    };
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(Some(listener)),
-        Err(source) => Err(AppError::Listen { address, source }),
-    }
 }
 
 fn client_side(limits: &config::Limits, descriptors: &Descriptors) -> proxy::Settings {

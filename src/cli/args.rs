@@ -30,6 +30,9 @@ pub struct CommandLine {
 pub enum Verb {
     /// Run the proxy
     Run(Run),
+    /// What `run` starts
+    #[command(hide = true)]
+    Worker(Run),
     /// Compile a script directory and print what would run when
     Check(Check),
     /// Start a small legacy API with the proxy before it
@@ -72,6 +75,10 @@ pub struct Run {
     /// Exit with 1 instead of waiting where there is no usable set of handlers
     #[arg(long)]
     pub require_handlers: bool,
+
+    /// Serve in this one process, without a supervisor that replaces it when it dies
+    #[arg(long)]
+    pub no_supervisor: bool,
 
     /// How log lines are written [default: text]
     #[arg(long, value_name = "text|json")]
@@ -137,6 +144,10 @@ impl Run {
                 flag::REQUIRE_HANDLERS,
                 self.require_handlers.then(|| "true".to_owned()),
             ),
+            (
+                flag::NO_SUPERVISOR,
+                self.no_supervisor.then(|| "true".to_owned()),
+            ),
             (flag::LOG_FORMAT, self.log_format),
             (flag::LOG_LEVEL, self.log_level),
             (flag::ACCESS_LOG, self.access_log),
@@ -163,6 +174,7 @@ fn inputs<const N: usize>(
             .filter_map(|(flag, text)| Some((flag, text?)))
             .collect(),
         file,
+        file_text: None,
         variables: variables.into_iter().collect(),
     }
 }
@@ -179,7 +191,9 @@ mod tests {
         let line = ["interpose", "run"].iter().chain(words);
         match parse(line).expect("a valid line") {
             Verb::Run(run) => run.inputs([]),
-            other @ (Verb::Check(_) | Verb::Demo | Verb::Version) => panic!("{other:?}"),
+            other @ (Verb::Worker(_) | Verb::Check(_) | Verb::Demo | Verb::Version) => {
+                panic!("{other:?}")
+            }
         }
     }
 
@@ -196,7 +210,8 @@ mod tests {
     #[test]
     fn every_flag_that_sets_a_key_can_be_typed() {
         for flag in flag::FLAGS {
-            let value = (flag != flag::REQUIRE_HANDLERS).then_some("a");
+            let takes_none = [flag::REQUIRE_HANDLERS, flag::NO_SUPERVISOR].contains(&flag);
+            let value = (!takes_none).then_some("a");
             let words: Vec<&str> = [flag.name].into_iter().chain(value).collect();
 
             assert_eq!(

@@ -37,6 +37,7 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
             (flag::ACCESS_LOG, "off".to_owned()),
         ],
         file: None,
+        file_text: None,
         variables: Vec::new(),
     };
     let (serving, mut config) = config::for_run(&inputs)?;

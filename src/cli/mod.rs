@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 pub use check::check;
 pub use demo::demo;
-pub use run::run;
+pub use run::{run, worker};
 
 /// Exit status of usage and configuration errors, `EX_USAGE` of `sysexits.h`, in every verb.
 pub const USAGE: u8 = 64;

@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::serving::{Serving, ServingKeys};
 use super::settings::{
     Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Reuse,
-    Scripts, Service, Store, Unavailable, UpstreamPool,
+    Scripts, Service, Store, Supervisor, Unavailable, UpstreamPool,
 };
 use super::units::{self, GIB, KIB, MIB};
 use super::{suggest, token, upstream, value};
@@ -142,6 +142,11 @@ fn config(reader: &mut Reader) -> Config {
         drain: Drain {
             delay: reader.or("drain.delay", "5s", units::duration),
             timeout: reader.or("drain.timeout", "20s", units::duration),
+        },
+        supervisor: Supervisor {
+            enabled: reader.or("supervisor.enabled", "true", value::switch),
+            spare: reader.or("supervisor.spare", "true", value::switch),
+            watchdog: reader.or("supervisor.watchdog", "10s", units::long_duration_or_off),
         },
     }
 }

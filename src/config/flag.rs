@@ -12,10 +12,12 @@ pub struct Flag {
     pub name: &'static str,
     /// The key it sets, such as `log.format`.
     pub key: &'static str,
+    /// Whether it says the opposite of its key: `--no-supervisor`.
+    pub negates: bool,
 }
 
 /// Every flag that sets a key, in the order of `--help`.
-pub const FLAGS: [Flag; 10] = [
+pub const FLAGS: [Flag; 11] = [
     LISTEN,
     UPSTREAM,
     SCRIPTS,
@@ -23,6 +25,7 @@ pub const FLAGS: [Flag; 10] = [
     ADMIN,
     WORKERS,
     REQUIRE_HANDLERS,
+    NO_SUPERVISOR,
     LOG_FORMAT,
     LOG_LEVEL,
     ACCESS_LOG,
@@ -42,6 +45,11 @@ pub const ADMIN: Flag = Flag::new("--admin", "admin.listen");
 pub const WORKERS: Flag = Flag::new("--workers", "workers");
 /// `--require-handlers`
 pub const REQUIRE_HANDLERS: Flag = Flag::new("--require-handlers", "require_handlers");
+/// `--no-supervisor`
+pub const NO_SUPERVISOR: Flag = Flag {
+    negates: true,
+    ..Flag::new("--no-supervisor", "supervisor.enabled")
+};
 /// `--log-format text|json`
 pub const LOG_FORMAT: Flag = Flag::new("--log-format", "log.format");
 /// `--log-level LEVEL`
@@ -57,7 +65,11 @@ pub(super) const PREFIX: &str = "INTERPOSE_";
 
 impl Flag {
     const fn new(name: &'static str, key: &'static str) -> Self {
-        Self { name, key }
+        Self {
+            name,
+            key,
+            negates: false,
+        }
     }
 
     /// The variable that is spelled like this flag, such as `INTERPOSE_LOG_FORMAT`.
@@ -76,15 +88,27 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }
 
-/// The key that a variable sets, for the part of its name behind `INTERPOSE_`.
+/// The key that a variable sets, for the part of its name behind `INTERPOSE_`, and whether it
+/// says the opposite.
 ///
-/// It need not exist.
-pub(super) fn key_of(name: &str) -> String {
+/// The key need not exist.
+pub(super) fn key_of(name: &str) -> (String, bool) {
     let spelled = name.replace("__", ".").to_lowercase();
     FLAGS
         .into_iter()
         .find(|flag| flag.spelled() == spelled)
-        .map_or(spelled, |flag| flag.key.to_owned())
+        .map_or((spelled, false), |flag| (flag.key.to_owned(), flag.negates))
+}
+
+/// The opposite of a switch; what is no switch stays as it is, to be refused.
+pub(super) fn negated(text: &str) -> &str {
+    match text {
+        "true" => "false",
+        "false" => "true",
+        "on" => "off",
+        "off" => "on",
+        other => other,
+    }
 }
 
 /// The variable of the flag whose name is nearest to what a variable spells.

@@ -21,9 +21,20 @@ pub struct Inputs {
     pub flags: Vec<(Flag, String)>,
     /// The file that `--config` names; without it `INTERPOSE_CONFIG` may name one.
     pub file: Option<PathBuf>,
+    /// What that file holds, where somebody has read it before.
+    pub file_text: Option<String>,
     /// The environment: `INTERPOSE_…` set keys, others are read only where
     /// `env:NAME` refers to them.
     pub variables: Vec<(OsString, OsString)>,
+}
+
+impl Inputs {
+    /// Reads the file that is named, so that it is not read again. One that can't be read is
+    /// a problem of the configuration, once that is asked for.
+    pub fn read_file(&mut self) {
+        let path = named_file(self).map(|(path, _)| path);
+        self.file_text = path.and_then(|path| fs::read_to_string(path).ok());
+    }
 }
 
 impl fmt::Debug for Inputs {
@@ -101,7 +112,11 @@ impl Layers {
         let mut problems = Vec::new();
 
         if let Some((path, origin)) = named_file(inputs) {
-            let found = fs::read_to_string(&path)
+            let text = match &inputs.file_text {
+                Some(text) => Ok(text.clone()),
+                None => fs::read_to_string(&path),
+            };
+            let found = text
                 .map_err(|source| {
                     let path = path.clone();
                     let refusal = Refusal::Unreadable { path, source };
@@ -119,7 +134,13 @@ impl Layers {
         }
         layers.add_variables(&mut problems);
         for (flag, text) in &inputs.flags {
-            layers.add(flag.key, Origin::Flag(*flag), Typed::One(text.clone()));
+            let text = if flag.negates {
+                flag::negated(text)
+            } else {
+                text
+            };
+            let typed = Typed::One(text.to_owned());
+            layers.add(flag.key, Origin::Flag(*flag), typed);
         }
         (layers, problems)
     }

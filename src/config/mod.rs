@@ -44,7 +44,7 @@ pub use secret::Secret;
 pub use serving::{Admin, ErrorBody, Serving, Upstream, UpstreamTls};
 pub use settings::{
     Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Reuse,
-    Scripts, Service, Store, Unavailable, UpstreamPool,
+    Scripts, Service, Store, Supervisor, Unavailable, UpstreamPool,
 };
 pub use token::{Token, TokenAlgorithm};
 pub use upstream::{Origin, ServerName, Url};

@@ -112,6 +112,13 @@ pub enum Refusal {
         text: String,
     },
 
+    /// So little that it would fire all the time.
+    #[error("{text:?} is too short; write 1s or more, or \"off\"")]
+    TooShort {
+        /// As written.
+        text: String,
+    },
+
     /// Not a whole number and a unit of size.
     #[error("{text:?} is no size; write a number and a unit, such as \"8MiB\"")]
     NoSize {

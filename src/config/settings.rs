@@ -57,6 +57,8 @@ pub struct Config {
     pub matching: Matching,
     /// The `[drain]` table.
     pub drain: Drain,
+    /// The `[supervisor]` table.
+    pub supervisor: Supervisor,
 }
 
 /// The `[scripts]` table.
@@ -252,6 +254,17 @@ pub struct Queued {
 pub struct Matching {
     /// Whether `@match` and event names disregard the case of paths.
     pub ignore_case: bool,
+}
+
+/// The `[supervisor]` table: who replaces a process that dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Supervisor {
+    /// Whether a supervisor runs the process that serves; else there is only that one.
+    pub enabled: bool,
+    /// Whether a second one waits that can take over at once.
+    pub spare: bool,
+    /// How long it may give no sign of life; `None` for ever.
+    pub watchdog: Option<Duration>,
 }
 
 /// The `[drain]` table: what happens between SIGTERM and the end.

@@ -59,6 +59,20 @@ pub(super) fn duration_or_off(text: &str) -> Result<Option<Duration>, Refusal> {
     }
 }
 
+/// Reads a [`duration`] of a second or more, or `off`.
+pub(super) fn long_duration_or_off(text: &str) -> Result<Option<Duration>, Refusal> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let duration = duration(text)?;
+    if duration < Duration::from_secs(1) {
+        return Err(Refusal::TooShort {
+            text: text.to_owned(),
+        });
+    }
+    Ok(Some(duration))
+}
+
 /// Reads a number of bytes such as `8MiB`, in `B`, `KiB`, `MiB` or `GiB`, from
 /// `least` to `most`.
 pub(super) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, Refusal> {

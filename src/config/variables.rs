@@ -40,10 +40,18 @@ pub(super) fn settings(variables: &[(OsString, OsString)]) -> Vec<Variable> {
             let name = name.to_str()?;
             let rest = name.strip_prefix(PREFIX)?;
             let sets_no_key = name == config || name == BINARY || is_service_link(rest, value);
+            let (key, negates) = flag::key_of(rest);
+            let text = value.to_str().map(|text| {
+                if negates {
+                    flag::negated(text).to_owned()
+                } else {
+                    text.to_owned()
+                }
+            });
             (!sets_no_key).then(|| Variable {
                 name: name.to_owned(),
-                key: flag::key_of(rest),
-                text: value.to_str().map(str::to_owned),
+                key,
+                text,
             })
         })
         .collect();

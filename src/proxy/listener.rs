@@ -40,22 +40,6 @@ pub struct Listener {
     address: SocketAddr,
 }
 
-/// Why an address can't be listened at.
-#[derive(Debug, thiserror::Error)]
-#[error("could not listen at {address}")]
-pub struct BindError {
-    address: SocketAddr,
-    #[source]
-    source: io::Error,
-}
-
-impl BindError {
-    /// What the system said.
-    pub fn into_source(self) -> io::Error {
-        self.source
-    }
-}
-
 /// A listener whose connections are served.
 pub struct Server {
     address: SocketAddr,
@@ -81,26 +65,42 @@ struct Site {
     cut: watch::Sender<bool>,
 }
 
+/// A socket that listens at an address and doesn't block; port 0 is any that is free. Must be
+/// called within a runtime.
+///
+/// # Errors
+///
+/// The address is taken or not ours.
+pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
 impl Listener {
     /// Binds an address; port 0 is any that is free. Must be called within a runtime.
     ///
     /// # Errors
     ///
     /// The address is taken or not ours.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bind = || {
-            let socket = if address.is_ipv4() {
-                TcpSocket::new_v4()?
-            } else {
-                TcpSocket::new_v6()?
-            };
-            socket.set_reuseaddr(true)?;
-            socket.bind(address)?;
-            let socket = socket.listen(BACKLOG)?;
-            let address = socket.local_addr()?;
-            Ok(Self { socket, address })
-        };
-        bind().map_err(|source| BindError { address, source })
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        Self::new(listen(address)?)
+    }
+
+    /// One that [`listen`] has bound, maybe in another process. Must be called within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// The system can't watch it.
+    pub fn new(socket: std::net::TcpListener) -> io::Result<Self> {
+        let socket = TcpListener::from_std(socket)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
     }
 
     /// Where it listens: with the port that was free.

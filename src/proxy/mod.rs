@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::message::head::Limits;
 use crate::wire::Buffers;
 
-pub use listener::{BindError, Listener, Server};
+pub use listener::{Listener, Server, listen};
 pub use service::Service;
 
 /// What the client side obeys.

@@ -12,9 +12,19 @@ use crate::handler::Diagnostic;
 
 /// The set that is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Live {
+pub struct Live {
     pub(super) id: GenerationId,
     pub(super) is_empty: bool,
+}
+
+impl Live {
+    /// The set of these files.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            id: snapshot.id(),
+            is_empty: !snapshot.has_handlers(),
+        }
+    }
 }
 
 /// What an attempt starts from.
@@ -84,12 +94,12 @@ impl Attempt {
         {
             return Outcome::RefusedBefore(rejected);
         }
-        let is_empty = !snapshot.has_handlers();
-        if is_empty && !may_be_empty {
+        let live = Live::of(&snapshot);
+        if live.is_empty && !may_be_empty {
             return Outcome::Refused(id, vec![empty(settings)]);
         }
         match load(snapshot) {
-            Ok(()) => Outcome::Taken(Live { id, is_empty }),
+            Ok(()) => Outcome::Taken(live),
             Err(errors) => Outcome::Refused(id, errors),
         }
     }

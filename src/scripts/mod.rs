@@ -20,6 +20,7 @@ mod snapshot;
 mod status;
 mod watch;
 
+pub use attempt::Live;
 pub use reload::{ReloadError, ReloadLoop, Reloads};
 pub use set::{Module, ScriptSet};
 pub use settings::Settings;

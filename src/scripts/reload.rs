@@ -110,6 +110,7 @@ fn stopped() -> Rejected {
 pub struct ReloadLoop<L> {
     settings: Arc<Settings>,
     load: Arc<Mutex<L>>,
+    live: Option<Live>,
     requests: mpsc::UnboundedReceiver<Asked>,
     status: watch::Sender<Status>,
 }
@@ -124,11 +125,20 @@ where
     /// not. It may block; it is not called again for a set it took or refused,
     /// unless someone asks.
     pub fn new(settings: Settings, load: L) -> (Self, Reloads) {
+        Self::after(None, settings, load)
+    }
+
+    /// The same where a set is `live` already: only another one is loaded.
+    pub fn after(live: Option<Live>, settings: Settings, load: L) -> (Self, Reloads) {
         let (requests, incoming) = mpsc::unbounded_channel();
-        let (status, watched) = watch::channel(Status::default());
+        let (status, watched) = watch::channel(Status {
+            live: live.map(|live| live.id),
+            ..Status::default()
+        });
         let reloads = Self {
             settings: Arc::new(settings),
             load: Arc::new(Mutex::new(load)),
+            live,
             requests: incoming,
             status,
         };
@@ -152,12 +162,14 @@ where
         let Self {
             settings,
             load,
+            live,
             mut requests,
             status,
         } = self;
         let mut rescan = interval_at((Instant::now() + settings.rescan).into(), settings.rescan);
         rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut progress = Progress::<L, W>::new(settings, load, status, Arc::clone(&wake));
+        progress.live = live;
         progress.begin().await;
         loop {
             tokio::select! {

@@ -138,6 +138,28 @@ impl Snapshot {
         }
     }
 
+    /// The files as bytes: for each its path, NUL, its length as 8 bytes big-endian, its content.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(&self.files, |part| bytes.extend_from_slice(part));
+        bytes
+    }
+
+    /// What [`to_bytes`](Self::to_bytes) gave.
+    ///
+    /// # Errors
+    ///
+    /// It gave something else.
+    pub fn from_bytes(mut bytes: &[u8]) -> io::Result<Self> {
+        let mut files = Vec::new();
+        while !bytes.is_empty() {
+            let (file, rest) = first_file(bytes).ok_or(io::ErrorKind::InvalidData)?;
+            files.push(file);
+            bytes = rest;
+        }
+        Ok(Self::new(files))
+    }
+
     fn new(files: Vec<SnapshotFile>) -> Self {
         let id = digest(&files);
         Self { files, id }
@@ -161,17 +183,35 @@ impl Snapshot {
     }
 }
 
-/// The first six bytes of the SHA-256 over, file by file: path, NUL, length as
-/// 8 bytes big-endian, content.
-fn digest(files: &[SnapshotFile]) -> GenerationId {
-    let mut hash = Sha256::new();
+/// Writes, file by file: path, NUL, length as 8 bytes big-endian, content.
+fn write(files: &[SnapshotFile], mut to: impl FnMut(&[u8])) {
     for SnapshotFile { path, content } in files {
         let length = u64::try_from(content.len()).expect("a length fits 64 bits");
-        hash.update(path.as_bytes());
-        hash.update([0]);
-        hash.update(length.to_be_bytes());
-        hash.update(content.as_bytes());
+        to(path.as_bytes());
+        to(&[0]);
+        to(&length.to_be_bytes());
+        to(content.as_bytes());
     }
+}
+
+/// The first file of what [`write`] wrote, and the rest.
+fn first_file(bytes: &[u8]) -> Option<(SnapshotFile, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    let (path, rest) = (&bytes[..end], &bytes[end + 1..]);
+    let (length, rest) = rest.split_first_chunk()?;
+    let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+    let (content, rest) = rest.split_at_checked(length)?;
+    let file = SnapshotFile {
+        path: std::str::from_utf8(path).ok()?.into(),
+        content: String::from_utf8(content.to_vec()).ok()?,
+    };
+    Some((file, rest))
+}
+
+/// The first six bytes of the SHA-256 over what [`write`] writes.
+fn digest(files: &[SnapshotFile]) -> GenerationId {
+    let mut hash = Sha256::new();
+    write(files, |part| hash.update(part));
     let hash = hash.finalize();
     GenerationId(*hash.first_chunk().expect("a SHA-256 has 32 bytes"))
 }
@@ -256,6 +296,25 @@ mod tests {
 
         // printf 'lib/x.js\0\0\0\0\0\0\0\0\5\xef\xbb\xbf\xc3\xa9request/10-b.js\0\0\0\0\0\0\0\0\x0cthrow '"'no'"';\n' | sha256sum
         assert_eq!(snapshot.id().to_string(), "bb224bdf22f4");
+    }
+
+    #[test]
+    fn a_set_reads_back_from_its_bytes_under_the_same_id() {
+        let directory = directory(&[
+            ("request/10-b.js", b"throw 'no';\0"),
+            ("lib/x.js", "\u{feff}é".as_bytes()),
+            ("lib/y.json", b""),
+        ]);
+        let snapshot = Snapshot::take(directory.path()).unwrap();
+
+        let bytes = snapshot.to_bytes();
+
+        assert_eq!(Snapshot::from_bytes(&bytes).unwrap(), snapshot);
+        assert_eq!(Snapshot::from_bytes(b"").unwrap(), Snapshot::empty());
+        for end in 1..bytes.len() {
+            let cut = Snapshot::from_bytes(&bytes[..end]);
+            assert!(cut.is_err() || cut.unwrap().files().len() < 3, "{end}");
+        }
     }
 
     #[test]

@@ -9,13 +9,16 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How many bytes of lines may wait.
-const ROOM: usize = 16 * 1024 * 1024;
+pub(super) const ROOM: usize = 16 * 1024 * 1024;
+
+/// How many of a process that writes few.
+pub(super) const SMALL_ROOM: usize = 256 * 1024;
 
 /// What a line counts for at least, so that there are never more of them than the queue holds.
 const LEAST: usize = 1024;
 
-/// A queue before `to`, which a thread of its own writes.
-pub(super) fn before(to: impl Write + Send + 'static) -> (Intake, WorkerGuard) {
+/// A queue of `room` bytes before `to`, which a thread of its own writes.
+pub(super) fn before(to: impl Write + Send + 'static, room: usize) -> (Intake, WorkerGuard) {
     let counts = Arc::new(Counts::default());
     let outlet = Outlet {
         to,
@@ -23,9 +26,14 @@ pub(super) fn before(to: impl Write + Send + 'static) -> (Intake, WorkerGuard) {
     };
     let (queue, guard) = NonBlockingBuilder::default()
         .lossy(true)
-        .buffered_lines_limit(ROOM / LEAST)
+        .buffered_lines_limit(room / LEAST)
         .finish(outlet);
-    (Intake { queue, counts }, guard)
+    let intake = Intake {
+        queue,
+        room,
+        counts,
+    };
+    (intake, guard)
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +53,7 @@ fn weight(line: &[u8]) -> usize {
 #[derive(Clone)]
 pub(super) struct Intake {
     queue: NonBlocking,
+    room: usize,
     counts: Arc<Counts>,
 }
 
@@ -52,7 +61,7 @@ impl Write for Intake {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let weight = weight(line);
         let waiting = self.counts.waiting.fetch_add(weight, Ordering::Relaxed);
-        if waiting + weight > ROOM {
+        if waiting + weight > self.room {
             self.counts.waiting.fetch_sub(weight, Ordering::Relaxed);
             self.counts.lost.fetch_add(1, Ordering::Relaxed);
             return Ok(line.len());
@@ -127,10 +136,11 @@ mod tests {
         for (line, room) in [(8 * 1024, 2 * 1024), (10, 16 * 1024)] {
             let (gate, held) = channel();
             let written = Arc::default();
-            let (mut intake, guard) = before(Held {
+            let held = Held {
                 gate: held,
                 written: Arc::clone(&written),
-            });
+            };
+            let (mut intake, guard) = before(held, ROOM);
 
             for _ in 0..room + 100 {
                 intake.write_all(&vec![b'x'; line]).unwrap();

@@ -41,7 +41,7 @@ pub enum Format {
 
 /// Writes what is still in the queues when it is dropped.
 pub struct Log {
-    _guards: [WorkerGuard; 2],
+    _guards: Vec<WorkerGuard>,
 }
 
 impl Log {
@@ -51,24 +51,43 @@ impl Log {
     ///
     /// Something else in this process does so already.
     pub fn start(settings: LogSettings) -> Result<Self, TryInitError> {
-        let (stderr, stderr_guard) = backlog::before(std::io::stderr());
-        let (stdout, stdout_guard) = backlog::before(std::io::stdout());
+        let (stderr, stderr_guard) = backlog::before(std::io::stderr(), backlog::ROOM);
+        let (stdout, stdout_guard) = backlog::before(std::io::stdout(), backlog::ROOM);
+        let access = Targets::new().with_target(ACCESS, Level::INFO);
+        tracing_subscriber::registry()
+            .with(lines(settings.format, stderr).with_filter(Self::rest(settings)))
+            .with(lines(settings.format, stdout).with_filter(access))
+            .try_init()?;
+        Ok(Self {
+            _guards: vec![stderr_guard, stdout_guard],
+        })
+    }
+
+    /// The same for a process that serves nobody: it has few lines to write.
+    ///
+    /// # Errors
+    ///
+    /// Something else in this process does so already.
+    pub fn start_with_few_lines(settings: LogSettings) -> Result<Self, TryInitError> {
+        let (stderr, guard) = backlog::before(std::io::stderr(), backlog::SMALL_ROOM);
+        tracing_subscriber::registry()
+            .with(lines(settings.format, stderr).with_filter(Self::rest(settings)))
+            .try_init()?;
+        Ok(Self {
+            _guards: vec![guard],
+        })
+    }
+
+    /// What is written besides transactions.
+    fn rest(settings: LogSettings) -> Targets {
         // Pingora has a line for every broken connection; ours say what became of the transaction.
-        let rest = Targets::new()
+        Targets::new()
             .with_default(settings.level)
             .with_target(ALWAYS, Level::INFO)
             .with_target(ACCESS, LevelFilter::OFF)
             .with_target("pingora", LevelFilter::OFF)
             .with_target("pingora_core", LevelFilter::OFF)
-            .with_target("pingora_proxy", LevelFilter::OFF);
-        let access = Targets::new().with_target(ACCESS, Level::INFO);
-        tracing_subscriber::registry()
-            .with(lines(settings.format, stderr).with_filter(rest))
-            .with(lines(settings.format, stdout).with_filter(access))
-            .try_init()?;
-        Ok(Self {
-            _guards: [stderr_guard, stdout_guard],
-        })
+            .with_target("pingora_proxy", LevelFilter::OFF)
     }
 }
 

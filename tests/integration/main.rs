@@ -33,6 +33,7 @@ mod session;
 mod shipped_scripts;
 mod start;
 mod stream;
+mod supervisor;
 mod support;
 mod system;
 mod to_other_hosts;

@@ -13,6 +13,7 @@ mod calls;
 mod descriptors;
 mod hostile;
 mod idle;
+mod kills;
 mod memory;
 mod replaced;
 mod soak;

@@ -30,7 +30,7 @@ fn read(text: &[u8]) -> Result<Config, Problems> {
     config::for_check(&Inputs {
         flags: vec![(flag::SCRIPTS, "/handlers".to_owned())],
         file: Some(path),
-        variables: Vec::new(),
+        ..Inputs::default()
     })
 }
 

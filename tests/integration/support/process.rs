@@ -1,6 +1,7 @@
 //! The process of the real binary: its log, its signals, its end.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,6 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::client;
 use super::eventually::{PATIENCE, eventually, within};
 use super::log::{Log, Output};
+
+/// What `ps` calls a worker that serves, and one that waits.
+const SERVING: &str = "interpose-serve";
+const SPARE: &str = "interpose-spare";
 
 /// How long a sidecar that no test looks at any more may take to end.
 const GRACE: Duration = Duration::from_millis(250);
@@ -155,6 +160,25 @@ impl Process {
         self.child.id()
     }
 
+    /// The process that serves: the worker where there is a supervisor, else this one.
+    #[track_caller]
+    pub(super) fn serving_id(&self) -> u32 {
+        let supervisor = self.child.id();
+        eventually("a process that serves", || {
+            let children = children(supervisor);
+            if children.is_empty() {
+                return Some(supervisor);
+            }
+            children.into_iter().find(|child| name(*child) == SERVING)
+        })
+    }
+
+    /// The process that waits to serve, where there is one.
+    pub(super) fn spare_id(&self) -> Option<u32> {
+        let mut children = children(self.child.id()).into_iter();
+        children.find(|child| name(*child) == SPARE)
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let sent = kill_process(pid.expect("a child has a process id"), signal);
@@ -169,10 +193,43 @@ impl Drop for Process {
         }
         self.signal(Signal::TERM);
         if within(GRACE, || self.exit()).is_none() {
+            // Those would go on until they are drained.
+            let children = children(self.child.id());
             self.child
                 .kill()
                 .expect("a child that was not waited for can be killed");
             self.child.wait().expect("the child is ours to wait for");
+            for child in children {
+                kill(child, Signal::KILL);
+            }
         }
     }
+}
+
+/// The children of a process, in the order in which they were started.
+fn children(of: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
+    let text = text.unwrap_or_default();
+    let numbers = text.split_whitespace();
+    numbers.filter_map(|number| number.parse().ok()).collect()
+}
+
+/// What `ps` calls a process.
+fn name(process: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{process}/comm"));
+    name.unwrap_or_default().trim_end().to_owned()
+}
+
+/// Whether a process is gone, waited for or not.
+pub(super) fn has_ended(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // proc_pid_stat(5): the state is behind the name, which is in brackets.
+    let state = stat.rsplit_once(") ").map(|(_, behind_name)| behind_name);
+    state.is_none_or(|state| state.starts_with(['Z', 'X']))
+}
+
+/// Sends a signal to a process that may be gone.
+pub(super) fn kill(process: u32, signal: Signal) {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a process has a number"), signal).ok();
 }

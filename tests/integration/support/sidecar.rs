@@ -13,7 +13,7 @@ use super::client;
 use super::eventually::{PATIENCE, eventually, within};
 use super::launch::Launch;
 use super::log::Log;
-use super::process::Process;
+use super::process::{self, Process};
 use super::wire::Message;
 
 /// A running sidecar.
@@ -124,9 +124,43 @@ impl Sidecar {
         kibibytes.expect(what).parse::<usize>().expect("a number") * 1024
     }
 
-    /// Its process's number.
+    /// The number of the process that serves.
+    #[track_caller]
     pub(crate) fn process_id(&self) -> u32 {
+        self.process.serving_id()
+    }
+
+    /// The number of the process that waits to serve, where there is one.
+    pub(crate) fn spare_id(&self) -> Option<u32> {
+        self.process.spare_id()
+    }
+
+    /// The number of the process that was started.
+    pub(crate) fn supervisor_id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Sends a signal to a process of it.
+    #[expect(clippy::unused_self, reason = "it is this one's")]
+    pub(crate) fn signal_process(&self, process: u32, signal: Signal) {
+        process::kill(process, signal);
+    }
+
+    /// Sends a signal to the process that serves.
+    #[track_caller]
+    pub(crate) fn signal_worker(&self, signal: Signal) {
+        let worker = self.process_id();
+        process::kill(worker, signal);
+        if signal == Signal::SEGV {
+            // A runtime that takes the first one for a fault waits for it to come again.
+            eventually("the end of the worker", || {
+                let is_over = process::has_ended(worker);
+                if !is_over {
+                    process::kill(worker, signal);
+                }
+                is_over.then_some(())
+            });
+        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
