@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     match cli::args::parse(std::env::args_os()) {
         Ok(Verb::Run(args)) => cli::run(args, std::env::args_os(), variables),
         Ok(Verb::Worker(args)) => cli::worker(args, variables),
+        Ok(Verb::Compiler) => cli::compiler(),
         Ok(Verb::Check(args)) => cli::check(args, variables),
         Ok(Verb::Demo) => cli::demo(),
         Ok(Verb::Version) => cli::version(),

@@ -32,7 +32,7 @@ const IMPORTS: [(&str, &str); 22] = [
         "admin",
         "handler generation transaction scripts telemetry queue",
     ),
-    ("supervisor", ""),
+    ("supervisor", "crash"),
     // The root.
     ("config", "message handler transaction"),
     ("demo", ""),

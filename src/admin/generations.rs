@@ -1,8 +1,9 @@
 //! What is live, what was rejected, and the command to read again.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
@@ -20,6 +21,7 @@ struct Shown {
     rejected: Option<Refused>,
     settling: bool,
     watchdog: Watchdog,
+    quarantined: Vec<InQuarantine>,
     /// How many generations are in memory.
     held: usize,
 }
@@ -43,6 +45,42 @@ struct Watchdog {
     since: Option<String>,
     /// How many threads hang in the file system.
     hung_threads: usize,
+}
+
+/// A handler that doesn't run.
+#[derive(Serialize)]
+struct InQuarantine {
+    name: String,
+    kind: &'static str,
+    file: String,
+    since: String,
+    deaths: u32,
+}
+
+/// A handler that runs again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Released {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+}
+
+/// Ends the quarantine of the handlers of this name, and gives those that were in it.
+pub type Release = Arc<dyn Fn(&str) -> Vec<Released> + Send + Sync>;
+
+/// What became of a release.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ReleaseAnswer {
+    Done {
+        success: bool,
+        released: Vec<Released>,
+    },
+    Unknown {
+        success: bool,
+        message: String,
+    },
 }
 
 #[derive(Serialize)]
@@ -75,6 +113,7 @@ pub(super) async fn show(State(view): State<View>) -> Response {
             .map(|generation| live(&generation)),
         rejected: status.rejected.map(refused),
         settling: status.settling,
+        quarantined: quarantined(&view),
         watchdog: watchdog(status.stalled.as_ref(), view.reloads.is_running()),
         held: view.generations.held(),
     };
@@ -110,6 +149,40 @@ fn live(generation: &Generation) -> Live {
         order: generation.chains.order(),
         warnings: generation.warnings.clone(),
     }
+}
+
+pub(super) async fn release(State(view): State<View>, Path(name): Path<String>) -> Response {
+    let released = (view.release)(&name);
+    let generation = view.generations.current();
+    let is_known = generation.is_some_and(|generation| {
+        let mut handlers = generation.handlers.iter();
+        handlers.any(|handler| handler.declared.name.as_str() == name)
+    });
+    if released.is_empty() && !is_known {
+        let message = format!("no handler is called {name}");
+        let unknown = ReleaseAnswer::Unknown {
+            success: false,
+            message,
+        };
+        return (StatusCode::NOT_FOUND, Json(unknown)).into_response();
+    }
+    Json(ReleaseAnswer::Done {
+        success: true,
+        released,
+    })
+    .into_response()
+}
+
+fn quarantined(view: &View) -> Vec<InQuarantine> {
+    let handlers = view.quarantine.handlers();
+    let shown = handlers.iter().map(|handler| InQuarantine {
+        name: handler.name.clone(),
+        kind: handler.kind.first_name(),
+        file: handler.file.clone(),
+        since: rfc3339(handler.since),
+        deaths: handler.deaths,
+    });
+    shown.collect()
 }
 
 fn watchdog(stalled: Option<&Stalled>, is_running: bool) -> Watchdog {

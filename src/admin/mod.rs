@@ -5,6 +5,7 @@
 //! ```text
 //! GET /livez      200 while the process is sound, 503 where only a new one helps
 //! GET /readyz     200 while a generation is live and the process isn't draining, else 503
+//!                 /livez?verbose and /readyz?verbose: each check as JSON
 //! GET /startupz   200 once the first generation was loaded, else 503
 //! GET /version    the program's version
 //! ```
@@ -16,6 +17,8 @@
 //! GET  /transactions  the last transactions: which events they fired, which handlers ran, and why others didn't
 //! POST /transactions?keep=N
 //!                     keeps so many from now on; 0 for none
+//! POST /handlers/NAME/release
+//!                     lets a handler in quarantine run again; 404 where no handler is called so
 //! POST /reload        reads the script directory now; 200 with the generation, 422 with the errors, or
 //!                     503 where too many wait for theirs
 //! GET  /system/event?scriptable=true
@@ -39,12 +42,13 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{any, get, post};
 
-use crate::generation::Generations;
+use crate::generation::{Generations, Quarantine};
 use crate::handler::{Case, Services};
 use crate::queue::Queue;
 use crate::scripts::Reloads;
 use crate::telemetry::Ring;
 
+pub use generations::{Release, Released};
 pub use guard::Access;
 pub use health::{Lifecycle, Stage, Unsound};
 pub use listener::{Limits, serve};
@@ -68,6 +72,12 @@ pub struct View {
     pub lifecycle: Lifecycle,
     /// Why a supervisor should start the process anew; `None` while it is sound.
     pub unsound: Unsound,
+    /// The handlers that don't run.
+    pub quarantine: Arc<Quarantine>,
+    /// Lets one run again.
+    pub release: Release,
+    /// Why the process counts as one that dies too often; `None` while it doesn't.
+    pub dies_often: Unsound,
 }
 
 /// The status listener's routes.
@@ -91,6 +101,7 @@ pub fn admin(view: View, access: Access) -> Router {
     Router::new()
         .route("/generations", get(generations::show))
         .route("/reload", post(generations::reload))
+        .route("/handlers/{name}/release", post(generations::release))
         .route(
             "/transactions",
             get(transactions::show).post(transactions::keep),

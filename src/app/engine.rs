@@ -15,7 +15,7 @@ pub(crate) fn engine(config: &Config, secrets: Secrets, memory: usize) -> Engine
         handler_time: config.limits.handler_time,
         memory: config.limits.handler_memory,
         total_memory: memory,
-        text: config.limits.response_body.max(config.limits.request_body) * 4,
+        text: text_limit(config),
         stuck: config.limits.stuck.get(),
         code_from_text: config.scripts.allow_eval,
     };
@@ -38,6 +38,11 @@ pub(crate) fn engine(config: &Config, secrets: Secrets, memory: usize) -> Engine
             lasts: config.store.ttl,
         })),
     )
+}
+
+/// The longest text a value may be written as.
+pub(super) fn text_limit(config: &Config) -> usize {
+    config.limits.response_body.max(config.limits.request_body) * 4
 }
 
 /// What `platform.config` shows, as JSON text.

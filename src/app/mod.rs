@@ -19,11 +19,13 @@ mod load;
 mod memory;
 mod operators;
 mod parent;
+mod quarantine;
 mod reloads;
 mod session;
 mod sidecar;
 mod sockets;
 mod supervise;
+mod trial;
 mod worker;
 
 use std::io;
@@ -58,6 +60,7 @@ pub(crate) use line::services;
 pub use load::{Loaded, load};
 pub use memory::TooMuch;
 pub use supervise::supervise;
+pub use trial::{Trial, compile_only};
 pub use worker::work;
 
 /// How long admin and status requests may take to finish at the end.

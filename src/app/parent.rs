@@ -45,6 +45,14 @@ impl Parent {
         }
     }
 
+    /// A value that later workers are to have.
+    pub(super) fn state(&self, name: &str, value: serde_json::Value) {
+        match self {
+            Self::System(_) => {}
+            Self::Supervisor(reports) => reports.state(name, value),
+        }
+    }
+
     /// A reload that a signal asked for begins.
     pub(super) fn reloading(&self) {
         match self {

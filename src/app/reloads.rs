@@ -12,6 +12,8 @@ use crate::supervisor::KeptSet;
 use super::AppError;
 use super::load::{Loaded, load};
 use super::parent::Parent;
+use super::quarantine::Wards;
+use super::trial::Trial;
 
 /// Compiles a snapshot and publishes what came of it.
 type Loader = Box<dyn FnMut(Snapshot) -> Result<(), Vec<Diagnostic>> + Send>;
@@ -22,11 +24,14 @@ pub(super) struct Publisher {
     pub(super) engine: Engine,
     pub(super) generations: Arc<Generations>,
     pub(super) parent: Parent,
+    pub(super) wards: Arc<Wards>,
+    pub(super) trial: Trial,
 }
 
 impl Publisher {
     /// Compiles a snapshot of the directory and publishes what came of it.
     fn publish(&self, snapshot: &Snapshot) -> Result<(), Vec<Diagnostic>> {
+        self.trial.run(snapshot).map_err(|problem| vec![problem])?;
         let Loaded {
             generation,
             diagnostics,
@@ -40,7 +45,9 @@ impl Publisher {
         };
         // Before anybody can see it: who has must find it again after a crash.
         self.parent.goes_live(&generation, snapshot);
+        let generation = generation.without_quarantined(self.wards.quarantine());
         let live = self.generations.publish(generation);
+        self.wards.is_live(live.id);
         tracing::info!(generation = %live.id, handlers = live.handlers.len(), "generation is live");
         Ok(())
     }
@@ -67,6 +74,7 @@ impl Publisher {
             return None;
         };
         compiled.since = set.name.since;
+        let compiled = compiled.without_quarantined(self.wards.quarantine());
         self.generations.publish(compiled);
         Some(Live::of(&snapshot))
     }

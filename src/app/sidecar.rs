@@ -28,7 +28,9 @@ use super::lifecycle::{Drain, End, Requests, drain};
 use super::line::{case, line, observer, services};
 use super::operators::{operators, unsound};
 use super::parent::Parent;
+use super::quarantine::Wards;
 use super::reloads::{Publisher, reload_loop, wait_for_handlers};
+use super::trial::Trial;
 use super::{AppError, Bound, LAST_WORDS, client_side, queue_settings};
 
 /// Everything but the sockets.
@@ -39,6 +41,7 @@ pub(super) struct Sidecar {
     descriptors: Descriptors,
     generations: Arc<Generations>,
     publisher: Arc<Publisher>,
+    wards: Arc<Wards>,
     /// What is live already.
     live: Option<scripts::Live>,
     stuck: Stuck,
@@ -60,11 +63,14 @@ impl Sidecar {
         let generations = Arc::new(Generations::default());
         let engine = engine(&config, secrets(&serving), memory);
         let stuck = engine.stuck();
+        let wards = Wards::new(parent.clone());
         let publisher = Publisher {
             services: services(&config),
             engine,
             generations: Arc::clone(&generations),
             parent: parent.clone(),
+            wards: Arc::clone(&wards),
+            trial: Trial::of(&config),
         };
         // Most of what is kept leads to the API.
         let for_hosts = descriptors.idle / 4;
@@ -91,12 +97,18 @@ impl Sidecar {
             descriptors,
             generations,
             publisher: Arc::new(publisher),
+            wards,
             live: None,
             stuck,
             queue,
             line,
             transactions,
         })
+    }
+
+    /// Takes over what workers before left.
+    pub(super) fn adopt(&self, name: &str, value: &serde_json::Value) {
+        self.wards.adopt(name, value);
     }
 
     /// Compiles the set that is live elsewhere, and makes it live here.
@@ -126,6 +138,7 @@ impl Sidecar {
             descriptors,
             generations,
             publisher,
+            wards,
             live,
             stuck,
             queue,
@@ -166,6 +179,12 @@ impl Sidecar {
             reloads: reloads.clone(),
             lifecycle,
             unsound: Arc::new(move || unsound(&stuck)),
+            quarantine: Arc::clone(wards.quarantine()),
+            release: {
+                let wards = Arc::clone(&wards);
+                Arc::new(move |name: &str| wards.release(name))
+            },
+            dies_often: Arc::new(move || wards.dies_often()),
         };
         let limits = admin::Limits {
             max_connections: descriptors.operators,

@@ -9,7 +9,7 @@ use crate::telemetry::Log;
 
 use super::checked::Checked;
 use super::clients::{clients, egress};
-use super::{AppError, Bound, announce, log_settings, sockets};
+use super::{AppError, Bound, announce, log_settings, quarantine, sockets};
 
 /// Runs workers, each by these `words` as its command line, until the process is asked to end.
 ///
@@ -29,6 +29,7 @@ pub fn supervise(
         watchdog: config.supervisor.watchdog,
         words,
         config: config_text,
+        on_death: quarantine::note,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::{Config, Serving};
+use crate::crash;
 use crate::supervisor::{Begin, Link, Order, Orders, Signal, Sockets};
 
 use super::checked::Checked;
@@ -30,6 +31,12 @@ const SERVING: &CStr = c"interpose-serve";
 /// It could not start.
 pub fn work(serving: Serving, config: Config, begin: Begin, link: Link) -> Result<(), AppError> {
     let _log = start_log(&config)?;
+    let mut begin = begin;
+    if let Some(region) = begin.region.take()
+        && let Err(error) = crash::record(region)
+    {
+        tracing::warn!(%error, "should this process die, nobody will know what it did");
+    }
     let checked = Checked::new(&serving, &config)?;
     name(SPARE);
     runtime(&config)?.block_on(serve(serving, config, checked, begin, link))
@@ -48,6 +55,9 @@ async fn serve(
     let (reports, mut orders) = link.start()?;
     let parent = Parent::Supervisor(reports.clone());
     let mut sidecar = Sidecar::new(serving, config, checked, parent)?;
+    for (name, value) in &begin.state {
+        sidecar.adopt(name, value);
+    }
     if let Some(live) = begin.live {
         sidecar.follow(live).await;
     }
@@ -66,7 +76,8 @@ async fn activation(orders: &mut Orders, sidecar: &mut Sidecar) -> Option<Socket
             Order::Set(set) => sidecar.follow(set).await,
             Order::Activate(sockets) => return Some(sockets),
             Order::Signal(Signal::Terminate | Signal::Interrupt) | Order::Gone => return None,
-            Order::State(..) | Order::Signal(Signal::Hangup | Signal::User1 | Signal::User2) => {}
+            Order::State(name, value) => sidecar.adopt(&name, &value),
+            Order::Signal(Signal::Hangup | Signal::User1 | Signal::User2) => {}
         }
     }
 }

@@ -33,6 +33,9 @@ pub enum Verb {
     /// What `run` starts
     #[command(hide = true)]
     Worker(Run),
+    /// What compiles a set first
+    #[command(hide = true)]
+    Compiler,
     /// Compile a script directory and print what would run when
     Check(Check),
     /// Start a small legacy API with the proxy before it
@@ -191,7 +194,11 @@ mod tests {
         let line = ["interpose", "run"].iter().chain(words);
         match parse(line).expect("a valid line") {
             Verb::Run(run) => run.inputs([]),
-            other @ (Verb::Worker(_) | Verb::Check(_) | Verb::Demo | Verb::Version) => {
+            other @ (Verb::Worker(_)
+            | Verb::Compiler
+            | Verb::Check(_)
+            | Verb::Demo
+            | Verb::Version) => {
                 panic!("{other:?}")
             }
         }

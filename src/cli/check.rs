@@ -77,6 +77,16 @@ pub fn check(
             return UNREADABLE.into();
         }
     };
+    if let Err(problem) = app::Trial::of(&config).run(&snapshot) {
+        let report = Report {
+            ok: false,
+            order: Order::default(),
+            handlers: Vec::new(),
+            errors: vec![problem],
+            warnings: Vec::new(),
+        };
+        return print(&report, format);
+    }
     let loaded = app::load(
         &snapshot,
         &app::services(&config),

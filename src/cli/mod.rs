@@ -7,6 +7,8 @@ mod run;
 
 use std::process::ExitCode;
 
+use crate::app;
+
 pub use check::check;
 pub use demo::demo;
 pub use run::{run, worker};
@@ -18,6 +20,15 @@ pub const USAGE: u8 = 64;
 /// or the version was asked for, else [`USAGE`].
 pub fn exit_status(error: &clap::Error) -> u8 {
     if error.use_stderr() { USAGE } else { 0 }
+}
+
+/// `interpose compiler`, which a process that loads a set starts: what it is for is whether it lives.
+pub fn compiler() -> ExitCode {
+    if app::compile_only() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// `interpose version`.

@@ -283,7 +283,6 @@ fn signal_name(signal: i32) -> String {
     name.to_owned()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "it is some megabytes")]
 const LENGTH: u64 = size_of::<Layout>() as u64;
 
 /// A file that shrinks would end who reads it.

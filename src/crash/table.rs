@@ -25,7 +25,8 @@ pub struct Registered {
     fail_point: Option<super::fail_point::Failure>,
 }
 
-/// Where the next search for a free place begins.
+/// No place before this one is free. The first ones are taken again, so that reloads without end
+/// touch no more memory than handlers need.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 impl Registered {
@@ -66,13 +67,16 @@ impl Drop for Registered {
     fn drop(&mut self) {
         if let Some(entry) = self.entry() {
             entry.is_taken.store(0, Ordering::Release);
+            let at = usize::try_from(self.place - 1).unwrap_or(usize::MAX);
+            NEXT.fetch_min(at, Ordering::Relaxed);
         }
     }
 }
 
 fn take(layout: &Layout, handler: &Description<'_>) -> u32 {
     let first = NEXT.load(Ordering::Relaxed);
-    for at in (first..first + MAX_HANDLERS).map(|at| at % MAX_HANDLERS) {
+    // Another thread may have given back one before it just now.
+    for at in (first..MAX_HANDLERS).chain(0..first.min(MAX_HANDLERS)) {
         let entry = &layout.handlers[at];
         let was_free = entry
             .is_taken

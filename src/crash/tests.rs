@@ -76,6 +76,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 /// What a child does. Each way ends in a fail point, or waits to be killed.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of ways, each a few lines")]
 fn dies_where_it_is_asked_to() {
     let Ok(way) = std::env::var(WAY) else {
         return;

@@ -32,7 +32,7 @@ static UNRECORDED: Slot = Slot {
     text: Text::new(),
 };
 
-/// Where the next search for a free slot begins.
+/// No slot before this one is free, or one has just become so.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A thread's hold on its slot and on its signal stack.
@@ -47,6 +47,7 @@ impl Drop for Held {
             slot.compiles.store(0, Ordering::Relaxed);
             slot.connection.store(0, Ordering::Relaxed);
             slot.thread.store(0, Ordering::Release);
+            NEXT.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -91,8 +92,8 @@ fn take() -> Option<&'static Slot> {
 fn free_slot(layout: &'static Layout) -> Option<&'static Slot> {
     let thread = this_thread();
     let first = NEXT.load(Ordering::Relaxed);
-    (first..first + MAX_SLOTS)
-        .map(|at| at % MAX_SLOTS)
+    (first..MAX_SLOTS)
+        .chain(0..first.min(MAX_SLOTS))
         .find_map(|at| {
             let slot = &layout.slots[at];
             let taken =

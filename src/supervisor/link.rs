@@ -60,10 +60,12 @@ pub fn begin() -> Result<(Begin, Link), LinkError> {
     // No child of ours is to get hold of the socket.
     stdio::dup2_stdin(std::fs::File::open("/dev/null")?).map_err(io::Error::from)?;
     let config = take(&mut attached, Attachment::Config).map(Sealed::received);
+    let region = take(&mut attached, Attachment::Region);
     let live = live.map(|name| kept_set(name, &mut attached));
     let begin = Begin {
         is_first,
         config: config.transpose()?,
+        region,
         live: live.transpose()?,
         state,
     };

@@ -61,6 +61,8 @@ pub(super) enum FromWorker {
 pub(super) enum Attachment {
     /// The text of the configuration file, sealed.
     Config,
+    /// Memory that the worker writes into what each thread runs.
+    Region,
     /// A script set, sealed.
     Set,
     /// The proxy's listening socket.
@@ -105,6 +107,8 @@ pub struct Begin {
     pub is_first: bool,
     /// The text of the configuration file as the supervisor read it, where one is named.
     pub config: Option<Sealed>,
+    /// What it is to record into what each thread runs.
+    pub region: Option<OwnedFd>,
     /// The live set, where there is one.
     pub live: Option<KeptSet>,
     /// What workers before handed on.

@@ -73,6 +73,11 @@ pub(super) fn is_stopped(pid: Pid) -> bool {
 pub(super) struct Death(WaitStatus);
 
 impl Death {
+    /// The signal that ended it; `None` where it ended by itself.
+    pub(super) fn signal(self) -> Option<i32> {
+        self.0.terminating_signal()
+    }
+
     /// What it gave to its end; `None` where a signal ended it.
     pub(super) fn code(self) -> Option<u8> {
         let code = self.0.exit_status()?;

@@ -11,6 +11,8 @@ use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
+use crate::crash::{self, End, Hung, Region};
+
 use super::channel::{self, Channel};
 use super::health::{BEATS, Beat, Heartbeat, Restarts};
 use super::message::{Attached, Attachment, FromWorker, KeptSet, Signal, State, ToWorker, take};
@@ -36,6 +38,8 @@ pub struct Settings {
     pub words: Vec<OsString>,
     /// The text of the configuration file, where one is named.
     pub config: Option<String>,
+    /// What the state has to say of a worker's death.
+    pub on_death: fn(&crash::Death, &mut State),
 }
 
 /// How it ended.
@@ -173,6 +177,10 @@ struct Worker {
     outgoing: mpsc::UnboundedSender<(ToWorker, Attached)>,
     stage: Stage,
     heartbeat: Heartbeat,
+    /// What it records.
+    region: Region,
+    /// What ran when it was first found not to answer.
+    hung: Hung,
     /// Whether the watchdog has given it up.
     is_aborted: bool,
     /// Whether it has closed its end of the control socket, behind its last message.
@@ -242,6 +250,8 @@ impl Workers {
         if let Some(live) = live {
             attached.push((Attachment::Set, live.files.descriptor()?));
         }
+        let region = Region::new()?;
+        attached.push((Attachment::Region, region.descriptor()?));
         let begin = ToWorker::Begin {
             is_first: !self.has_served,
             live: live.map(|live| live.name.clone()),
@@ -263,6 +273,8 @@ impl Workers {
             outgoing,
             stage: Stage::Starting,
             heartbeat: Heartbeat::of_start(),
+            region,
+            hung: Hung::default(),
             is_aborted: false,
             is_closed: false,
             death: None,
@@ -329,6 +341,7 @@ impl Workers {
             FromWorker::Pong => {
                 if let Some(worker) = self.worker(number) {
                     worker.heartbeat.answered();
+                    worker.hung = Hung::default();
                 }
             }
             FromWorker::Ready => {
@@ -476,7 +489,7 @@ impl Workers {
                 self.restarts.failed(now);
             }
             Some(_) | None => {
-                tracing::error!(pid, role, %death, "worker died");
+                self.note(&worker, death, role);
                 self.restarts.died(now);
                 if self.restarts.are_too_many(now) {
                     tracing::error!("workers die too often; they are restarted once a second");
@@ -492,6 +505,65 @@ impl Workers {
         self.start_what_is_missing();
     }
 
+    /// Logs what a worker died of, and hands on what follows from it.
+    fn note(&mut self, worker: &Worker, death: Death, role: &str) {
+        let end = match (death.code(), death.signal()) {
+            _ if worker.is_aborted => End::Watchdog(worker.hung.clone()),
+            (Some(code), _) => End::Exit(code.into()),
+            (None, signal) => End::Signal(signal.unwrap_or_default()),
+        };
+        let known = worker.region.death(&end);
+        let pid = worker.pid.as_raw_nonzero();
+        let (handlers, served) = (&known.handlers, known.served.as_ref());
+        // A handler says more than the connection whose request it ran for.
+        let served = served.filter(|_| handlers.is_empty());
+        let first = handlers.first();
+        tracing::error!(
+            pid,
+            role,
+            %death,
+            signal = known.signal,
+            thread = known.thread,
+            handler = first.map(|it| &*it.name),
+            kind = first.map(|it| &*it.kind),
+            file = first.map(|it| &*it.file),
+            generation = first.map(|it| &*it.generation),
+            request = first.map(|it| &*it.request),
+            peer = served.and_then(|it| it.peer).map(tracing::field::display),
+            method = served.map(|it| &*it.method),
+            path = served.map(|it| &*it.path),
+            compiled = known.compiled,
+            "worker died"
+        );
+        for crash::Running {
+            name,
+            kind,
+            file,
+            generation,
+            request,
+        } in handlers.iter().skip(1)
+        {
+            tracing::error!(
+                pid,
+                handler = name,
+                kind,
+                file,
+                generation,
+                request,
+                "another handler hung in the worker that died"
+            );
+        }
+        let before = self.state.clone();
+        (self.settings.on_death)(&known, &mut self.state);
+        for (name, value) in &self.state {
+            if before.get(name) != Some(value) {
+                for worker in &self.all {
+                    worker.say(ToWorker::State(name.clone(), value.clone()), Vec::new());
+                }
+            }
+        }
+    }
+
     /// Who takes over: one that is initialised, else one that soon will be.
     fn successor(&self) -> Option<u64> {
         let spare = self.all.iter().find(|it| it.stage == Stage::Spare);
@@ -505,6 +577,9 @@ impl Workers {
             let pid = worker.pid;
             match worker.heartbeat.beat() {
                 Beat::Ping => worker.say(ToWorker::Ping, Vec::new()),
+                Beat::Wait if worker.hung == Hung::default() => {
+                    worker.hung = worker.region.running()
+                }
                 Beat::Wait => {}
                 Beat::GiveUp if process::is_stopped(pid) => {
                     let pid = pid.as_raw_nonzero();

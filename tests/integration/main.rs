@@ -10,6 +10,7 @@ mod cases;
 mod check;
 mod clients;
 mod coded_calls;
+mod crash;
 mod deadline;
 mod demo;
 mod faults;

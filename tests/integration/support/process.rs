@@ -57,6 +57,15 @@ pub(crate) fn run_to_end(args: &[impl AsRef<OsStr>]) -> Ended {
     Process::spawn(command).expect("the binary was built").run()
 }
 
+/// The same, started by a command that becomes it.
+#[track_caller]
+pub(crate) fn run_within(words: &[&str], args: &[impl AsRef<OsStr>]) -> Ended {
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let mut command = interpose_within(&words);
+    command.args(args);
+    Process::spawn(command).expect("the binary was built").run()
+}
+
 /// A process that has ended.
 pub(crate) struct Ended {
     /// `None` when a signal ended it.
