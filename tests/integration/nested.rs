@@ -27,6 +27,9 @@ const SCRIPTS: [&str; 14] = [
 ];
 const DATA: [&str; 3] = ["[", "{\"a\":", "[{\"a\":"];
 
+/// Nearly as many bytes as a file of a set may have.
+const LARGEST: usize = 1_000_000;
+
 /// Each file that nests, by its path.
 fn nested() -> Vec<(&'static str, String)> {
     let mut files = Vec::new();
@@ -38,8 +41,8 @@ fn nested() -> Vec<(&'static str, String)> {
         ("10-mark.json", "\n", &DATA[..]),
     ] {
         for (at, again) in repeated.iter().enumerate() {
-            // Some are short, some would overflow any stack.
-            let times = [3_000, 200_000][at % 2];
+            // Some are short, some as large as a file may be.
+            let times = [3_000, LARGEST / again.len()][at % 2];
             files.push((path, format!("{before}{}", again.repeat(times))));
         }
     }
