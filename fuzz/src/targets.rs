@@ -30,8 +30,9 @@ const LIMITS: Limits = Limits {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     ("head", head),
+    ("connection", connection),
     ("chunked", chunked),
     ("coding", coding),
     ("query", query),
@@ -101,6 +102,69 @@ fn with_plain_target(head: &[u8]) -> Vec<u8> {
         }
     }
     plain
+}
+
+/// What `Connection` names is gone from a head that passes, all else stays as it came and where it
+/// was, and what belongs to the message is never named. On the lines: fields, names and values.
+pub fn connection(data: &[u8]) {
+    let mut head = b"POST / HTTP/1.1\r\nHost: a\r\n".to_vec();
+    let lines = data.split(|&byte| byte == b'\n');
+    let lines = lines.filter(|line| !line.is_empty() && !line.contains(&b'\r'));
+    for line in lines {
+        head.extend_from_slice(line);
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    let mut places = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut places);
+    let Ok(checked) = head::read(&Bytes::copy_from_slice(&head), &LIMITS) else {
+        return;
+    };
+    request.parse(&head).expect("a head that passed the check");
+    let sent: Vec<_> = request
+        .headers
+        .iter()
+        .map(|field| (field.name.to_ascii_lowercase(), field.value.trim_ascii()))
+        .collect();
+    let named: Vec<String> = sent
+        .iter()
+        .filter(|(name, _)| name == "connection")
+        .flat_map(|(_, value)| value.split(|&byte| byte == b','))
+        .map(|token| String::from_utf8_lossy(token.trim_ascii()).to_ascii_lowercase())
+        .collect();
+    for name in &named {
+        let is_of_the_message = name.starts_with("content-")
+            || matches!(
+                name.as_str(),
+                "host" | "transfer-encoding" | "etag" | "digest"
+            );
+        assert!(!is_of_the_message, "{name}");
+    }
+    let is_option = |name: &str| {
+        matches!(
+            name,
+            "close" | "keep-alive" | "upgrade" | "te" | "http2-settings" | "connection"
+        )
+    };
+    let expected: Vec<_> = sent
+        .iter()
+        .filter(|(name, _)| name != "connection" && (is_option(name) || !named.contains(name)))
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    let left: Vec<_> = checked
+        .request
+        .fields
+        .iter()
+        .map(|field| (field.name().as_str(), field.value().as_bytes()))
+        .filter(|(name, _)| *name != "connection")
+        .collect();
+    assert_eq!(left, expected);
+    for value in checked.request.fields.get_all("connection") {
+        for token in value.as_bytes().split(|&byte| byte == b',') {
+            let token = String::from_utf8_lossy(token.trim_ascii()).to_ascii_lowercase();
+            assert!(token.is_empty() || is_option(&token), "{token}");
+        }
+    }
 }
 
 /// A body is the same however it is cut into pieces. The first byte is the pieces' size.

@@ -107,6 +107,8 @@ pub struct Fields {
     list: Vec<Field>,
     /// The names that were taken away since the message was received.
     removed: Vec<HeaderName>,
+    /// Whether a name with `_` has been among them.
+    have_underscores: bool,
 }
 
 impl Fields {
@@ -115,7 +117,19 @@ impl Fields {
         Self {
             list: Vec::with_capacity(capacity),
             removed: Vec::new(),
+            have_underscores: false,
         }
+    }
+
+    /// Whether there may be a field with `_` in its name.
+    pub fn have_underscores(&self) -> bool {
+        self.have_underscores
+    }
+
+    /// The names that were written or taken away since the message was received.
+    pub fn edited_names(&self) -> impl Iterator<Item = &HeaderName> {
+        let written = self.list.iter().filter(|field| field.is_edited);
+        written.map(|field| &field.name).chain(&self.removed)
     }
 
     /// Makes room for `count` more.
@@ -125,6 +139,7 @@ impl Fields {
 
     /// Adds a field as it was received: this is no edit.
     pub fn receive(&mut self, name: HeaderName, sent: &[u8], value: HeaderValue) {
+        self.have_underscores |= has_underscore(sent);
         self.list.push(Field {
             name,
             spelling: Spelling::of(sent, || Bytes::copy_from_slice(sent)),
@@ -145,6 +160,7 @@ impl Fields {
         name: &[u8],
         value: &[u8],
     ) -> Result<(), BadField> {
+        self.have_underscores |= has_underscore(name);
         let spelling = Spelling::of(name, || head.slice_ref(name));
         let name = HeaderName::from_bytes(name).map_err(|_| BadField::Name)?;
         let value =
@@ -237,6 +253,7 @@ impl Fields {
                 at
             }
             None => {
+                self.have_underscores |= has_underscore(name.as_str().as_bytes());
                 self.list.push(Field {
                     name: name.clone(),
                     spelling: spelling.clone(),
@@ -264,6 +281,7 @@ impl Fields {
             self.list[at].is_edited = true;
             self.drop_repeats(at);
         } else {
+            self.have_underscores |= has_underscore(name.as_str().as_bytes());
             self.list.push(Field {
                 is_edited: true,
                 ..Field::new(name, value)
@@ -340,6 +358,10 @@ impl Fields {
         self.list
             .retain(|field| place.next() == Some(first) || field.name != name);
     }
+}
+
+fn has_underscore(name: &[u8]) -> bool {
+    memchr::memchr(b'_', name).is_some()
 }
 
 /// What is wrong with a field that was received.

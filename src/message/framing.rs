@@ -1,39 +1,102 @@
 //! Which header fields belong to one connection, and how long a message says it is.
 
-use http::{HeaderName, Method, StatusCode, header};
+use std::collections::HashSet;
 
-use super::Fields;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-/// The fields of one message that belong to its connection and are never forwarded, in
-/// either direction ([RFC 9110 §7.6.1]): the fixed ones and those that `Connection` names.
+use super::{Field, Fields};
+
+/// Fields that `Connection` may not name, each with what would go wrong if it took them away. Those
+/// that begin with `content-` are none of the connection either: they say what the body is.
+const NEVER_OF_A_CONNECTION: [(&str, &str); 7] = [
+    ("transfer-encoding", "nobody knows where the body ends"),
+    ("host", "nobody knows whom the request is for"),
+    ("expect", "its sender waits for leave to send the body"),
+    (
+        "digest",
+        "a body that was changed is taken for the sender's",
+    ),
+    (
+        "repr-digest",
+        "a body that was changed is taken for the sender's",
+    ),
+    ("etag", "nobody knows which body it is"),
+    ("last-modified", "nobody knows which body it is"),
+];
+
+/// `Connection` names a field that is not the connection's to take away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Connection names a field that belongs to the message")]
+pub struct NamesTheMessage;
+
+/// Takes off the fields that `Connection` names, in either direction ([RFC 9110 §7.6.1]), and
+/// leaves in it what is said of the connection itself. Done once, when the head has come: what
+/// is written later under such a name is not the sender's to take away.
+///
+/// # Errors
+///
+/// [`NamesTheMessage`], whether such a field is there or not.
+pub fn take_off_named(fields: &mut Fields) -> Result<(), NamesTheMessage> {
+    let mut named = HashSet::new();
+    let mut options: Vec<&[u8]> = Vec::new();
+    let mut names_others = false;
+    let tokens = fields
+        .all(&header::CONNECTION)
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|token| !token.is_empty());
+    for token in tokens {
+        if is_option(token) {
+            options.push(token);
+            continue;
+        }
+        names_others = true;
+        if belongs_to_the_message(token) {
+            return Err(NamesTheMessage);
+        }
+        named.extend(HeaderName::from_bytes(token).ok());
+    }
+    if !names_others {
+        return Ok(());
+    }
+    let rest = HeaderValue::from_bytes(&options.join(&b", "[..]));
+    let rest = rest.ok().filter(|rest| !rest.is_empty());
+    fields.retain(|name| !named.contains(name) && (rest.is_some() || *name != header::CONNECTION));
+    if let Some(rest) = rest {
+        fields.replace(Field::new(header::CONNECTION, rest));
+    }
+    Ok(())
+}
+
+/// What is said of the connection, or names a field that never passes on.
+fn is_option(token: &[u8]) -> bool {
+    const OPTIONS: [&[u8]; 5] = [
+        b"close",
+        b"keep-alive",
+        b"upgrade",
+        b"te",
+        b"http2-settings",
+    ];
+    OPTIONS
+        .iter()
+        .any(|option| token.eq_ignore_ascii_case(option))
+}
+
+fn belongs_to_the_message(token: &[u8]) -> bool {
+    let is_content = token
+        .get(.."content-".len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
+    is_content
+        || NEVER_OF_A_CONNECTION
+            .iter()
+            .any(|(name, _)| token.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Whether a field belongs to one connection, whatever `Connection` says, and is never forwarded.
 ///
 /// `Transfer-Encoding` is not among them: it frames the message and is for whoever
 /// sends it to write anew or to leave.
-#[derive(Debug, Default)]
-pub struct HopByHop {
-    named: Vec<HeaderName>,
-}
-
-impl HopByHop {
-    /// Those of the message with these fields.
-    pub fn of(fields: &Fields) -> Self {
-        let named = fields
-            .all(&header::CONNECTION)
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
-            .filter(|name| !matches!(name.as_str(), "close" | "content-length" | "host"))
-            .filter(|name| !is_fixed(name))
-            .collect();
-        Self { named }
-    }
-
-    /// Whether the field `name` stays behind.
-    pub fn covers(&self, name: &HeaderName) -> bool {
-        is_fixed(name) || self.named.contains(name)
-    }
-}
-
-fn is_fixed(name: &HeaderName) -> bool {
+pub fn is_of_the_connection(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
         "connection"
@@ -53,13 +116,7 @@ fn is_fixed(name: &HeaderName) -> bool {
 pub fn is_ours(name: &HeaderName) -> bool {
     matches!(name.as_str(), "content-length" | "transfer-encoding")
         || name.as_str().starts_with("proxy-")
-        || is_fixed(name)
-}
-
-/// Removes the fields that belong to one connection. Those that frame the message stay.
-pub fn strip_hop_by_hop(fields: &mut Fields) {
-    let hop_by_hop = HopByHop::of(fields);
-    fields.retain(|name| !hop_by_hop.covers(name));
+        || is_of_the_connection(name)
 }
 
 /// Whether the fields ask to leave HTTP for the websocket protocol. Other upgrades
@@ -169,22 +226,74 @@ mod tests {
         fields
     }
 
+    fn names(fields: &Fields) -> Vec<&str> {
+        fields.iter().map(|field| field.name().as_str()).collect()
+    }
+
     #[test]
-    fn the_fixed_fields_and_the_named_ones_go_and_the_others_stay() {
-        let mut fields = fields(&[
-            ("Connection", "X-Hop, close,Content-Length"),
-            ("x-hop", "1"),
-            ("Keep-Alive", "5"),
-            ("TE", "trailers"),
-            ("Transfer-Encoding", "chunked"),
-            ("Content-Length", "3"),
-            ("Accept", "*/*"),
-        ]);
+    fn what_connection_names_goes_and_what_it_says_of_itself_stays() {
+        for (said, left) in [
+            ("x-hop", None),
+            ("X-Hop, close", Some("close")),
+            ("keep-alive,x-hop , X-HOP", Some("keep-alive")),
+            ("Upgrade, x-hop", Some("Upgrade")),
+            (",, x-hop", None),
+            ("x hop, x-hop", None),
+        ] {
+            let mut fields = fields(&[
+                ("X-Hop", "1"),
+                ("connection", said),
+                ("Accept", "*/*"),
+                ("x-HOP", "2"),
+                ("Content-Length", "3"),
+            ]);
 
-        strip_hop_by_hop(&mut fields);
+            take_off_named(&mut fields).expect("nothing of the message");
 
-        let left: Vec<_> = fields.iter().map(|field| field.name().as_str()).collect();
-        assert_eq!(left, ["transfer-encoding", "content-length", "accept"]);
+            assert_eq!(fields.get_str("connection"), left, "{said}");
+            let others: Vec<_> = names(&fields)
+                .into_iter()
+                .filter(|name| *name != "connection")
+                .collect();
+            assert_eq!(others, ["accept", "content-length"], "{said}");
+            assert!(!fields.is_edited(&HeaderName::from_static("x-hop")));
+        }
+    }
+
+    #[test]
+    fn what_connection_says_of_itself_alone_is_left_as_it_came() {
+        for said in [
+            "close",
+            "Keep-Alive",
+            "upgrade,  HTTP2-Settings",
+            "TE, close",
+        ] {
+            let mut fields = fields(&[("Connection", said), ("TE", "trailers"), ("a", "1")]);
+
+            take_off_named(&mut fields).expect("nothing of the message");
+
+            assert_eq!(fields.get_str("connection"), Some(said));
+            assert_eq!(names(&fields), ["connection", "te", "a"]);
+        }
+    }
+
+    #[test]
+    fn connection_takes_nothing_away_that_belongs_to_the_message() {
+        let content = [
+            "Content-Encoding",
+            "content-TYPE",
+            "content-length",
+            "content-whatever",
+        ];
+        let others = NEVER_OF_A_CONNECTION.map(|(name, _)| name);
+        for name in content.into_iter().chain(others) {
+            let said = format!("close, {name}");
+            let mut fields = Fields::default();
+            let value = HeaderValue::try_from(said).expect("a value");
+            fields.receive(header::CONNECTION, b"Connection", value);
+
+            assert_eq!(take_off_named(&mut fields), Err(NamesTheMessage), "{name}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 use super::fields::BadField;
 use super::framing::{self, Length, Unframed};
+use super::namesakes;
 use super::percent;
 use super::{Body, Fields, Request};
 
@@ -193,6 +194,10 @@ pub fn read(head: &Bytes, limits: &Limits) -> Result<Head, Fault> {
         return Err(Fault::Method);
     }
     let length = body_length(&fields, line.is_http10)?;
+    if fields.has(&header::CONNECTION) {
+        framing::take_off_named(&mut fields)
+            .map_err(|_| Fault::Malformed("Connection names a field of the message"))?;
+    }
     let method =
         Method::from_bytes(line.method).map_err(|_| Fault::Malformed("the method is no token"))?;
     let mut request = Request::receive(method, head.slice_ref(line.text), fields);
@@ -417,9 +422,11 @@ fn parse_field(head: &Bytes, line: &[u8], fields: &mut Fields) -> Result<(), Fau
     let colon = memchr::memchr(b':', line).ok_or(Fault::Malformed("a field has no colon"))?;
     let (name, value) = line.split_at(colon);
     // What is behind us may read an underscore as a dash.
-    let looks_like = |framing: &[u8]| name.eq_ignore_ascii_case(framing);
-    if looks_like(b"content_length") || looks_like(b"transfer_encoding") {
-        return Err(Fault::Malformed("a field looks like one that frames"));
+    if memchr::memchr(b'_', name).is_some() {
+        let dashed = namesakes::dashed(name).to_ascii_lowercase();
+        if matches!(&dashed[..], b"content-length" | b"transfer-encoding") {
+            return Err(Fault::Malformed("a field looks like one that frames"));
+        }
     }
     fields
         .receive_within(head, name, without_blanks(&value[1..]))
@@ -569,6 +576,9 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +2\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nContent_Length: 2\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: content-encoding\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Host\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: Content-Length\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{b}chunked\r\n\r\n",

@@ -12,6 +12,7 @@ pub mod forwarded;
 pub mod framing;
 pub mod head;
 pub mod media;
+pub mod namesakes;
 pub mod percent;
 pub mod pieces;
 pub mod query;

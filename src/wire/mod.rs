@@ -20,7 +20,7 @@ mod response;
 
 use http::{HeaderName, header};
 
-use crate::message::framing::HopByHop;
+use crate::message::framing;
 
 pub use buffers::Buffers;
 pub use frame::{Frame, Recipient};
@@ -44,7 +44,6 @@ pub enum Framing {
 
 /// Which fields of a message pass on to the next connection, besides those that frame it.
 struct Passage {
-    hop_by_hop: HopByHop,
     /// The message leaves HTTP: what says so passes.
     is_upgrade: bool,
 }
@@ -54,6 +53,6 @@ impl Passage {
         if *name == header::CONNECTION || *name == header::UPGRADE {
             return self.is_upgrade;
         }
-        !self.hop_by_hop.covers(name)
+        !framing::is_of_the_connection(name)
     }
 }

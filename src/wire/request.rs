@@ -4,7 +4,7 @@ use bytes::BufMut;
 use http::header;
 
 use crate::message::Request;
-use crate::message::framing::{self, HopByHop};
+use crate::message::framing;
 
 use super::put::{put, put_field, put_framing};
 use super::{Framing, Passage};
@@ -31,7 +31,6 @@ pub fn put_request(
         put(out, b"Host", authority.as_bytes());
     }
     let passage = Passage {
-        hop_by_hop: HopByHop::of(&request.fields),
         is_upgrade: framing::is_websocket_upgrade(&request.fields),
     };
     let mut is_framed = framing == Framing::Unsaid;
@@ -93,10 +92,10 @@ mod tests {
     fn a_head_keeps_order_and_spelling_and_its_framing_its_place() {
         let request = request(&[
             ("HOST", "a"),
-            ("Connection", "X-Hop"),
+            ("Connection", "close"),
             ("x-Weird", "1"),
             ("content-length", "9"),
-            ("X-Hop", "2"),
+            ("Keep-Alive", "2"),
             ("Accept", "*/*"),
         ]);
 

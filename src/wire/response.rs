@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderName, Method, StatusCode, header};
 
-use crate::message::framing::{self, HopByHop, Length};
+use crate::message::framing::{self, Length};
 use crate::message::{Body, Response};
 
 use super::put::{put_field, put_framing};
@@ -195,8 +195,14 @@ fn finish(mut response: Response, method: &Method, is_http11: bool) -> Result<He
             && said != Length::Chunked
     };
     let kept_for = kept_for(&response);
+    if response.fields.has(&header::CONNECTION) {
+        framing::take_off_named(&mut response.fields)
+            .map_err(|_| "Connection names a field of the message")?;
+    }
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
-        framing::strip_hop_by_hop(&mut response.fields);
+        response
+            .fields
+            .retain(|name| !framing::is_of_the_connection(name));
     }
     let is_empty_for_good = response.status == StatusCode::NO_CONTENT;
     if said == Length::Chunked || is_empty_for_good {
@@ -242,7 +248,6 @@ pub fn put_response(out: &mut Vec<u8>, response: &Response, framing: Framing) {
     out.put_slice(response.reason());
     out.put_slice(b"\r\n");
     let passage = Passage {
-        hop_by_hop: HopByHop::of(&response.fields),
         is_upgrade: response.status == StatusCode::SWITCHING_PROTOCOLS,
     };
     let mut is_framed = false;
@@ -424,6 +429,8 @@ mod tests {
             "HTTP/1.1 200 OK\r\nX\r\n : 1\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked,\r\n\tgzip\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: Content-Type\r\n\r\n",
+            "HTTP/1.1 101 OK\r\nConnection: upgrade, transfer-encoding\r\n\r\n",
         ] {
             assert!(read(head, &Method::GET).is_err(), "{head:?}");
         }
@@ -432,6 +439,19 @@ mod tests {
                 .expect("so far")
                 .is_none()
         );
+    }
+
+    #[test]
+    fn what_connection_names_is_gone_before_anybody_sees_it() {
+        for status in ["200 OK", "101 Switching Protocols"] {
+            let head = format!(
+                "HTTP/1.1 {status}\r\nX-A: 1\r\nConnection: x-a, upgrade\r\nX-B: 2\r\n\r\n"
+            );
+            let read = read(&head, &Method::GET).expect("sound").expect("whole");
+
+            assert!(!read.response.fields.contains("x-a"), "{status}");
+            assert!(read.response.fields.contains("x-b"), "{status}");
+        }
     }
 
     #[test]
