@@ -14,7 +14,7 @@ use interpose::generation::{Generation, Generations, Path};
 use interpose::handler::{Case, Services};
 use interpose::message::{Body, JsonType, Request, Response};
 use interpose::queue::{self, Queue};
-use interpose::transaction::pipeline::Unavailable;
+use interpose::transaction::pipeline::{CodedRequests, Unavailable};
 use interpose::transaction::ports::{
     BodyError, BodySource, Exchange, Hosts, Interim, Nobody, OnBehalfOf, Sending, Upstream,
     UpstreamError,
@@ -69,13 +69,6 @@ fn body(bencher: Bencher, count: usize) {
     bencher.bench_local(|| bench.transaction());
 }
 
-/// What every transaction asks for.
-const ASKED: Asked<'_> = Asked {
-    method: &Method::GET,
-    path: "/orders",
-    is_preflight: false,
-};
-
 /// A line with handlers, and what runs transactions on it.
 struct Bench {
     generation: Arc<Generation>,
@@ -108,7 +101,7 @@ impl Bench {
             .expect("the system gives what a runtime needs");
 
         let planned = line
-            .plan(&generation, &ASKED)
+            .plan(&generation, &Asked::by(&call().request))
             .expect("one reading of its path");
         assert!(planned.is_none_or(|planned| planned.plan.path() == path));
         Self {
@@ -120,13 +113,14 @@ impl Bench {
 
     /// From the head of the request to the reply.
     fn transaction(&self) -> Reply<'static> {
+        let call = call();
         let planned = self
             .line
-            .plan(&self.generation, &ASKED)
+            .plan(&self.generation, &Asked::by(&call.request))
             .expect("one reading of its path");
         let plan = planned.map(|planned| planned.plan).unwrap_or_default();
         let generation = Arc::clone(&self.generation);
-        let mut tx = Transaction::new(generation, plan, call(), Instant::now());
+        let mut tx = Transaction::new(generation, plan, call, Instant::now());
 
         let no_body = Box::new(Once(None));
         let pipeline = &self.line.pipeline;
@@ -146,6 +140,7 @@ fn settings() -> Settings {
         response_body: 8 << 20,
         errors: ErrorFormat::Default,
         unavailable: Unavailable::Refuse,
+        coded_requests: CodedRequests::Decode,
         json_types: vec![JsonType::Exact("application/json".to_owned())],
         via: false,
         room: Room::new(1 << 30, |_| {}),

@@ -91,6 +91,7 @@ fn queued(view: &View) -> Value {
 fn shown(entry: &Entry, view: &View, live: Option<&Arc<Generation>>) -> Value {
     let requested = Requested {
         method: entry.method.parse().unwrap_or_default(),
+        other_methods: Vec::new(),
         path: entry.path.as_str().into(),
         services: view.services.clone(),
         case: view.case,

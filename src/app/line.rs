@@ -8,9 +8,10 @@ use crate::config::{self, Config, ErrorBody, Serving};
 use crate::engine::Release;
 use crate::generation::Generations;
 use crate::handler::{Case, Service, Services};
+use crate::message::namesakes::Underscores;
 use crate::queue::Queue;
 use crate::telemetry::{AccessLog, Observers, Ring};
-use crate::transaction::pipeline::Unavailable;
+use crate::transaction::pipeline::{CodedRequests, Unavailable};
 use crate::transaction::ports::{Observer, Upstream};
 use crate::transaction::respond::ErrorFormat;
 use crate::transaction::{self, Calls, Line, Names, Room, Routes, SessionSources, Settings};
@@ -68,7 +69,12 @@ pub(super) fn line(
         config.trusted_proxies.clone(),
         &config.bodies.metadata_name,
     )
-    .with_session(session);
+    .with_session(session)
+    .with_method_parameters(config.matching.method_parameters.clone())
+    .with_underscores(match config.underscores {
+        config::Underscores::Pass => Underscores::Pass,
+        config::Underscores::Drop => Underscores::Drop,
+    });
     let calls = Calls::new(
         Arc::new(egress),
         config.hosts.allow.clone(),
@@ -82,6 +88,11 @@ pub(super) fn line(
         unavailable: match config.bodies.unavailable {
             config::Unavailable::Refuse => Unavailable::Refuse,
             config::Unavailable::Pass => Unavailable::Pass,
+        },
+        coded_requests: match config.bodies.coded_requests {
+            config::CodedRequests::Decode => CodedRequests::Decode,
+            config::CodedRequests::Keep => CodedRequests::Keep,
+            config::CodedRequests::Refuse => CodedRequests::Refuse,
         },
         json_types: config.bodies.json_types.clone(),
         via: config.via,

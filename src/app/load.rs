@@ -55,18 +55,20 @@ fn generation(
     let Compiled {
         program,
         facts,
+        fields,
         warnings: _,
     } = compiled;
     program.belongs_to(snapshot.id());
     let handlers: Vec<Handler> = set
         .handlers
         .iter()
-        .zip(facts)
+        .zip(facts.into_iter().zip(fields))
         .enumerate()
-        .map(|(number, (declared, facts))| Handler {
+        .map(|(number, (declared, (facts, fields)))| Handler {
             number,
             declared: Arc::new(declared.clone()),
             facts,
+            fields,
         })
         .collect();
     Generation {

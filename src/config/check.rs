@@ -13,8 +13,8 @@ use super::reader::Reader;
 use super::refusal::Refusal;
 use super::serving::{Serving, ServingKeys};
 use super::settings::{
-    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Reuse,
-    Scripts, Service, Store, Supervisor, Unavailable, UpstreamPool,
+    Bodies, CodedRequests, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued,
+    Resources, Reuse, Scripts, Service, Store, Supervisor, Unavailable, Underscores, UpstreamPool,
 };
 use super::units::{self, GIB, KIB, MIB};
 use super::{suggest, token, upstream, value};
@@ -125,6 +125,10 @@ fn config(reader: &mut Reader) -> Config {
         upstream_pool: upstream_pool(reader),
         services: services(reader),
         bodies: bodies(reader),
+        underscores: reader.or("headers.underscores", "pass", |text| {
+            let choices = [("pass", Underscores::Pass), ("drop", Underscores::Drop)];
+            value::choice(text, &choices)
+        }),
         log: log(reader),
         resources: resources(reader),
         hosts: Hosts {
@@ -138,6 +142,7 @@ fn config(reader: &mut Reader) -> Config {
         transactions_kept: reader.or("transactions.keep", "off", value::count_or_off(MOST_KEPT)),
         matching: Matching {
             ignore_case: reader.or("match.ignore_case", "false", value::switch),
+            method_parameters: reader.list_or("match.method_parameter", &[], value::word),
         },
         drain: Drain {
             delay: reader.or("drain.delay", "5s", units::duration),
@@ -286,6 +291,14 @@ fn bodies(reader: &mut Reader) -> Bodies {
     Bodies {
         unavailable: reader.or("bodies.unavailable", "refuse", |text| {
             let choices = [("refuse", Unavailable::Refuse), ("pass", Unavailable::Pass)];
+            value::choice(text, &choices)
+        }),
+        coded_requests: reader.or("bodies.coded_requests", "decode", |text| {
+            let choices = [
+                ("decode", CodedRequests::Decode),
+                ("keep", CodedRequests::Keep),
+                ("refuse", CodedRequests::Refuse),
+            ];
             value::choice(text, &choices)
         }),
         json_types: reader.list_or(

@@ -43,8 +43,8 @@ pub use refusal::Refusal;
 pub use secret::Secret;
 pub use serving::{Admin, ErrorBody, Serving, Upstream, UpstreamTls};
 pub use settings::{
-    Bodies, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued, Resources, Reuse,
-    Scripts, Service, Store, Supervisor, Unavailable, UpstreamPool,
+    Bodies, CodedRequests, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued,
+    Resources, Reuse, Scripts, Service, Store, Supervisor, Unavailable, Underscores, UpstreamPool,
 };
 pub use token::{Token, TokenAlgorithm};
 pub use upstream::{Origin, ServerName, Url};

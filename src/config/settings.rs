@@ -36,6 +36,8 @@ pub struct Config {
     pub services: Vec<Service>,
     /// The `[bodies]` table.
     pub bodies: Bodies,
+    /// The `[headers]` table: what happens to fields with `_` in their names.
+    pub underscores: Underscores,
     /// The `[log]` table.
     pub log: Log,
     /// The `[resources]` table.
@@ -166,6 +168,8 @@ pub struct Service {
 pub struct Bodies {
     /// What happens when a handler wants a body that can't be had.
     pub unavailable: Unavailable,
+    /// What happens to a request's body in a content coding that a handler sees.
+    pub coded_requests: CodedRequests,
     /// Which responses are JSON.
     pub json_types: Vec<JsonType>,
     /// The member of each row that holds its metadata (`req.metadata_name`).
@@ -179,6 +183,26 @@ pub enum Unavailable {
     Refuse,
     /// The body passes and the handlers that want it don't run.
     Pass,
+}
+
+/// What happens to a request's body in a content coding that a handler sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodedRequests {
+    /// It is forwarded decoded.
+    Decode,
+    /// It is forwarded in its coding.
+    Keep,
+    /// It is refused: 415.
+    Refuse,
+}
+
+/// What happens to fields with `_` in their names that nobody here knows with `-`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Underscores {
+    /// They are forwarded.
+    Pass,
+    /// They are left out.
+    Drop,
 }
 
 /// The `[log]` table.
@@ -250,10 +274,12 @@ pub struct Queued {
 }
 
 /// The `[match]` table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matching {
     /// Whether `@match` and event names disregard the case of paths.
     pub ignore_case: bool,
+    /// Parameters of a query whose value is another method that a POST counts as.
+    pub method_parameters: Vec<String>,
 }
 
 /// The `[supervisor]` table: who replaces a process that dies.

@@ -3,6 +3,7 @@
 //! On a thread of its own, whose stack has room for whatever nests no deeper than it may. A panic
 //! in there is a fault of ours and refuses the file.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -68,6 +69,7 @@ impl Engine {
             library: &library,
             errors: Vec::new(),
             warnings: Vec::new(),
+            fields: BTreeSet::new(),
         };
 
         scratch.with(|ctx| {
@@ -86,7 +88,10 @@ impl Engine {
         });
 
         let Compilation {
-            errors, warnings, ..
+            errors,
+            warnings,
+            fields: of_modules,
+            ..
         } = compilation;
         if !errors.is_empty() {
             return Err(errors);
@@ -96,6 +101,10 @@ impl Engine {
             .iter()
             .zip(&compiled)
             .map(|(handler, (analysis, _))| facts(handler, analysis))
+            .collect();
+        let fields = compiled
+            .iter()
+            .map(|(analysis, _)| Arc::new(&analysis.fields | &of_modules))
             .collect();
         let places = Places::new(
             compiled
@@ -128,6 +137,7 @@ impl Engine {
         Ok(Compiled {
             program: Box::new(Pool::new(Arc::new(code)).warmed()),
             facts: known,
+            fields,
             warnings,
         })
     }
@@ -138,6 +148,8 @@ struct Compilation<'a> {
     library: &'a Library,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    /// The fields that modules name. Any handler may call any of them.
+    fields: BTreeSet<String>,
 }
 
 impl Compilation<'_> {
@@ -211,7 +223,10 @@ impl Compilation<'_> {
             return;
         }
         match analyse_module(text) {
-            Ok(requires) => self.check_requires(file, text, &requires, Some(&module.path)),
+            Ok(analysis) => {
+                self.check_requires(file, text, &analysis.requires, Some(&module.path));
+                self.fields.extend(analysis.fields);
+            }
             Err(notes) => {
                 self.errors
                     .extend(notes.into_iter().map(|note| diagnostic(file, text, note)));

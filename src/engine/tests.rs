@@ -198,6 +198,7 @@ fn call(method: &str, target: &str, body: &str) -> Call {
         },
         host: "api.test".to_owned(),
         requested: Requested {
+            other_methods: Vec::new(),
             method: Method::GET,
             path: "/orders".into(),
             services: Services::new([Service::new("crm", "/")]),

@@ -11,6 +11,7 @@ mod plan;
 mod program;
 mod quarantine;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -50,6 +51,8 @@ pub struct Handler {
     pub declared: Arc<Declared>,
     /// What its code needs.
     pub facts: Facts,
+    /// The header fields with a dash in their names that its code may name, in lower case.
+    pub fields: Arc<BTreeSet<String>>,
 }
 
 impl AsRef<Declared> for Handler {

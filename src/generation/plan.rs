@@ -103,6 +103,24 @@ impl Plan {
             .any(|planned| planned.sees_body() && !planned.may_be_bypassed)
     }
 
+    /// Whether one of its handlers may name this header field, which has a dash in its name.
+    pub fn names_field(&self, generation: &Generation, name: &str) -> bool {
+        let Self {
+            options,
+            request,
+            response,
+            queued,
+        } = self;
+        [options, request, response, queued]
+            .into_iter()
+            .flatten()
+            .any(|planned| {
+                generation.handlers[planned.step.handler]
+                    .fields
+                    .contains(name)
+            })
+    }
+
     /// Leaves out the handlers that would see the request's body.
     pub fn leave_out_those_that_see_the_request_body(&mut self) {
         let Self {

@@ -1,5 +1,6 @@
 //! What a generation needs of a script engine.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -39,6 +40,9 @@ pub struct Compiled {
     pub program: Box<dyn Program>,
     /// One for each handler, in the order they were given.
     pub facts: Vec<Facts>,
+    /// The header fields with a dash in their names that each of them may name, in lower case, in the
+    /// same order.
+    pub fields: Vec<Arc<BTreeSet<String>>>,
     /// What an author should know.
     pub warnings: Vec<Diagnostic>,
 }

@@ -1,11 +1,12 @@
 //! What the handlers of one transaction see and change.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 
 use crate::message::forwarded::Client;
 use crate::message::{Fields, Pieces, Request, Response};
@@ -128,6 +129,37 @@ pub struct Kept {
     pub shared: Option<String>,
     /// How long they ran.
     pub times: Times,
+    /// The fields of the request that they asked for, where it has some that others may be taken for.
+    pub looked_up: Option<LookedUp>,
+}
+
+/// Names of fields that handlers have read, written or removed.
+#[derive(Debug, Clone, Default)]
+pub struct LookedUp {
+    names: HashSet<HeaderName>,
+    is_full: bool,
+}
+
+impl LookedUp {
+    /// The most names that are noted: a handler that asks for more asks for any.
+    const MAX_NAMES: usize = 512;
+
+    /// Notes a name.
+    pub fn note(&mut self, name: &HeaderName) {
+        if self.names.contains(name) {
+            return;
+        }
+        if self.names.len() == Self::MAX_NAMES {
+            self.is_full = true;
+        } else {
+            self.names.insert(name.clone());
+        }
+    }
+
+    /// Whether a field of this name may have been asked for.
+    pub fn has(&self, name: &str) -> bool {
+        self.is_full || self.names.iter().any(|known| known.as_str() == name)
+    }
 }
 
 impl Kept {

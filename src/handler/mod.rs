@@ -42,7 +42,7 @@ mod text;
 mod times;
 mod verdict;
 
-pub use call::{Call, Fallback, Kept, Origin, TransactionId};
+pub use call::{Call, Fallback, Kept, LookedUp, Origin, TransactionId};
 pub use capture::Capture;
 pub use chain::{Chain, Chains, Order};
 pub use declared::{Declared, DeclaredFile, declare};

@@ -105,7 +105,7 @@ impl Match {
 
     /// Whether the transaction's method and one reading of its path match.
     pub fn matches(&self, target: &Target<'_>) -> bool {
-        self.matches_method(target.method)
+        target.methods().any(|it| self.matches_method(it))
             && target
                 .readings()
                 .any(|segments| self.matches_path(segments, target.case))
@@ -130,7 +130,7 @@ impl Match {
 
     /// What the parts in braces stand for; none where it doesn't match.
     pub(super) fn captures(&self, target: &Target<'_>) -> Option<Vec<Capture>> {
-        if !self.matches_method(target.method) {
+        if !target.methods().any(|it| self.matches_method(it)) {
             return None;
         }
         let segments = target
@@ -153,9 +153,11 @@ impl Match {
     }
 
     fn matches_method(&self, method: &Method) -> bool {
+        // Some that may be behind us read `get` as `GET`.
+        let is_it = |own: &Method| own.as_str().eq_ignore_ascii_case(method.as_str());
         self.methods.is_empty()
-            || self.methods.contains(method)
-            || method == Method::HEAD && self.methods.contains(&Method::GET)
+            || self.methods.iter().any(is_it)
+            || method.as_str().eq_ignore_ascii_case("HEAD") && self.methods.contains(&Method::GET)
     }
 
     fn matches_path(&self, path: Segments<'_>, case: Case) -> bool {
@@ -270,12 +272,38 @@ mod tests {
             ("POST /x", "HEAD", false),
             ("HEAD /x", "HEAD", true),
             ("HEAD /x", "GET", false),
+            ("GET /x", "get", true),
+            ("get /x", "Get", true),
+            ("GET /x", "head", true),
+            ("PURGE /x", "purge", true),
+            ("GET /x", "gett", false),
         ] {
             assert_eq!(
                 matches(pattern, method, "/x", Case::Counts),
                 expected,
                 "{pattern} {method}"
             );
+        }
+    }
+
+    #[test]
+    fn a_request_matches_by_each_method_that_it_counts_as() {
+        let path = NormalPath::first(b"/x");
+        let services = Services::default();
+        let others = [Method::DELETE, Method::from_bytes(b"ODD").unwrap()];
+        let target = Target::new(&Method::POST, &path, &services, Case::Counts);
+        let target = target.counting_as(&others);
+
+        for (pattern, expected) in [
+            ("POST /x", true),
+            ("DELETE /x", true),
+            ("ODD /x", true),
+            ("PUT /x", false),
+            ("DELETE /y", false),
+        ] {
+            let pattern = Match::parse(pattern).unwrap();
+            assert_eq!(pattern.matches(&target), expected, "{pattern}");
+            assert_eq!(pattern.captures(&target).is_some(), expected, "{pattern}");
         }
     }
 

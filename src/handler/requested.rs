@@ -23,6 +23,8 @@ use super::text::Case;
 pub struct Requested {
     /// The method.
     pub method: Method,
+    /// The methods that somebody behind us may take it for besides.
+    pub other_methods: Vec<Method>,
     /// The path as sent, without its query.
     pub path: Arc<str>,
     /// The services that there are.
@@ -104,7 +106,8 @@ impl Requested {
         let path = self.path.as_bytes();
         // One with too many readings was refused before it was asked about.
         let path = NormalPath::new(path).unwrap_or_else(|_| NormalPath::first(path));
-        look(&Target::new(&self.method, &path, &self.services, self.case))
+        let target = Target::new(&self.method, &path, &self.services, self.case);
+        look(&target.counting_as(&self.other_methods))
     }
 }
 
@@ -116,6 +119,7 @@ mod tests {
     fn requested(method: &str, path: &str) -> Requested {
         Requested {
             method: method.parse().expect("a method"),
+            other_methods: Vec::new(),
             path: path.into(),
             services: Services::new([Service::new("db", "/api/v2/db")]),
             case: Case::Counts,

@@ -15,14 +15,16 @@ use super::text::Case;
 /// phases choose their handlers by it.
 #[derive(Debug, Clone)]
 pub struct Target<'a> {
-    pub(super) method: &'a Method,
-    pub(super) verb: Option<Verb>,
+    method: &'a Method,
+    /// The methods that somebody behind us may take it for besides.
+    others: &'a [Method],
+    verb: Option<Verb>,
     pub(super) case: Case,
     path: &'a NormalPath<'a>,
     /// Where the first reading of the path leads: the request goes there.
     first: Option<Located<'a>>,
     /// Where the others lead that lead anywhere.
-    others: Vec<Located<'a>>,
+    elsewhere: Vec<Located<'a>>,
 }
 
 /// A service, and what lies below its prefix.
@@ -40,15 +42,33 @@ impl<'a> Target<'a> {
             .readings()
             .map(|segments| services.locate(&segments, case));
         let first = located.next().flatten();
-        let others = located.flatten().collect();
+        let elsewhere = located.flatten().collect();
         Self {
             method,
+            others: &[],
             verb: Verb::of(method),
             case,
             path,
             first,
-            others,
+            elsewhere,
         }
+    }
+
+    /// Counts as a request with each of these methods as well.
+    #[must_use]
+    pub fn counting_as(mut self, others: &'a [Method]) -> Self {
+        self.others = others;
+        self
+    }
+
+    /// The methods that it counts as, the one it was sent with first.
+    pub(super) fn methods(&self) -> impl Iterator<Item = &'a Method> {
+        std::iter::once(self.method).chain(self.others)
+    }
+
+    /// Whether it counts as a request with this verb.
+    pub(super) fn has_verb(&self, verb: Verb) -> bool {
+        self.verb == Some(verb) || self.others.iter().any(|it| Verb::of(it) == Some(verb))
     }
 
     /// The service the request goes to, in the first reading of its path.
@@ -81,7 +101,7 @@ impl<'a> Target<'a> {
 
     /// The service and the resource of each reading that lies below a service's prefix.
     pub(super) fn located(&self) -> impl Iterator<Item = (&'a Arc<Service>, Segments<'a>)> {
-        self.first.iter().chain(&self.others).cloned()
+        self.first.iter().chain(&self.elsewhere).cloned()
     }
 }
 

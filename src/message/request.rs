@@ -72,6 +72,11 @@ impl Request {
         }
     }
 
+    /// The query as sent, without its `?`.
+    pub fn sent_query(&self) -> Option<&str> {
+        self.raw_query.as_deref()
+    }
+
     /// The parameters, to be read or written.
     pub fn query(&mut self) -> &mut Query {
         self.query

@@ -234,9 +234,7 @@ impl Service {
         let Some(generation) = self.line.generations.current() else {
             return Err(Refusal::NotReady);
         };
-        let asked = Asked::new(&request.method, &request.path, &request.fields);
-        let planned = self.line.plan(&generation, &asked);
-        let planned = planned.map_err(|_| Refusal::Head(Fault::TooManyReadings))?;
+        let planned = self.line.plan(&generation, &Asked::by(request))?;
         Ok((generation, planned))
     }
 

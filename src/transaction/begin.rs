@@ -12,9 +12,12 @@ use crate::generation::{Generation, Plan};
 use crate::handler::{
     Case, NormalPath, Origin, Requested, Service, Services, Target, TooManyReadings, TransactionId,
 };
-use crate::message::Fields;
 use crate::message::forwarded::{self, Client};
+use crate::message::namesakes::{self, Underscores};
+use crate::message::{Fields, Request, head};
 
+use super::overrides::{TooManyMethods, other_methods};
+use super::respond::Refusal;
 use super::session::SessionSources;
 
 /// The longest name of a transaction that is taken from outside, in bytes.
@@ -32,6 +35,10 @@ pub struct Names {
     /// The name of the member that holds a row's metadata.
     metadata_name: Arc<str>,
     session: SessionSources,
+    /// Parameters of a query that may say which method a POST means.
+    method_parameters: Vec<String>,
+    /// What becomes of fields with `_` in their names that nobody here knows.
+    underscores: Underscores,
 }
 
 /// A request, as far as its handlers are chosen by it.
@@ -41,6 +48,10 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// Its path, without the query.
     pub path: &'a str,
+    /// Its query, without `?`.
+    pub query: Option<&'a str>,
+    /// Its fields.
+    pub fields: &'a Fields,
     /// Whether a browser asks what it may do ([Fetch, CORS-preflight]).
     ///
     /// [Fetch, CORS-preflight]: https://fetch.spec.whatwg.org/#cors-preflight-request
@@ -48,14 +59,39 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// A request with this head.
-    pub fn new(method: &'a Method, path: &'a str, fields: &Fields) -> Self {
+    /// This request, as it came.
+    pub fn by(request: &'a Request) -> Self {
+        let (method, fields) = (&request.method, &request.fields);
         let asks = || fields.has(&header::ACCESS_CONTROL_REQUEST_METHOD);
         Self {
             method,
-            path,
+            path: &request.path,
+            query: request.sent_query(),
+            fields,
             is_preflight: *method == Method::OPTIONS && asks(),
         }
+    }
+}
+
+/// Why it can't be said what applies to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unplannable {
+    /// Its path.
+    #[error(transparent)]
+    Path(#[from] TooManyReadings),
+    /// Its methods.
+    #[error(transparent)]
+    Method(#[from] TooManyMethods),
+}
+
+impl From<Unplannable> for Refusal {
+    fn from(reason: Unplannable) -> Self {
+        Self::Head(match reason {
+            Unplannable::Path(TooManyReadings) => head::Fault::TooManyReadings,
+            Unplannable::Method(TooManyMethods) => {
+                head::Fault::Malformed("it names too many methods")
+            }
+        })
     }
 }
 
@@ -83,7 +119,23 @@ impl Names {
             trusted,
             metadata_name: metadata_name.into(),
             session: SessionSources::default(),
+            method_parameters: Vec::new(),
+            underscores: Underscores::default(),
         }
+    }
+
+    /// Lets these parameters of a query say which method a POST means.
+    #[must_use]
+    pub fn with_method_parameters(mut self, parameters: Vec<String>) -> Self {
+        self.method_parameters = parameters;
+        self
+    }
+
+    /// Lets fields with `_` in their names pass, or not.
+    #[must_use]
+    pub fn with_underscores(mut self, underscores: Underscores) -> Self {
+        self.underscores = underscores;
+        self
     }
 
     /// Reads sessions off these sources.
@@ -110,18 +162,21 @@ impl Names {
     ///
     /// # Errors
     ///
-    /// [`TooManyReadings`] where it can't be said what applies.
+    /// [`Unplannable`] where it can't be said what applies.
     pub fn plan(
         &self,
         generation: &Generation,
         asked: &Asked<'_>,
         running: &[usize],
-    ) -> Result<Option<Planned>, TooManyReadings> {
+    ) -> Result<Option<Planned>, Unplannable> {
         if generation.chains.is_empty() {
             return Ok(None);
         }
         let path = NormalPath::new(asked.path.as_bytes())?;
+        let parameters = &self.method_parameters;
+        let other_methods = other_methods(asked.method, asked.fields, asked.query, parameters)?;
         let target = Target::new(asked.method, &path, &self.services, self.case);
+        let target = target.counting_as(&other_methods);
         let plan = generation.plan(&target, asked.is_preflight, running);
         if plan.is_empty() {
             return Ok(None);
@@ -134,11 +189,33 @@ impl Names {
             resource: resource_name(&resource).to_owned(),
             requested: Requested {
                 method: asked.method.clone(),
+                other_methods: other_methods.clone(),
                 path: asked.path.into(),
                 services: self.services.clone(),
                 case: self.case,
             },
         }))
+    }
+
+    /// Removes the fields that are taken for others which the sidecar, the configuration or one of
+    /// these handlers knows by name.
+    pub fn remove_namesakes(&self, fields: &mut Fields, generation: &Generation, plan: &Plan) {
+        let is_known = |dashed: &str| plan.names_field(generation, dashed);
+        self.remove_namesakes_but(fields, is_known);
+    }
+
+    /// The same where no handler applies.
+    pub fn remove_our_namesakes(&self, fields: &mut Fields) {
+        self.remove_namesakes_but(fields, |_| false);
+    }
+
+    fn remove_namesakes_but(&self, fields: &mut Fields, is_known: impl Fn(&str) -> bool) {
+        namesakes::remove(fields, self.underscores, |dashed| {
+            self.session.names_field(dashed) || is_known(dashed)
+        });
+        for name in self.session.underscored_fields() {
+            namesakes::remove_namesakes_of(fields, name);
+        }
     }
 
     /// Where a client's own request, with these fields, comes from and what it is for.

@@ -8,7 +8,7 @@ use http::{HeaderValue, header};
 use tokio::task::spawn_blocking;
 
 use crate::message::coding::{Codings, UnknownCoding, accept};
-use crate::message::{Body, Fields};
+use crate::message::{Body, Fields, validators};
 
 use super::bodies::Missing;
 use super::room::Share;
@@ -68,6 +68,16 @@ impl Coded {
         .await;
         *share = lent;
         Ok((text?, coded))
+    }
+
+    /// Lets a body go on decoded, and its fields say so. Where a handler has said that it is to
+    /// have another coding than it came in, it gets that.
+    pub(super) async fn leave_decoded(self, fields: &mut Fields, body: &mut Body) {
+        if said(fields) != self.said {
+            return self.restore(fields, body, Reader::Same).await;
+        }
+        fields.remove(header::CONTENT_ENCODING);
+        validators::forget_digests(fields);
     }
 
     /// Makes a body what `fields` say it is, after handlers have had both. A coding that

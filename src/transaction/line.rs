@@ -12,19 +12,17 @@ use http::StatusCode;
 
 use crate::generation::{Generation, Generations};
 use crate::handler::host::Caller;
-use crate::handler::{Call, Emitted, Kept, Origin, Token, TooManyReadings, TransactionId};
+use crate::handler::{Call, Emitted, Kept, LookedUp, Origin, Token, TransactionId};
 use crate::message::forwarded::{self, Way};
-use crate::message::head;
 use crate::message::{Body, Pieces, Request, Response, validators};
 
-use super::begin::{self, Asked, Names, Planned};
+use super::begin::{self, Asked, Names, Planned, Unplannable};
 use super::calls::Calls;
 use super::ports::{
     BodyError, BodySource, ClientConnection, Exchange, Interim, Nobody, OnBehalfOf, Sending,
     Upstream, UpstreamError,
 };
 use super::queued::{LeftOut, Queue};
-use super::respond::Refusal;
 use super::{Outcome, Pipeline, Reply, Routes, Settings, Transaction};
 
 /// Where transactions begin.
@@ -93,10 +91,12 @@ impl Line {
         caller: &Caller,
         connection: Option<Arc<ClientConnection>>,
     ) -> Exchange<'static> {
-        let asked = Asked::new(&request.method, &request.path, &request.fields);
-        let Ok(planned) = self.names.plan(&generation, &asked, &caller.running) else {
-            let refusal = Refusal::Head(head::Fault::TooManyReadings);
-            return in_memory(self.pipeline.settings().errors.refusal(refusal));
+        let asked = Asked::by(&request);
+        let planned = match self.names.plan(&generation, &asked, &caller.running) {
+            Ok(planned) => planned,
+            Err(reason) => {
+                return in_memory(self.pipeline.settings().errors.refusal(reason.into()));
+            }
         };
         let body = std::mem::take(&mut request.body);
         let Some(planned) = planned else {
@@ -185,12 +185,12 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// [`TooManyReadings`]
+    /// [`Unplannable`]
     pub fn plan(
         &self,
         generation: &Generation,
         asked: &Asked<'_>,
-    ) -> Result<Option<Planned>, TooManyReadings> {
+    ) -> Result<Option<Planned>, Unplannable> {
         self.names.plan(generation, asked, &[])
     }
 
@@ -198,10 +198,13 @@ impl Line {
     pub fn begin(
         &self,
         entry: &Entry,
-        request: Request,
+        mut request: Request,
         generation: Arc<Generation>,
         planned: Planned,
     ) -> Transaction {
+        self.names
+            .remove_namesakes(&mut request.fields, &generation, &planned.plan);
+        let looked_up = request.fields.have_underscores().then(LookedUp::default);
         let client = self
             .names
             .client(entry.peer, entry.is_encrypted, &request.fields);
@@ -216,7 +219,10 @@ impl Line {
             response: Response::new(StatusCode::OK),
             fallback: None,
             origin: Arc::new(origin),
-            kept: Kept::default(),
+            kept: Kept {
+                looked_up,
+                ..Kept::default()
+            },
             emitted: Emitted::default(),
             deadline: entry.began + self.pipeline.settings().transaction_time,
         };
@@ -237,6 +243,7 @@ impl Line {
         client: Box<dyn BodySource + 'a>,
         interim: &mut dyn Interim,
     ) -> Result<Exchange<'a>, UpstreamError> {
+        self.names.remove_our_namesakes(&mut request.fields);
         let upstream = if self.upstreams.is_one() {
             self.upstreams.main()
         } else {

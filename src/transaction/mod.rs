@@ -12,6 +12,7 @@ mod fallback;
 mod gathered;
 pub mod line;
 pub mod outcome;
+mod overrides;
 pub mod pipeline;
 pub mod ports;
 mod queued;

@@ -20,6 +20,7 @@ use crate::handler::host::Host;
 use crate::handler::{Answer, Emitted, Fault, Rejection, Verdict};
 use crate::message::coding::accept;
 use crate::message::forwarded::{self, Way};
+use crate::message::namesakes;
 use crate::message::validators::{self, KeptCopy};
 use crate::message::{Body, Fields, JsonType, Request, Response};
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub errors: ErrorFormat,
     /// What happens to a body that a handler wants and can't have.
     pub unavailable: Unavailable,
+    /// What happens to a request's body in a content coding that a handler sees.
+    pub coded_requests: CodedRequests,
     /// The media types that are JSON.
     pub json_types: Vec<JsonType>,
     /// Whether the upstream is told `Via`.
@@ -67,6 +70,21 @@ pub enum Unavailable {
     Refuse,
     /// The body passes and the handlers that wanted it don't run.
     Pass,
+}
+
+/// What happens to a request's body in a content coding that a handler sees.
+///
+/// A coding has room for what a handler doesn't see and others may: comments, skipped frames,
+/// a second member behind the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CodedRequests {
+    /// It goes on decoded: the upstream reads what handlers read.
+    #[default]
+    Decode,
+    /// It goes on as it came, or encoded again once it is edited.
+    Keep,
+    /// It is refused.
+    Refuse,
 }
 
 /// The line and what it is connected to.
@@ -181,7 +199,12 @@ impl Pipeline {
         self.prepare_upstream_request(tx);
         if let Some(coded) = coded {
             let Request { fields, body, .. } = &mut tx.call.request;
-            coded.restore(fields, body, Reader::Same).await;
+            match self.settings.coded_requests {
+                CodedRequests::Decode => coded.leave_decoded(fields, body).await,
+                CodedRequests::Keep | CodedRequests::Refuse => {
+                    coded.restore(fields, body, Reader::Same).await;
+                }
+            }
         }
         let is_removed = tx.call.received.is_some() && tx.call.request.body == Body::Empty;
         let Request { fields, body, .. } = &mut tx.call.request;
@@ -407,7 +430,12 @@ impl Pipeline {
             passes: origin.passes,
             via: self.settings.via,
         };
+        let looked_up = tx.call.kept.looked_up.take();
         let fields = &mut tx.call.request.fields;
+        namesakes::remove_behind_handlers(fields, |dashed| {
+            let looked_up = looked_up.as_ref();
+            looked_up.is_some_and(|looked_up| looked_up.has(dashed))
+        });
         self.announce(&way, fields);
         if tx.plan.may_see_response_body() {
             if let Some(decodable) = accept::narrowed(fields) {

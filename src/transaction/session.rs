@@ -56,6 +56,21 @@ impl SessionSources {
         }
     }
 
+    /// Whether a field of this name says who asks.
+    pub(super) fn names_field(&self, name: &str) -> bool {
+        self.fields().any(|field| field.as_str() == name)
+    }
+
+    /// Those of its fields that have a `_` in their names.
+    pub(super) fn underscored_fields(&self) -> impl Iterator<Item = &HeaderName> {
+        self.fields().filter(|field| field.as_str().contains('_'))
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &HeaderName> {
+        let token = self.token.iter().map(|token| &token.header);
+        self.fields.iter().map(|(_, field)| field).chain(token)
+    }
+
     /// The session of a request with these fields; what has none isn't in it. A field that
     /// was sent several times is one text, joined by commas.
     pub(super) fn read(&self, fields: &Fields) -> Session {

@@ -2,12 +2,13 @@
 
 use http::{StatusCode, header};
 
+use crate::message::coding::Codings;
 use crate::message::{Body, Fields, Pieces, Response, framing, media};
 
 use super::Transaction;
 use super::bodies::{Missing, Received, Resumed, Syntax, foreseen};
 use super::coded::Coded;
-use super::pipeline::{Pipeline, Unavailable, client_request};
+use super::pipeline::{CodedRequests, Pipeline, Unavailable, client_request};
 use super::ports::{BodySource, Exchange, Interim};
 use super::respond::Refusal;
 use super::unseen::Reason;
@@ -40,6 +41,11 @@ impl Pipeline {
             Some(_) if media::is_json(types, content_type) => Syntax::Json,
             Some(_) | None => Syntax::Any,
         };
+        if self.settings().coded_requests == CodedRequests::Refuse
+            && Codings::of(&request.fields).is_ok_and(|codings| !codings.is_empty())
+        {
+            return Err(Refusal::BodyCoding);
+        }
         let limit = self.settings().request_body;
         if let Some(missing) = foreseen(&request.fields, limit) {
             // Nobody is given leave to send what is refused all the same.

@@ -5,7 +5,7 @@ use http::{HeaderValue, header};
 use interpose::handler::{Call, Verdict};
 use interpose::message::coding::{Codings, Room};
 use interpose::message::{Body, Fields, Pieces};
-use interpose::transaction::pipeline::Unavailable;
+use interpose::transaction::pipeline::{CodedRequests, Unavailable};
 
 use crate::support::{Handlers, Setup, Sidecar, Upstream};
 
@@ -101,10 +101,14 @@ async fn an_edited_response_is_sent_in_the_coding_it_came_in() {
 }
 
 #[tokio::test]
-async fn an_edited_request_is_sent_in_the_coding_it_came_in() {
+async fn an_edited_request_is_sent_in_the_coding_it_came_in_where_that_is_configured() {
     for list in LISTS {
         let upstream = Upstream::json("{}").await;
-        let sidecar = Sidecar::with(&upstream, Handlers::default().on_request(adds_to_request));
+        let mut setup = Setup::before(&upstream);
+        setup.coded_requests = CodedRequests::Keep;
+        let sidecar = setup
+            .handlers(Handlers::default().on_request(adds_to_request))
+            .start();
 
         sidecar
             .client()
@@ -117,6 +121,86 @@ async fn an_edited_request_is_sent_in_the_coding_it_came_in() {
         let sent = decoded(list, upstream.last_body());
         assert_eq!(sent, format!("{TEXT} and more"));
     }
+}
+
+#[tokio::test]
+async fn a_request_that_a_handler_has_seen_goes_on_decoded() {
+    let text = r#"{"id": 1, "name": "Zoë"}"#;
+    for (handlers, sent) in [
+        (Handlers::default().on_request(looks), text.to_owned()),
+        (
+            Handlers::default().on_request(adds_to_request),
+            format!("{text} and more"),
+        ),
+    ] {
+        let upstream = Upstream::json("{}").await;
+        let sidecar = Sidecar::with(&upstream, handlers);
+        let request = post("gzip", FOREIGN_GZIP);
+        let digests =
+            b"\r\nContent-Digest: a\r\nDigest: b\r\nContent-MD5: c\r\nX-Digest: d\r\n\r\n";
+        let end = request.len() - FOREIGN_GZIP.len() - 4;
+        let request = [&request[..end], digests, FOREIGN_GZIP].concat();
+
+        sidecar.client().await.ask(request).await;
+
+        let head = &upstream.received()[0].to_ascii_lowercase();
+        assert!(!head.contains("content-encoding"), "{head}");
+        assert!(!head.contains("content-digest: a"), "{head}");
+        assert!(!head.contains("content-md5"), "{head}");
+        assert!(head.contains("x-digest: d"), "{head}");
+        assert!(
+            head.contains(&format!("content-length: {}\r\n", sent.len())),
+            "{head}"
+        );
+        assert_eq!(upstream.last_body(), sent.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_no_handler_has_seen_keeps_its_coding() {
+    let heads_only = Handlers::default().on_request_head(|_| Verdict::Continue);
+    for handlers in [Handlers::default(), heads_only] {
+        let upstream = Upstream::json("{}").await;
+        let sidecar = Sidecar::with(&upstream, handlers);
+
+        sidecar.client().await.ask(post("gzip", FOREIGN_GZIP)).await;
+
+        assert!(upstream.received()[0].contains("\r\nContent-Encoding: gzip\r\n"));
+        assert_eq!(upstream.last_body(), FOREIGN_GZIP);
+    }
+}
+
+#[tokio::test]
+async fn a_coded_request_is_refused_where_that_is_configured_and_a_handler_would_see_it() {
+    let upstream = Upstream::json("{}").await;
+    let mut setup = Setup::before(&upstream);
+    setup.coded_requests = CodedRequests::Refuse;
+    let sidecar = setup
+        .handlers(Handlers::default().on_request(looks))
+        .start();
+
+    let coded = sidecar.client().await.ask(post("gzip", FOREIGN_GZIP)).await;
+    let plain = sidecar.client().await.ask(post("identity", b"{}")).await;
+
+    assert_eq!((coded.status(), plain.status()), (415, 200));
+    assert_eq!(upstream.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_names_a_coding_gets_it() {
+    let upstream = Upstream::json("{}").await;
+    let handlers = Handlers::default().on_request(|call| {
+        let other = HeaderValue::from_static("br");
+        call.request.fields.insert(header::CONTENT_ENCODING, other);
+        Verdict::Continue
+    });
+    let sidecar = Sidecar::with(&upstream, handlers);
+
+    sidecar.client().await.ask(post("gzip", FOREIGN_GZIP)).await;
+
+    assert!(upstream.received()[0].contains("\r\nContent-Encoding: br\r\n"));
+    let sent = decoded("br", upstream.last_body());
+    assert_eq!(sent, r#"{"id": 1, "name": "Zoë"}"#);
 }
 
 #[tokio::test]
@@ -134,7 +218,9 @@ async fn a_large_body_is_edited_like_a_small_one() {
 async fn what_no_handler_touches_keeps_its_encoded_bytes_both_ways() {
     let upstream = Upstream::answering(answer("gzip", FOREIGN_GZIP)).await;
     let handlers = Handlers::default().on_request(looks).on_response(looks);
-    let sidecar = Sidecar::with(&upstream, handlers);
+    let mut setup = Setup::before(&upstream).handlers(handlers);
+    setup.coded_requests = CodedRequests::Keep;
+    let sidecar = setup.start();
 
     let response = sidecar.client().await.ask(post("gzip", FOREIGN_GZIP)).await;
 

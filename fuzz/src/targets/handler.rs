@@ -327,6 +327,7 @@ fn applies(one: &Match, method: &Method, path: &[u8], case: Case) -> bool {
 fn captures(handler: &Declared, method: &Method, path: &str, services: &Services) -> Vec<Capture> {
     let requested = Requested {
         method: method.clone(),
+        other_methods: Vec::new(),
         path: path.into(),
         services: services.clone(),
         case: Case::Counts,

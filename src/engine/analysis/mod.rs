@@ -15,6 +15,8 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use oxc_allocator::Allocator;
 use oxc_ast::AstKind;
 use oxc_ast::ast::{Argument, Expression};
@@ -53,8 +55,19 @@ pub(super) struct Analysis {
     pub requires: Vec<Note>,
     /// What it does, where that is nothing but moving members of views.
     pub moves: Option<Vec<Move>>,
+    /// The literal texts in it that may name a header field with a dash, in lower case.
+    pub fields: BTreeSet<String>,
     /// What its author should know.
     pub warnings: Vec<Note>,
+}
+
+/// What is known of a module's code.
+#[derive(Debug, Default)]
+pub(super) struct ModuleAnalysis {
+    /// The literal names it requires.
+    pub requires: Vec<Note>,
+    /// As of a handler.
+    pub fields: BTreeSet<String>,
 }
 
 /// A remark on a place in the text.
@@ -89,14 +102,17 @@ pub(super) fn analyse(text: &str, phase: Phase) -> Result<Analysis, Vec<Note>> {
 }
 
 /// Analyses the text of a library module: what it requires, and whether it parses.
-pub(super) fn analyse_module(text: &str) -> Result<Vec<Note>, Vec<Note>> {
+pub(super) fn analyse_module(text: &str) -> Result<ModuleAnalysis, Vec<Note>> {
     check_nesting(text)?;
     let head = "(function(module,exports,require){";
     let wrapped = format!("{head}{text}\n}})");
     let allocator = Allocator::default();
     let parsed = parse(&allocator, &wrapped, head)?;
     let semantic = resolve(&parsed, head)?;
-    Ok(requires(&semantic, head.len()))
+    Ok(ModuleAnalysis {
+        requires: requires(&semantic, head.len()),
+        fields: names::fields(semantic.nodes().iter().map(|node| node.kind())),
+    })
 }
 
 /// Nothing below has a bound of its own for how deep it goes.
@@ -150,6 +166,7 @@ fn analyse_as(head: &str, text: &str, phase: Phase) -> Result<Analysis, Vec<Note
         names_exports: reading.names("exports"),
         undeclared: undeclared.into_iter().map(|note| note.message).collect(),
         requires: requires(&semantic, head.len()),
+        fields: names::fields(semantic.nodes().iter().map(|node| node.kind())),
         moves: wrapper(&parsed)
             .and_then(|function| moves::moves(function.body.as_ref()?, head.len())),
         warnings,

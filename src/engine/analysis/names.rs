@@ -1,5 +1,9 @@
 //! The names that a text uses without declaring them, and the variable `json`.
 
+use std::collections::BTreeSet;
+
+use http::HeaderName;
+use oxc_ast::AstKind;
 use oxc_span::GetSpan;
 
 use super::super::old_spellings;
@@ -54,6 +58,24 @@ const GLOBALS: [&str; 42] = [
 
 /// Names that every handler that says them gets a variable for, see [`Script`](crate::engine::script::Script).
 const OURS: [&str; 2] = ["module", "exports"];
+
+/// The longest text that is taken for a field's name.
+const LONGEST_FIELD: usize = 128;
+
+/// The literal texts that may name a header field, in lower case: those with a dash. Only these
+/// can be spelled with `_` by somebody else.
+pub(super) fn fields<'a>(nodes: impl Iterator<Item = AstKind<'a>>) -> BTreeSet<String> {
+    let texts = nodes.filter_map(|kind| match kind {
+        AstKind::StringLiteral(literal) => Some(literal.value.as_str()),
+        AstKind::TemplateElement(part) => Some(part.value.raw.as_str()),
+        _ => None,
+    });
+    texts
+        .filter(|text| text.len() <= LONGEST_FIELD && text.contains('-'))
+        .filter_map(|text| HeaderName::from_bytes(text.as_bytes()).ok())
+        .map(|name| name.as_str().to_owned())
+        .collect()
+}
 
 /// How the text uses the variable `json`.
 pub(super) struct JsonUse {

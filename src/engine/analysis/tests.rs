@@ -227,3 +227,30 @@ fn the_deepest_text_fits_on_the_stack_of_a_handler_wherever_it_is_required() {
         assert!(compiled, "{row:?} is a script");
     }
 }
+
+#[test]
+fn literal_texts_that_may_name_a_field_are_known() {
+    let text = "const NAME = 'X-User';
+        const { 'x-role': role } = req.headers;
+        if (req.headers['X-Tenant-Id'] === `x-other`) delete event.request.headers[\"x-gone\"];
+        const text = 'no field at all - none', a = 'plain', b = `x-${a}-y`, c = { 'x-key': 1 };
+        return new Headers(req.headers).get('x-last');";
+
+    let analysis = analyse(text, Phase::Request).expect("it parses");
+
+    let fields: Vec<_> = analysis.fields.iter().map(String::as_str).collect();
+    assert_eq!(
+        fields,
+        [
+            "-y",
+            "x-",
+            "x-gone",
+            "x-key",
+            "x-last",
+            "x-other",
+            "x-role",
+            "x-tenant-id",
+            "x-user"
+        ]
+    );
+}

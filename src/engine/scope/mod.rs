@@ -178,18 +178,21 @@ impl Scope {
 
     /// What a view shows under `name`.
     fn shown(&self, shows: Shows, name: &Name) -> Option<Shown> {
-        self.with(|state| match shows {
-            Shows::Parameters => {
-                let query = state.call.request.query();
-                Shown::of(query.get_all(name.as_str()).map(Text::from), false)
+        self.with(|state| {
+            state.note(shows, name);
+            match shows {
+                Shows::Parameters => {
+                    let query = state.call.request.query();
+                    Shown::of(query.get_all(name.as_str()).map(Text::from), false)
+                }
+                Shows::RequestFieldsWithoutAuthentication if names(name, &AUTHORIZATION) => None,
+                Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication => {
+                    shown_field(&state.call.request.fields, name)
+                }
+                Shows::JoinedRequestFields => joined(&state.call.request.fields, name),
+                Shows::ResponseFields => shown_field(&state.call.response.fields, name),
+                Shows::JoinedResponseFields => joined(&state.call.response.fields, name),
             }
-            Shows::RequestFieldsWithoutAuthentication if names(name, &AUTHORIZATION) => None,
-            Shows::RequestFields | Shows::RequestFieldsWithoutAuthentication => {
-                shown_field(&state.call.request.fields, name)
-            }
-            Shows::JoinedRequestFields => joined(&state.call.request.fields, name),
-            Shows::ResponseFields => shown_field(&state.call.response.fields, name),
-            Shows::JoinedResponseFields => joined(&state.call.response.fields, name),
         })
     }
 
@@ -234,6 +237,7 @@ impl Scope {
                 return Ok(());
             }
             let field = name.field().ok_or_else(|| no_name(text))?;
+            state.note(shows, name);
             if framing::is_ours(field.name()) {
                 state.tell(field.name().as_str(), |state, field| {
                     tracing::warn!(transaction = %state.call.id, handler = %state.name(), field, "a field that frames the message was left as it is");
@@ -296,6 +300,17 @@ impl State {
     /// Its name, for the log.
     pub(super) fn name(&self) -> &HandlerName {
         &self.entry().name
+    }
+
+    /// Notes that a handler asks for a field of the request, for whoever sends it on.
+    fn note(&mut self, shows: Shows, name: &Name) {
+        if self.phase == Phase::Request
+            && shows.is_of_request()
+            && let Some(looked_up) = &mut self.call.kept.looked_up
+            && let Some(field) = name.field()
+        {
+            looked_up.note(field.name());
+        }
     }
 
     /// Writes a line about the running handler to the log, while there may be more.

@@ -213,7 +213,7 @@ impl EventName {
 
     /// The resource of the first reading that fires this event.
     fn fired_on<'t>(&self, target: &Target<'t>) -> Option<Segments<'t>> {
-        if self.verb.is_some() && self.verb != target.verb {
+        if self.verb.is_some_and(|verb| !target.has_verb(verb)) {
             return None;
         }
         target

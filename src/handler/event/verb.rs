@@ -34,8 +34,17 @@ impl Verb {
             "PUT" => Some(Self::Put),
             "PATCH" => Some(Self::Patch),
             "DELETE" => Some(Self::Delete),
-            _ => None,
+            other => Self::of_lower_case(other),
         }
+    }
+
+    /// Some that may be behind us read `get` as `GET`.
+    fn of_lower_case(method: &str) -> Option<Self> {
+        if method.eq_ignore_ascii_case("HEAD") {
+            return Some(Self::Get);
+        }
+        let is_it = |verb: &Self| verb.as_str().eq_ignore_ascii_case(method);
+        Self::ALL.into_iter().find(is_it)
     }
 
     /// As event names spell it.

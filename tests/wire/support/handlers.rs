@@ -111,6 +111,7 @@ impl Handlers {
                 number,
                 declared: Arc::new(declared),
                 facts: one.facts,
+                fields: Arc::default(),
             }
         };
         self.0.iter().enumerate().map(handler).collect()

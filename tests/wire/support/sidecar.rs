@@ -9,7 +9,7 @@ use interpose::handler::{Case, Chains, Service as ApiPart, Services};
 use interpose::message::JsonType;
 use interpose::proxy::{Listener, Server, Service, Settings};
 use interpose::queue::{self, Queue};
-use interpose::transaction::pipeline::Unavailable;
+use interpose::transaction::pipeline::{CodedRequests, Unavailable};
 use interpose::transaction::ports::Observer;
 use interpose::transaction::respond::ErrorFormat;
 use interpose::transaction::{self, Calls, Line, Names, Outcome, Record, Room, Routes, Unseen};
@@ -41,6 +41,7 @@ pub(crate) struct Setup {
     pub(crate) upstream: upstream::Settings,
     pub(crate) request_body: usize,
     pub(crate) unavailable: Unavailable,
+    pub(crate) coded_requests: CodedRequests,
 }
 
 impl Sidecar {
@@ -89,6 +90,7 @@ impl Setup {
             upstream: upstream::Settings::new(url),
             request_body: 1024 * 1024,
             unavailable: Unavailable::Refuse,
+            coded_requests: CodedRequests::Decode,
         }
     }
 
@@ -128,6 +130,7 @@ impl Setup {
             response_body: 1024 * 1024,
             errors: ErrorFormat::Default,
             unavailable: self.unavailable,
+            coded_requests: self.coded_requests,
             json_types: vec![
                 JsonType::parse("application/json").expect("a type"),
                 JsonType::parse("none").expect("a pattern"),
