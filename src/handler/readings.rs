@@ -62,7 +62,7 @@ const fn all(ways: &'static [Way]) -> Step {
 }
 
 /// Every way of reading a path, in order.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     some(&[
         Way {
             reader: "WHATWG URL (Node's `new URL`): a host follows `//`, `/\\` or more of them",
@@ -122,8 +122,12 @@ const STEPS: [Step; 17] = [
         },
     ]),
     some(&[Way {
-        reader: "IIS and ASP: `%u0061`, and the wide forms of ASCII",
+        reader: "IIS and ASP: `%u0061`",
         read: with_code_units,
+    }]),
+    some(&[Way {
+        reader: "IIS: the wide forms of ASCII",
+        read: with_narrow_forms,
     }]),
     some(&[Way {
         reader: "old Java and PHP: ASCII in more bytes of UTF-8 than it needs",
@@ -446,36 +450,45 @@ fn decoded_again_with_slashes(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn with_code_units(path: &[u8]) -> Option<Vec<u8>> {
-    if memchr::memchr2(b'%', 0xef, path).is_none() {
-        return None;
-    }
+    memchr::memchr(b'%', path)?;
     let mut read = Vec::with_capacity(path.len());
     let mut rest = path;
     while let Some((&byte, behind)) = rest.split_first() {
         let unit = match rest {
-            [b'%', b'u' | b'U', digits @ ..] => hex_byte(digits)
-                .zip(digits.get(2..).and_then(hex_byte))
-                .map(|(high, low)| (u32::from(high) << 8 | u32::from(low), 6)),
-            // U+FF01 to U+FF5E: `!` to `~`, wide.
-            [0xef, 0xbc, last @ 0x81..=0xbf, ..] => Some((0xff00 + u32::from(last - 0x80), 3)),
-            [0xef, 0xbd, last @ 0x80..=0x9e, ..] => Some((0xff40 + u32::from(last - 0x80), 3)),
+            [b'%', b'u' | b'U', digits @ ..] => {
+                hex_byte(digits).zip(digits.get(2..).and_then(hex_byte))
+            }
             _ => None,
         };
-        let Some((unit, length)) = unit else {
+        let Some((high, low)) = unit else {
             read.push(byte);
             rest = behind;
             continue;
         };
-        let plain = match unit {
-            0xff01..=0xff5e => unit - 0xfee0,
-            unit => unit,
-        };
-        let letter = char::from_u32(plain).unwrap_or(char::REPLACEMENT_CHARACTER);
+        let unit = u32::from(high) << 8 | u32::from(low);
+        let letter = char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
         let mut bytes = [0; 4];
         read.extend_from_slice(letter.encode_utf8(&mut bytes).as_bytes());
-        rest = &rest[length..];
+        rest = &rest["%u0061".len()..];
     }
-    (read != path).then_some(read)
+    (read.len() < path.len()).then_some(read)
+}
+
+/// U+FF01 to U+FF5E, which are `!` to `~` as wide as Chinese characters.
+fn with_narrow_forms(path: &[u8]) -> Option<Vec<u8>> {
+    memchr::memchr(0xef, path)?;
+    let mut read = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let narrow = match *rest {
+            [0xef, 0xbc, last @ 0x81..=0xbf, ..] => Some(last - 0x80 + b' '),
+            [0xef, 0xbd, last @ 0x80..=0x9e, ..] => Some(last - 0x80 + b'`'),
+            _ => None,
+        };
+        read.push(narrow.unwrap_or(byte));
+        rest = if narrow.is_some() { &rest[3..] } else { behind };
+    }
+    (read.len() < path.len()).then_some(read)
 }
 
 fn with_overlong_ascii(path: &[u8]) -> Option<Vec<u8>> {
