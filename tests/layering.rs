@@ -97,6 +97,9 @@ fn imports_point_one_way_and_foreign_crates_stay_with_their_owners() {
 /// The one file that may make functions for C, and natives, to call.
 const FENCE: &str = "src/engine/fence.rs";
 
+/// The functions by which QuickJS takes memory for an empty runtime: calls of libc, which can't panic.
+const MEMORY: &str = "src/engine/abandon.rs";
+
 /// What makes one of them.
 const UNFENCED: [&str; 6] = [
     "extern \"C\"",
@@ -118,7 +121,8 @@ fn what_is_called_from_c_stands_behind_the_fence() {
         for (line, code) in (1..).zip(product.unwrap_or(&text).lines()) {
             let code = code.split("//").next().unwrap_or_default();
             let is_unfenced = UNFENCED.iter().any(|word| code.contains(word));
-            if is_unfenced && path != Path::new(FENCE) {
+            let is_memory = path == Path::new(MEMORY) && code.contains("extern \"C\"");
+            if is_unfenced && !is_memory && path != Path::new(FENCE) {
                 found.push(format!(
                     "{}:{line}: only {FENCE} makes these",
                     path.display()

@@ -61,6 +61,21 @@ impl Charge {
         }
     }
 
+    /// Takes so many bytes in place of those that were taken.
+    ///
+    /// # Errors
+    ///
+    /// There aren't as many more; what was taken before stays so.
+    pub fn resize(&self, to: usize) -> Result<(), Full> {
+        match to.checked_sub(self.bytes.get()) {
+            Some(more) => self.grow(more),
+            None => {
+                self.shrink(self.bytes.get() - to);
+                Ok(())
+            }
+        }
+    }
+
     /// Whether what takes long had better end.
     pub fn is_over(&self) -> bool {
         self.budget.as_ref().is_some_and(|budget| budget.is_over())

@@ -7,12 +7,24 @@
 //!
 //! A heap is used by one thread at a time, so its counters are read and written in two steps. What
 //! goes elsewhere while it still takes memory is counted for all heaps together ([`Elsewhere`]).
+//!
+//! ```text
+//! within its limit ──a request beyond it──▶ stopped: no script can call a function any more, the
+//!                                            next poll ends it; small requests are still granted
+//! ```
+//!
+//! QuickJS does not survive everywhere that it gets no memory: `new Array` and `bind` read what was
+//! never written, `Promise.allSettled` keeps what it should free (`patches/quickjs/`). So what is
+//! small is granted from a reserve until the script has been stopped, and a heap that was refused
+//! anything is not freed by QuickJS but block by block ([`Heap::free_blocks`]).
 
+use std::mem::size_of;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
 use rquickjs::allocator::Allocator;
+use rquickjs::qjs;
 
 use super::release::Release;
 use crate::document::Budget;
@@ -28,31 +40,51 @@ const STEP: usize = 128 * 1024;
 /// What part of the common memory allocators may keep that nobody has.
 const KEPT: usize = 16;
 
+/// What is small enough to come from the reserve, in bytes: an arena of QuickJS's, and the lists
+/// and objects that are larger than what it puts into arenas.
+const SMALL: usize = 4 * 1024 + 256;
+
+/// A heap's reserve, as a part of its limit, and what it is at least, in bytes: what a native that
+/// is under way may still ask for in small pieces. `split` has a third of all that was there.
+const RESERVE: usize = 2;
+const MIN_RESERVE: usize = 1024 * 1024;
+
+/// The reserve of the common memory, as a part of it.
+const COMMON_RESERVE: usize = 16;
+
+/// The stack that a script has left once it is stopped, in bytes: none, for 0 would be no limit.
+const NO_STACK: qjs::size_t = 1;
+
 /// The memory that all heaps share. Clones are the same memory.
 #[derive(Debug, Clone)]
 pub(super) struct Common {
+    /// With the reserve.
     left: Arc<AtomicUsize>,
     all: usize,
+    reserve: usize,
     release: Release,
 }
 
 impl Common {
     /// So many bytes.
     pub(super) fn new(all: usize) -> Self {
+        let reserve = all / COMMON_RESERVE;
         Self {
-            left: Arc::new(AtomicUsize::new(all)),
+            left: Arc::new(AtomicUsize::new(all + reserve)),
             all,
+            reserve,
             release: Release::each(all / KEPT),
         }
     }
 
     /// Whether heaps that nobody uses had better be given up: less than a quarter is left.
     pub(super) fn is_scarce(&self) -> bool {
-        self.left.load(Ordering::Relaxed) < self.all / 4
+        self.left.load(Ordering::Relaxed) < self.all / 4 + self.reserve
     }
 
-    fn take(&self, bytes: usize) -> bool {
-        let less = |left: usize| left.checked_sub(bytes);
+    /// Takes so many bytes, and leaves at least as many as `kept`.
+    fn take(&self, bytes: usize, kept: usize) -> bool {
+        let less = |left: usize| left.checked_sub(bytes).filter(|left| *left >= kept);
         self.left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
             .is_ok()
@@ -88,20 +120,47 @@ struct Counters {
     part: AtomicUsize,
     /// Who refused memory, as [`Heap::refused`] tells; 0 for nobody.
     refused: AtomicU8,
+    /// The runtime whose heap it is, once there is one.
+    runtime: AtomicPtr<qjs::JSRuntime>,
+    /// The block that QuickJS was given last of those that it has.
+    blocks: AtomicPtr<Block>,
 }
+
+/// What stands before each piece that QuickJS is given: its neighbours among all of the heap's.
+///
+/// As large as any type wants to be aligned, so that the piece behind it is aligned as well.
+#[derive(Debug)]
+#[repr(C, align(16))]
+struct Block {
+    newer: *mut Block,
+    older: *mut Block,
+}
+
+const HEADER: usize = size_of::<Block>();
 
 impl Heap {
     /// A heap of at most `limit` bytes; `None` where there is no room for another one.
     fn new(limit: usize, common: &Common) -> Option<Self> {
-        common.take(LEAST).then(|| {
+        common.take(LEAST, common.reserve).then(|| {
             Self(Arc::new(Counters {
                 common: common.clone(),
                 limit,
                 used: AtomicUsize::new(0),
                 part: AtomicUsize::new(LEAST),
                 refused: AtomicU8::new(0),
+                runtime: AtomicPtr::new(ptr::null_mut()),
+                blocks: AtomicPtr::new(ptr::null_mut()),
             }))
         })
+    }
+
+    /// Says whose heap it is, so that scripts in it can be stopped.
+    ///
+    /// # Safety
+    ///
+    /// The runtime lives as long as anything asks this heap for memory.
+    pub(super) unsafe fn belongs_to(&self, runtime: *mut qjs::JSRuntime) {
+        self.0.runtime.store(runtime, Ordering::Relaxed);
     }
 
     /// Who refused memory since the heap was [entered](Self::enter), where anybody did.
@@ -119,13 +178,24 @@ impl Heap {
         self.0.refused.store(0, Ordering::Relaxed);
     }
 
+    /// Notes that memory was refused, and stops the script that wanted it: from now on each call of
+    /// a function fails, and the next poll ends the run.
+    #[cold]
     fn note(&self, refused: Refused) {
         let code = match refused {
             Refused::Heap => 1,
             Refused::Handlers => 2,
             Refused::System => 3,
         };
-        self.0.refused.store(code, Ordering::Relaxed);
+        // The first one is the reason.
+        if self.0.refused.load(Ordering::Relaxed) == 0 {
+            self.0.refused.store(code, Ordering::Relaxed);
+        }
+        let runtime = self.0.runtime.load(Ordering::Relaxed);
+        if !runtime.is_null() {
+            // SAFETY: the runtime is alive, by `belongs_to`; it takes the number and does nothing.
+            unsafe { qjs::JS_SetMaxStackSize(runtime, NO_STACK) };
+        }
     }
 
     fn used(&self) -> usize {
@@ -138,22 +208,39 @@ impl Heap {
 
     /// Whether there is so much more; takes it of the common memory.
     fn may_grow(&self, by: usize) -> bool {
-        let wanted = self.used().saturating_add(by);
-        if wanted > self.0.limit {
+        if self.used().saturating_add(by) > self.0.limit {
             self.note(Refused::Heap);
             return false;
         }
+        let is_there = self.claim(by, self.0.common.reserve);
+        if !is_there {
+            self.note(Refused::Handlers);
+        }
+        is_there
+    }
+
+    /// Whether the reserve has so much more, for a script that is being stopped.
+    #[cold]
+    fn may_borrow(&self, by: usize) -> bool {
+        let limit = self.0.limit;
+        let reserve = (limit / RESERVE).max(MIN_RESERVE);
+        by <= SMALL
+            && self.used().saturating_add(by) <= limit.saturating_add(reserve)
+            && self.claim(by, 0)
+    }
+
+    /// Makes the heap's part large enough for so much more, of the common memory but for what is
+    /// to be `kept` of it.
+    fn claim(&self, by: usize, kept: usize) -> bool {
         let part = self.part();
-        let missing = wanted.saturating_sub(part);
+        let missing = self.used().saturating_add(by).saturating_sub(part);
         if missing == 0 {
             return true;
         }
         let missing = missing.max(STEP);
-        let is_there = self.0.common.take(missing);
+        let is_there = self.0.common.take(missing, kept);
         if is_there {
             self.0.part.store(part + missing, Ordering::Relaxed);
-        } else {
-            self.note(Refused::Handlers);
         }
         is_there
     }
@@ -174,6 +261,65 @@ impl Heap {
         if part > kept.saturating_add(STEP) {
             self.0.common.give_back(part - kept);
             self.0.part.store(kept, Ordering::Relaxed);
+        }
+    }
+
+    /// Frees all blocks that QuickJS has.
+    ///
+    /// # Safety
+    ///
+    /// Nobody reads or frees anything in them any more.
+    pub(super) unsafe fn free_blocks(&self) {
+        let mut next = self.0.blocks.swap(ptr::null_mut(), Ordering::Relaxed);
+        while !next.is_null() {
+            // SAFETY: a block in the list is libc's and whole, and is left by its neighbour only.
+            unsafe {
+                let older = (*next).older;
+                self.shrunk(usable(next));
+                libc::free(next.cast());
+                next = older;
+            }
+        }
+    }
+
+    /// Puts a block that libc gave into the list; gives the piece behind its header.
+    ///
+    /// # Safety
+    ///
+    /// It is new, and has room for a header.
+    unsafe fn link(&self, block: *mut Block) -> *mut u8 {
+        let older = self.0.blocks.load(Ordering::Relaxed);
+        // SAFETY: the new block is ours; the one before it is in the list, so it is whole.
+        unsafe {
+            block.write(Block {
+                newer: ptr::null_mut(),
+                older,
+            });
+            if let Some(older) = older.as_mut() {
+                older.newer = block;
+            }
+        }
+        self.0.blocks.store(block, Ordering::Relaxed);
+        // SAFETY: the header is the block's beginning.
+        unsafe { block.cast::<u8>().add(HEADER) }
+    }
+
+    /// Tells a block's neighbours where it is, or that it is none any longer.
+    ///
+    /// # Safety
+    ///
+    /// It has the header of a block in the list.
+    unsafe fn relink(&self, block: *const Block, newer: *mut Block, older: *mut Block) {
+        // SAFETY: neighbours of a block in the list are in it themselves.
+        unsafe {
+            if let Some(before) = (*block).newer.as_mut() {
+                before.older = older;
+            } else {
+                self.0.blocks.store(older, Ordering::Relaxed);
+            }
+            if let Some(behind) = (*block).older.as_mut() {
+                behind.newer = newer;
+            }
         }
     }
 }
@@ -237,65 +383,135 @@ impl Memory {
         &self.0
     }
 
-    /// Counts what the system gave, or notes that it gave nothing.
-    fn given(&self, piece: *mut u8) -> *mut u8 {
-        if piece.is_null() {
-            self.0.note(Refused::System);
-        } else {
-            self.0.grown(usable(piece));
+    /// Whether a request of QuickJS's is granted.
+    fn may_have(&self, bytes: usize) -> bool {
+        #[cfg(test)]
+        if refusal::is_due() {
+            self.0.note(Refused::Heap);
+            return self.0.may_borrow(bytes);
         }
-        piece
+        self.0.may_grow(bytes) || self.0.may_borrow(bytes)
+    }
+
+    /// Counts what the system gave, or notes that it gave nothing.
+    ///
+    /// # Safety
+    ///
+    /// It is null or new, and has room for a header.
+    unsafe fn given(&self, block: *mut Block) -> *mut u8 {
+        if block.is_null() {
+            self.0.note(Refused::System);
+            return ptr::null_mut();
+        }
+        self.0.grown(usable(block));
+        // SAFETY: as the caller promises.
+        unsafe { self.0.link(block) }
     }
 }
 
-// SAFETY: what is given is libc's, which aligns for any type and knows the size of each piece.
+// SAFETY: what is given is libc's, which aligns for any type and knows the size of each block; the
+// header before each piece keeps that alignment.
 unsafe impl Allocator for Memory {
     fn alloc(&mut self, size: usize) -> *mut u8 {
-        if !self.0.may_grow(size) {
+        let size = size.saturating_add(HEADER);
+        if !self.may_have(size) {
             return ptr::null_mut();
         }
-        // SAFETY: any size may be asked for.
-        let given = unsafe { libc::malloc(size) };
-        self.given(given.cast())
+        // SAFETY: any size may be asked for; what comes is new and large enough for a header.
+        unsafe { self.given(libc::malloc(size).cast()) }
     }
 
     fn calloc(&mut self, count: usize, size: usize) -> *mut u8 {
-        if !self.0.may_grow(count.saturating_mul(size)) {
+        let size = count.saturating_mul(size).saturating_add(HEADER);
+        if !self.may_have(size) {
             return ptr::null_mut();
         }
-        // SAFETY: any size may be asked for.
-        let given = unsafe { libc::calloc(count, size) };
-        self.given(given.cast())
+        // SAFETY: as above.
+        unsafe { self.given(libc::calloc(1, size).cast()) }
     }
 
     unsafe fn dealloc(&mut self, piece: *mut u8) {
-        self.0.shrunk(usable(piece));
-        // SAFETY: the caller gives back what came from here, once.
-        unsafe { libc::free(piece.cast()) };
+        let block = block_of(piece);
+        self.0.shrunk(usable(block));
+        // SAFETY: the caller gives back what came from here, once, so it is in the list.
+        unsafe {
+            let Block { newer, older } = *block;
+            self.0.relink(block, newer, older);
+            libc::free(block.cast());
+        }
     }
 
     unsafe fn realloc(&mut self, piece: *mut u8, size: usize) -> *mut u8 {
-        let had = usable(piece);
-        if !self.0.may_grow(size.saturating_sub(had)) {
+        if piece.is_null() {
+            return self.alloc(size);
+        }
+        let size = size.saturating_add(HEADER);
+        let block = block_of(piece);
+        let had = usable(block);
+        if !self.may_have(size.saturating_sub(had)) {
             return ptr::null_mut();
         }
-        // SAFETY: the piece came from here and is whole; where nothing is given it stays so.
-        let given = unsafe { libc::realloc(piece.cast(), size) };
-        if !given.is_null() {
+        // SAFETY: the block came from here and is whole; where nothing is given it stays so. What
+        // is given begins as the block did, with its header, and takes its place in the list.
+        unsafe {
+            let given: *mut Block = libc::realloc(block.cast(), size).cast();
+            if given.is_null() {
+                self.0.note(Refused::System);
+                return ptr::null_mut();
+            }
             self.0.shrunk(had);
+            self.0.grown(usable(given));
+            if given != block {
+                self.0.relink(given, given, given);
+            }
+            given.cast::<u8>().add(HEADER)
         }
-        self.given(given.cast())
     }
 
     unsafe fn usable_size(piece: *mut u8) -> usize {
-        usable(piece)
+        if piece.is_null() {
+            return 0;
+        }
+        usable(block_of(piece)) - HEADER
     }
 }
 
-/// What a piece of libc's has room for; none where there is no piece.
-fn usable(piece: *mut u8) -> usize {
-    // SAFETY: all pieces that are seen here are libc's, or null, of which it says nought.
-    unsafe { libc::malloc_usable_size(piece.cast()) }
+/// The block that a piece stands in.
+fn block_of(piece: *mut u8) -> *mut Block {
+    // The header is as aligned as the piece.
+    #[expect(clippy::cast_ptr_alignment, reason = "pieces are aligned for headers")]
+    piece.wrapping_sub(HEADER).cast()
+}
+
+/// What a block of libc's has room for; none where there is no block.
+fn usable(block: *mut Block) -> usize {
+    // SAFETY: all blocks that are seen here are libc's, or null, of which it says nothing.
+    unsafe { libc::malloc_usable_size(block.cast()) }
+}
+
+/// Limits that tests let heaps meet at a given request.
+#[cfg(test)]
+pub(super) mod refusal {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const NEVER: usize = usize::MAX;
+
+    static LEFT: AtomicUsize = AtomicUsize::new(NEVER);
+
+    /// Has each heap of the process at its limit after so many more requests of QuickJS's; for
+    /// processes that run one test.
+    pub(in crate::engine) fn after(requests: usize) {
+        LEFT.store(requests, Ordering::Relaxed);
+    }
+
+    pub(in crate::engine) fn never() {
+        after(NEVER);
+    }
+
+    pub(super) fn is_due() -> bool {
+        let less = |left: usize| (left != NEVER).then(|| left.saturating_sub(1));
+        LEFT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) == Ok(0)
+    }
 }
 
 #[cfg(test)]
@@ -303,6 +519,52 @@ mod tests {
     use super::*;
 
     const MIB: usize = 1 << 20;
+
+    /// What is left without the reserve.
+    fn left(common: &Common) -> usize {
+        common.left.load(Ordering::Relaxed) - common.reserve
+    }
+
+    #[test]
+    fn small_requests_have_a_reserve_that_ends() {
+        let common = Common::new(64 * MIB);
+        let mut memory = Memory::new(2 * MIB, &common).expect("there is room");
+        let all = memory.alloc(2 * MIB - SMALL);
+        assert!(!all.is_null() && memory.heap().refused().is_none());
+
+        assert!(memory.alloc(2 * SMALL).is_null());
+        let small = (0..).take_while(|_| !memory.alloc(SMALL / 2).is_null());
+        let small = small.count();
+
+        assert_eq!(memory.heap().refused(), Some(Refused::Heap));
+        let most = (SMALL + MIN_RESERVE) / (SMALL / 2);
+        assert!((most * 9 / 10..=most).contains(&small), "{small} of {most}");
+        // SAFETY: nobody has the pieces.
+        unsafe { memory.heap().free_blocks() };
+        assert_eq!(memory.heap().used(), 0);
+        drop(memory);
+        assert_eq!(left(&common), common.all);
+    }
+
+    #[test]
+    fn blocks_are_freed_as_one_whatever_became_of_each() {
+        let common = Common::new(64 * MIB);
+        let mut memory = Memory::new(64 * MIB, &common).expect("there is room");
+        let mut pieces: Vec<_> = (1..100).map(|size| memory.alloc(size * 100)).collect();
+        // SAFETY: each came from there, and is given back or grown once.
+        unsafe {
+            for at in [98, 50, 0, 49] {
+                memory.dealloc(pieces.remove(at));
+            }
+            for at in [0, 40, 94] {
+                *pieces[at] = 7;
+                pieces[at] = memory.realloc(pieces[at], MIB);
+                assert_eq!((*pieces[at], pieces[at] as usize % 16), (7, 0));
+            }
+            memory.heap().free_blocks();
+        }
+        assert_eq!(memory.heap().used(), 0);
+    }
 
     #[test]
     fn a_heap_has_its_limit_and_says_that_it_was_met() {
@@ -340,7 +602,7 @@ mod tests {
         // SAFETY: as above.
         unsafe { second.dealloc(piece) };
         drop((first, second));
-        assert_eq!(common.left.load(Ordering::Relaxed), common.all);
+        assert_eq!(left(&common), common.all);
     }
 
     #[test]
@@ -352,7 +614,7 @@ mod tests {
         // SAFETY: it came from there.
         let piece = unsafe { memory.realloc(piece, 2 * MIB) };
 
-        assert_eq!(memory.heap().used(), usable(piece));
+        assert_eq!(memory.heap().used(), usable(block_of(piece)));
         // SAFETY: as above.
         unsafe { memory.dealloc(piece) };
         memory.heap().leave();
@@ -383,8 +645,8 @@ mod tests {
         assert_eq!(memory.heap().used(), 0);
         drop(memory);
 
-        assert_eq!(common.left.load(Ordering::Relaxed), common.all - 3 * MIB);
+        assert_eq!(left(&common), common.all - 3 * MIB);
         drop(elsewhere);
-        assert_eq!(common.left.load(Ordering::Relaxed), common.all);
+        assert_eq!(left(&common), common.all);
     }
 }

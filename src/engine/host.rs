@@ -16,9 +16,11 @@ use tokio::sync::Semaphore;
 use crate::handler::host::{Caller, Destination, HostError, HostRequest, HostResponse};
 use crate::handler::{Secrets, Service};
 
+use super::argument::BytesArgument;
 use super::clock::Clock;
 use super::scope::allowance::{CALLS, check_size};
 use super::scope::{Scope, field};
+use super::value;
 use super::web;
 
 /// How handlers' calls are addressed and bounded.
@@ -43,6 +45,10 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
+
+/// What settings are made of while they become a query or fields, for each byte of their text, in
+/// bytes: at worst a map of names with short values.
+const PARSED: usize = 64;
 
 /// Makes the calls of one isolate.
 #[derive(Clone)]
@@ -127,7 +133,7 @@ impl HostCalls {
         mut head: CallHead,
         url: &str,
         parameters: &str,
-        body: String,
+        body: &str,
     ) -> rquickjs::Result<Object<'js>> {
         let url = with_query(url, &query(ctx, parameters, &BTreeMap::new())?);
         let names_type = |(name, _): &(HeaderName, HeaderValue)| name == header::CONTENT_TYPE;
@@ -135,7 +141,7 @@ impl HostCalls {
             let usual = HeaderValue::from_static("application/json");
             head.fields.push((header::CONTENT_TYPE, usual));
         }
-        let request = head.request(&url, body.into());
+        let request = head.request(&url, value::counted(ctx, body.as_bytes())?);
         self.make(ctx, scope, request, head.timeout)
     }
 
@@ -149,15 +155,17 @@ impl HostCalls {
         url: &str,
         body: Value<'js>,
     ) -> rquickjs::Result<Object<'js>> {
-        let body: Bytes = match body.as_string() {
-            Some(text) => text.to_string()?.into(),
-            None => web::bytes_of(&TypedArray::from_js(ctx, body)?).into(),
+        let body = if body.is_string() {
+            value::copied(ctx, &body)?
+        } else {
+            BytesArgument::from_js(ctx, body)?.with(|bytes| value::counted(ctx, bytes))?
         };
         let answer = Object::new(ctx.clone())?;
         match self.wait_for(scope, head.request(url, body), head.timeout) {
             Ok(response) => {
                 answer.set("status", response.status.as_u16())?;
                 answer.set("reason", response.status.canonical_reason().unwrap_or(""))?;
+                let _charge = value::charged(ctx, response.body.len())?;
                 let pair = |(name, value): &(HeaderName, HeaderValue)| {
                     vec![name.as_str().to_owned(), text_of(value)]
                 };
@@ -167,7 +175,7 @@ impl HostCalls {
                 )?;
                 answer.set(
                     "body",
-                    TypedArray::<u8>::new(ctx.clone(), Vec::from(response.body))?,
+                    TypedArray::<u8>::new_copy(ctx.clone(), &response.body)?,
                 )?;
             }
             Err(error) => refused(&answer, &error)?,
@@ -186,8 +194,9 @@ impl HostCalls {
         let answer = Object::new(ctx.clone())?;
         match self.wait_for(scope, request, timeout) {
             Ok(response) => {
+                let _charge = value::charged(ctx, response.body.len())?;
                 answer.set("status", response.status.as_u16())?;
-                answer.set("text", String::from_utf8_lossy(&response.body).into_owned())?;
+                answer.set("text", web::decoded(ctx, &response.body, true)?)?;
                 answer.set("headers", headers(ctx, &response)?)?;
             }
             Err(error) => refused(&answer, &error)?,
@@ -334,6 +343,7 @@ fn query(
     if settings.is_empty() {
         return Ok(String::new());
     }
+    let _charge = value::charged(ctx, PARSED * settings.len())?;
     let parsed: serde_json::Map<String, serde_json::Value> = serde_json::from_str(settings)
         .map_err(|_| Exception::throw_type(ctx, "the settings of a call are an object"))?;
     let pairs = parsed
@@ -400,6 +410,7 @@ fn escape_path(path: &str) -> String {
 
 fn parse_fields(ctx: &Ctx<'_>, headers: &str) -> rquickjs::Result<Vec<(HeaderName, HeaderValue)>> {
     let refuse = |message: &str| Exception::throw_type(ctx, message);
+    let _charge = value::charged(ctx, PARSED * headers.len())?;
     let parsed: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(headers).map_err(|_| refuse("the headers of a call are an object"))?;
     let bytes = |(name, value): (&String, &serde_json::Value)| {

@@ -4,12 +4,13 @@ mod handle;
 mod returned;
 mod undo;
 
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rquickjs::{Context, Ctx, Function, Persistent, Runtime};
+use rquickjs::{Context, Ctx, Function, Persistent, Runtime, qjs};
 
 use crate::crash;
 use crate::document::Budget;
@@ -17,35 +18,37 @@ use crate::generation::Step;
 use crate::handler::host::Host;
 use crate::handler::{Call, Phase, Verdict};
 
+use super::abandon::{abandon, forget_all};
 use super::clock::{Clock, Place, Reading};
 use super::fence::Fence;
 use super::habit::Pace;
 use super::heap::{Heap, Memory};
 use super::limits::STACK;
 use super::realm::{self, Realm};
-use super::scope::{Allowance, Answer, Body, Failed, Scope, State};
+use super::scope::{Answer, Body, Failed, Scope, State};
 use super::thrown::{self, Thrown};
 use super::value::{self, OpenError};
 use super::{Code, Entry, guard};
-pub(super) use handle::compile;
 #[cfg(test)]
 pub(super) use handle::compile_within;
+pub(super) use handle::{COMPILED, compile};
 use undo::apply;
 
 /// One heap with everything that runs on it.
 ///
-/// Only ever used by whoever has checked it out. The persistent values stand before the
-/// context and the runtime, since they have to be dropped before them.
+/// Only ever used by whoever has checked it out.
 pub(super) struct Isolate {
     handlers: Vec<Option<Persistent<Function<'static>>>>,
-    realm: Realm,
+    realm: ManuallyDrop<Realm>,
     scope: Rc<Scope>,
     code: Arc<Code>,
     clock: Clock,
     heap: Heap,
     fence: Fence,
-    context: Context,
-    runtime: Runtime,
+    context: ManuallyDrop<Context>,
+    runtime: ManuallyDrop<Runtime>,
+    /// Whether QuickJS may free it: not in the middle of a run, nor after one that ended badly.
+    is_sound: bool,
 }
 
 // SAFETY: everything in here that isn't `Send` — the persistent values, the `Rc` that the
@@ -131,39 +134,51 @@ impl Isolate {
         let runtime = Runtime::new_with_alloc(memory)?;
         runtime.set_max_stack_size(STACK);
         let fence = code.fence();
-        let (asked, behind) = (clock.clone(), fence.clone());
+        let (asked, limited, behind) = (clock.clone(), heap.clone(), fence.clone());
         runtime.set_interrupt_handler(Some(Box::new(move || {
-            behind.run("interrupt", true, || asked.is_over())
+            limited.refused().is_some() || behind.run("interrupt", true, || asked.is_over())
         })));
         let context = Context::full(&runtime)?;
+        let budget: Rc<dyn Budget> = Rc::new(Limited {
+            heap: heap.clone(),
+            clock: clock.clone(),
+        });
         let scope = Scope::new(
             code.host_calls(clock.clone()),
             code.library.clone(),
             Arc::clone(&code.store),
+            Some(Rc::clone(&budget)),
         );
-        let realm = context.with(|ctx| {
+        let built = context.with(|ctx| {
+            // SAFETY: the heap's blocks are freed after the runtime, or with it.
+            #[allow(unsafe_code)]
+            unsafe {
+                heap.belongs_to(qjs::JS_GetRuntime(ctx.as_raw().as_ptr()));
+            }
             fence.install(&ctx);
             fence.run("build", Err(rquickjs::Error::Unknown), || {
-                value::install(
-                    &ctx,
-                    code.limits.text,
-                    Some(Rc::new(Limited {
-                        heap: heap.clone(),
-                        clock: clock.clone(),
-                    })),
-                )?;
+                value::install(&ctx, code.limits.text, Some(budget))?;
                 // Nothing borrows the userdata yet, so it takes one more.
                 let _ = ctx.store_userdata(Shared(Rc::clone(&scope)));
                 let natives = scope.natives(&ctx)?;
                 guard::install(&ctx, code.limits.memory)?;
-                realm::build(&ctx, natives, code.limits.code_from_text)
+                realm::build(&ctx, natives, &scope, code.limits.code_from_text)
             })
         });
-        if fence.has_caught() {
-            tracing::error!("a fault of interpose: building an isolate panicked; please report it");
-            return Err(BuildError::Panicked);
-        }
-        let realm = realm?;
+        let realm = match built {
+            Ok(realm) if heap.refused().is_none() && !fence.has_caught() => realm,
+            built => {
+                mem::forget(built);
+                give_up(runtime, context, &scope, &heap);
+                if fence.has_caught() {
+                    tracing::error!(
+                        "a fault of interpose: building an isolate panicked; please report it"
+                    );
+                    return Err(BuildError::Panicked);
+                }
+                return Err(rquickjs::Error::Allocation.into());
+            }
+        };
         let behind = fence.clone();
         runtime.set_host_promise_rejection_tracker(Some(Box::new(
             move |ctx, promise, reason, is_handled| {
@@ -177,14 +192,15 @@ impl Isolate {
         let handlers = code.scripts.iter().map(|_| None).collect();
         Ok(Self {
             handlers,
-            realm,
+            realm: ManuallyDrop::new(realm),
             scope,
             code,
             clock,
             heap,
             fence,
-            context,
-            runtime,
+            context: ManuallyDrop::new(context),
+            runtime: ManuallyDrop::new(runtime),
+            is_sound: true,
         })
     }
 
@@ -212,6 +228,7 @@ impl Isolate {
     ) -> (Run, bool) {
         let began = self.clock.enter(place, call.deadline);
         self.heap.enter();
+        self.is_sound = false;
         let first = steps.first().expect("a run has steps");
         let phase = first.kind.phase();
         let body = match phase {
@@ -226,7 +243,7 @@ impl Isolate {
             kind: first.kind,
             body,
             host: Arc::clone(host),
-            allowance: Allowance::default(),
+            allowance: self.scope.allowance(),
             answer: Answer::default(),
             sent: None,
             stops: false,
@@ -235,27 +252,35 @@ impl Isolate {
             read_exports: None,
             rejected: Vec::new(),
         });
-        let context = self.context.clone();
-        let ((mut end, begun, is_spoiled), mut call, edit) = context.with(|ctx| {
+        let context = Context::clone(&self.context);
+        let ((mut end, begun), mut call, edit) = context.with(|ctx| {
             // A panic must not come by the lock of the runtime, which would never open again.
             let ran = catch_unwind(AssertUnwindSafe(|| {
                 let (end, begun, is_spoiled) = self.run_steps(&ctx, steps, began, recorded);
                 let is_spoiled = is_spoiled || self.scope.with(|state| state.remembers);
                 (end, begun, is_spoiled)
             }));
-            let ran = ran.unwrap_or_else(|_| {
+            let (end, begun, is_spoiled) = ran.unwrap_or_else(|_| {
                 self.fence.note();
                 // The one that panicked was begun.
                 let begun = self.clock.begun().clamp(1, steps.len());
                 (End::Decided(Verdict::Continue), begun, true)
             });
+            self.is_sound = !is_spoiled && self.is_well();
             // Values are freed while their runtime is locked.
-            let State { call, body, .. } = self.scope.leave();
-            self.fence.run("forget", (), || value::forget(&ctx));
-            (ran, call, body.edit())
+            let state = self.scope.leave();
+            let (call, edit) = if self.is_sound {
+                self.fence.run("forget", (), || value::forget(&ctx));
+                let State { call, body, .. } = state;
+                (call, body.edit())
+            } else {
+                state.abandon()
+            };
+            ((end, begun), call, edit)
         });
         self.fence
             .run("apply", (), || apply(&mut call, phase, edit));
+        self.is_sound = self.is_sound && self.is_well() && !self.runtime.is_job_pending();
         if self.fence.has_caught() {
             // Whatever its handlers say of failures: this is none of theirs.
             let handler = self.code.name(steps[begun.saturating_sub(1)].handler);
@@ -264,7 +289,7 @@ impl Isolate {
         }
         self.heap.leave();
         self.clock.leave();
-        (Run { call, begun, end }, !is_spoiled && self.is_well())
+        (Run { call, begun, end }, self.is_sound)
     }
 
     /// How the steps ended, how many were begun, and whether the isolate is spoiled.
@@ -310,7 +335,7 @@ impl Isolate {
                 now = self.clock.read();
                 self.note_pace(step, now);
             }
-            let thrown = match ran {
+            let thrown = match self.within_memory(ran) {
                 Ok(None) if !self.scope.with(|state| state.stops) => continue,
                 Ok(verdict) => {
                     let verdict = verdict.unwrap_or(Verdict::Continue);
@@ -337,6 +362,24 @@ impl Isolate {
         match self.finish(ctx) {
             Ok(()) => (End::Decided(Verdict::Continue), steps.len(), false),
             Err(thrown) => (End::Decided(reject(*thrown)), steps.len(), true),
+        }
+    }
+
+    /// What became of a step, unless it was refused memory: whatever it made of that, it ends there.
+    fn within_memory<T>(&self, ran: Result<T, Box<Thrown>>) -> Result<T, Box<Thrown>> {
+        let Some(refused) = self.heap.refused() else {
+            return ran;
+        };
+        match ran {
+            Err(thrown) if thrown.spoils_isolate => Err(thrown),
+            Ok(_) | Err(_) => {
+                let handler = self.scope.with(|state| state.name().clone());
+                Err(Box::new(thrown::out_of_memory(
+                    handler,
+                    refused,
+                    String::new(),
+                )))
+            }
         }
     }
 
@@ -457,12 +500,48 @@ impl Isolate {
         })
     }
 
-    /// Whether nothing is left over that could reach into the next transaction.
+    /// Whether nothing was stopped or refused, after which QuickJS may be in any state.
     fn is_well(&self) -> bool {
-        !self.runtime.is_job_pending()
-            && !self.clock.has_stopped()
+        !self.clock.has_stopped()
             && !self.clock.is_given_up()
+            && self.heap.refused().is_none()
             && !self.fence.has_caught()
+    }
+}
+
+impl Drop for Isolate {
+    fn drop(&mut self) {
+        let handlers = mem::take(&mut self.handlers);
+        // SAFETY: nobody uses the three after this.
+        #[allow(unsafe_code)]
+        let (realm, context, runtime) = unsafe {
+            (
+                ManuallyDrop::take(&mut self.realm),
+                ManuallyDrop::take(&mut self.context),
+                ManuallyDrop::take(&mut self.runtime),
+            )
+        };
+        if self.is_sound {
+            // Values go before their context, and that before its runtime.
+            drop((handlers, realm));
+            self.scope.functions.release();
+            drop(context);
+            drop(runtime);
+        } else {
+            forget_all(handlers.into_iter().flatten());
+            mem::forget(realm);
+            give_up(runtime, context, &self.scope, &self.heap);
+        }
+    }
+}
+
+/// Ends an isolate without QuickJS.
+fn give_up(runtime: Runtime, context: Context, scope: &Scope, heap: &Heap) {
+    // SAFETY: an isolate's values, context and runtime are its own, and those that are not in its
+    // scope or behind its objects were forgotten or never were.
+    #[allow(unsafe_code)]
+    unsafe {
+        abandon(runtime, context, scope, heap);
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rquickjs::{Ctx, Exception, Function, Object};
 
-use super::isolate;
+use super::isolate::{self, COMPILED};
+use super::value;
 
 /// The library of one script set: path below the set, such as `lib/money.js`, to text.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +63,7 @@ impl Library {
         if is_json(path) {
             module.set("json", &**text)?;
         } else {
+            value::need(ctx, COMPILED * text.len())?;
             module.set("code", compile(ctx, path, text)?)?;
         }
         Ok(module)

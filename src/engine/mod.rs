@@ -13,12 +13,15 @@
 //! `require` in each isolate. An isolate is frozen once and reused for any number of
 //! transactions, one phase at a time.
 
+mod abandon;
 mod allocator;
 mod analysis;
+mod argument;
 mod aside;
 mod clock;
 mod compile;
 mod fence;
+mod functions;
 mod guard;
 mod habit;
 mod heap;

@@ -4,6 +4,8 @@
 mod aliases;
 mod bodies;
 mod bounds;
+mod charged;
+pub(super) mod counting;
 mod heads;
 mod isolation;
 mod kept;
@@ -12,6 +14,7 @@ mod log;
 mod memory;
 mod moves;
 mod panics;
+mod refusal;
 mod verdicts;
 mod vocabularies;
 
@@ -137,8 +140,19 @@ impl Set {
 
     /// Runs the set on calls, one after the other on the same isolates.
     fn run_all(&self, calls: Vec<Call>) -> Vec<Ran> {
+        let mut ran = Vec::new();
+        self.run_with(Arc::new(Echo), calls, |each| ran.push(each));
+        ran
+    }
+
+    /// The same with a host, for who looks at each before the next one.
+    fn run_with(
+        &self,
+        host: Arc<dyn Host>,
+        calls: impl IntoIterator<Item = Call>,
+        mut look: impl FnMut(Ran),
+    ) {
         let compiled = self.compile().unwrap_or_else(|errors| panic!("{errors:?}"));
-        let host: Arc<dyn Host> = Arc::new(Echo);
         let steps = || {
             self.handlers
                 .iter()
@@ -155,12 +169,10 @@ impl Set {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            let mut ran = Vec::new();
             for call in calls {
-                ran.push(compiled.program.run(Box::new(call), steps(), &host).await);
+                look(compiled.program.run(Box::new(call), steps(), &host).await);
             }
-            ran
-        })
+        });
     }
 
     fn run(&self, call: Call) -> Ran {

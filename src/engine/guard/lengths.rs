@@ -193,6 +193,14 @@ impl Lengths {
         Ok(())
     }
 
+    pub(super) unsafe fn allow_few(&self, arguments: &[qjs::JSValue]) -> Result<(), Refused> {
+        if i64::try_from(arguments.len()).is_ok_and(|count| count <= self.most) {
+            return Ok(());
+        }
+        // SAFETY: as demanded.
+        Err(unsafe { self.refuse(c"a function is bound to at most 249 arguments") })
+    }
+
     pub(super) unsafe fn allow_marks(
         &self,
         this: qjs::JSValue,

@@ -4,6 +4,9 @@
 //! heap can have, search for one very long text in another, or put thousands of marks on one
 //! letter in order, is refused with a `RangeError` that says so. Whatever else takes long in a
 //! native is left to the watch of its thread (`aside.rs`).
+//!
+//! And one looks at memory: `bind`, which crashes where there is none for its arguments. As many as
+//! are allowed are always granted (`heap.rs`).
 
 mod lengths;
 mod marks;
@@ -47,6 +50,10 @@ const SEARCHES: [&str; 6] = [
 /// What a value of an array takes of the heap, in bytes.
 const ELEMENT: usize = 16;
 
+/// The most arguments that a function is bound to, with its `this`: what they take is a small
+/// request to a heap.
+const BOUND: usize = 250;
+
 /// What a guard looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
@@ -66,6 +73,8 @@ enum Rule {
     Steps = 6,
     /// The marks in `this` and in the first argument.
     Marks = 7,
+    /// How many arguments there are.
+    Few = 8,
 }
 
 impl Rule {
@@ -78,6 +87,7 @@ impl Rule {
             5 => Self::FlatMap,
             6 => Self::Steps,
             7 => Self::Marks,
+            8 => Self::Few,
             _ => Self::Search,
         }
     }
@@ -108,6 +118,9 @@ pub(super) fn install(ctx: &Ctx<'_>, memory: usize) -> rquickjs::Result<()> {
     let iterator: Object = globals.get("Iterator")?;
     let iterator: Object = iterator.get("prototype")?;
     guard(ctx, &iterator, "drop", Rule::Steps, most)?;
+    let function: Object = globals.get("Function")?;
+    let function: Object = function.get("prototype")?;
+    guard(ctx, &function, "bind", Rule::Few, BOUND)?;
     Ok(())
 }
 
@@ -191,6 +204,7 @@ unsafe fn guarded(
             }
             Rule::Steps => lengths.allow_steps(arguments),
             Rule::Marks => lengths.allow_marks(this, arguments),
+            Rule::Few => lengths.allow_few(arguments),
         };
         match allowed {
             Ok(()) => qjs::JS_Call(ctx, native, this, argc, argv),

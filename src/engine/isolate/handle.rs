@@ -11,6 +11,7 @@ use crate::handler::{Kind, Verdict};
 use super::super::limits::{PARSER_STACK, STACK};
 use super::super::object;
 use super::super::script::Script;
+use super::super::value;
 use super::Isolate;
 
 impl Isolate {
@@ -77,7 +78,7 @@ impl Isolate {
     ) -> rquickjs::Result<Value<'js>> {
         while ctx.execute_pending_job() {
             // The interrupt handler sees the time within a job; a loop of short jobs it never sees.
-            if self.clock.is_over() {
+            if self.clock.is_over() || self.heap.refused().is_some() {
                 return Err(rquickjs::Exception::throw_internal(ctx, "interrupted"));
             }
         }
@@ -109,10 +110,19 @@ impl Isolate {
         // A long text takes long, and the handler isn't to blame.
         self.clock.suspend();
         self.fence.reach("compile");
-        let compiled = compile(ctx, &script.file, &script.text);
+        let compiled = self.compiled(ctx, script);
         self.clock.resume();
         let compiled = compiled?;
         self.handlers[handler] = Some(Persistent::save(ctx, compiled.clone()));
+        Ok(compiled)
+    }
+
+    /// A handler's function, which nothing it does can change.
+    fn compiled<'js>(&self, ctx: &Ctx<'js>, script: &Script) -> rquickjs::Result<Function<'js>> {
+        value::need(ctx, COMPILED * script.text.len())?;
+        let compiled = compile(ctx, &script.file, &script.text)?;
+        let seal = self.realm.seal.clone().restore(ctx)?;
+        seal.call::<_, Value<'js>>((compiled.clone(),))?;
         Ok(compiled)
     }
 
@@ -159,6 +169,10 @@ impl Isolate {
         Ok(())
     }
 }
+
+/// What compiling takes of a heap, in bytes for each of a text. QuickJS does not survive everywhere
+/// in its parser that there is less.
+pub(in crate::engine) const COMPILED: usize = 16;
 
 /// Compiles a wrapped text to its function, without running any of it.
 pub(in crate::engine) fn compile<'js>(

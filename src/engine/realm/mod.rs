@@ -3,10 +3,13 @@
 //! `prelude.js` builds the names, each vocabulary in a file of its own, and `harden.js` freezes
 //! everything. A vocabulary that most handlers leave alone is evaluated when one first names it.
 
+use std::rc::Rc;
+
 use http::StatusCode;
 use rquickjs::context::EvalOptions;
 use rquickjs::{Ctx, Exception, Function, Object, Persistent};
 
+use super::scope::Scope;
 use super::web;
 use crate::engine::fence::native;
 
@@ -43,6 +46,8 @@ pub(super) struct Realm {
     pub main: Persistent<Function<'static>>,
     /// Whether a returned object is DF's event; takes it over if so.
     pub is_event: Persistent<Function<'static>>,
+    /// Freezes the function of a handler.
+    pub seal: Persistent<Function<'static>>,
     /// Drops what was kept since the phase began, or since it was last left.
     pub forget: Persistent<Function<'static>>,
     /// Ends a phase.
@@ -69,6 +74,7 @@ impl Realm {
 pub(super) fn build<'js>(
     ctx: &Ctx<'js>,
     natives: Object<'js>,
+    scope: &Rc<Scope>,
     allows_code_from_text: bool,
 ) -> rquickjs::Result<Realm> {
     let prelude: Function<'js> = eval(ctx, "prelude", PRELUDE)?;
@@ -78,10 +84,16 @@ pub(super) fn build<'js>(
         "part",
         native(|ctx: Ctx<'js>, name: String| part(&ctx, &name)),
     )?;
+    let of = Rc::clone(scope);
     natives.set(
         "web",
-        native(|ctx: Ctx<'js>, part: String| web::natives(&ctx, &part)),
+        native(move |ctx: Ctx<'js>, part: String| {
+            let natives = web::natives(&ctx, &part)?;
+            of.functions.note(&natives)?;
+            Ok::<_, rquickjs::Error>(natives)
+        }),
     )?;
+    scope.functions.note(&natives)?;
     let capture: Function<'js> = natives.get("capture")?;
     let capture_exports: Function<'js> = natives.get("captureExports")?;
     let engine: Object<'js> = prelude.call((natives, harden))?;
@@ -94,6 +106,7 @@ pub(super) fn build<'js>(
         capture_exports: Persistent::save(ctx, capture_exports),
         main: function("main")?,
         is_event: function("isEvent")?,
+        seal: function("seal")?,
         forget: function("forget")?,
         leave: function("leave")?,
         status_code: function("statusCodeOf")?,

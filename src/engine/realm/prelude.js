@@ -185,11 +185,15 @@
     }
   }
   const sealed = harden(natives.allowsCodeFromText);
+  // Some are among the arguments of a handler.
+  for (const name of Reflect.ownKeys(natives)) if (typeof natives[name] === 'function') seal(natives[name]);
 
   return freeze({
     failedCall: (error) => calls.failures.get(error),
     isEvent,
     forget,
+    // The function of a handler, which `arguments.callee` gives it.
+    seal,
     // Calls what a handler exported with `g`.
     main: (exported) => exported(open('api_maker').g),
     // Ends a phase: gives the objects that handlers filled to the transaction.

@@ -1,8 +1,11 @@
 //! What the handlers of one phase may make that doesn't lie on their heap, whose limit doesn't see it.
 
+use std::rc::Rc;
+
 use http::HeaderName;
 use rquickjs::{Ctx, Exception};
 
+use crate::document::{Budget, Charge, Full};
 use crate::message::Fields;
 
 use super::view::Text;
@@ -36,13 +39,19 @@ pub(in crate::engine) struct Allowance {
     /// Of the request's fields, and of the response's.
     pub(super) request: FieldsLeft,
     pub(super) response: FieldsLeft,
+    /// What they have made of the request's path and query, and of what they threw: the heap's
+    /// until the phase ends.
+    pub(super) path: Charge,
+    pub(super) query: Charge,
+    pub(in crate::engine) thrown: Charge,
 }
 
 /// What may at least be written to a message's fields before anybody has to count them.
-#[derive(Default)]
 pub(super) struct FieldsLeft {
     count: usize,
     bytes: usize,
+    /// What was written is the heap's until the phase ends.
+    charge: Charge,
 }
 
 /// What becomes of a line for the log.
@@ -55,19 +64,27 @@ pub(super) enum Line<'t> {
     Dropped,
 }
 
-impl Default for Allowance {
-    fn default() -> Self {
+impl Allowance {
+    /// All of it; what is made and kept is taken from a heap's budget.
+    pub(in crate::engine) fn on(budget: Option<&Rc<dyn Budget>>) -> Self {
+        let charge = || Charge::on(budget.cloned());
+        let fields = || FieldsLeft {
+            count: 0,
+            bytes: 0,
+            charge: charge(),
+        };
         Self {
             lines: LINES + 1,
             log: LOG,
             calls: CALLS,
-            request: FieldsLeft::default(),
-            response: FieldsLeft::default(),
+            request: fields(),
+            response: fields(),
+            path: charge(),
+            query: charge(),
+            thrown: charge(),
         }
     }
-}
 
-impl Allowance {
     /// Takes a line for the log.
     pub(super) fn line<'t>(&mut self, text: &'t str) -> Line<'t> {
         let text = cut(text, LINE);
@@ -121,8 +138,9 @@ impl FieldsLeft {
         let length = |value: usize| name.as_str().len() + value;
         let bytes = values.iter().map(|value| length(value.len())).sum();
         let count = self.count.checked_sub(values.len());
-        if let (Some(count), Some(bytes)) = (count, self.bytes.checked_sub(bytes)) {
-            *self = Self { count, bytes };
+        if let (Some(count), Some(left)) = (count, self.bytes.checked_sub(bytes)) {
+            self.charge.grow(bytes).map_err(no_memory)?;
+            (self.count, self.bytes) = (count, left);
             return Ok(());
         }
         let (mut count, mut bytes) = (values.len(), bytes);
@@ -131,12 +149,16 @@ impl FieldsLeft {
             bytes += field.name().as_str().len() + field.value().len();
         }
         check_size(count, bytes)?;
-        *self = Self {
-            count: FIELDS - count,
-            bytes: HEAD - bytes,
-        };
+        self.charge.resize(bytes).map_err(no_memory)?;
+        (self.count, self.bytes) = (FIELDS - count, HEAD - bytes);
         Ok(())
     }
+}
+
+/// What ends the script in any case.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn no_memory(full: Full) -> String {
+    full.to_string()
 }
 
 /// Whether a message may have so many fields of so many bytes together.
@@ -179,7 +201,7 @@ mod tests {
 
     #[test]
     fn lines_are_cut_and_end_with_one_that_says_so() {
-        let mut allowance = Allowance::default();
+        let mut allowance = Allowance::on(None);
 
         assert_eq!(written(&mut allowance, &"é".repeat(LINE)), Some(LINE));
         for _ in 1..LINES {
@@ -192,7 +214,7 @@ mod tests {
 
     #[test]
     fn long_lines_end_sooner() {
-        let mut allowance = Allowance::default();
+        let mut allowance = Allowance::on(None);
         let long = "x".repeat(LINE);
 
         let count = (0..LINES)

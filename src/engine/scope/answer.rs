@@ -4,6 +4,7 @@
 use http::{HeaderValue, header};
 use rquickjs::{Ctx, Persistent, Value};
 
+use crate::engine::abandon::forget_all;
 use crate::engine::value::{self, OpenError};
 use crate::handler::{Fallback, Phase};
 use crate::message;
@@ -24,6 +25,12 @@ pub(in crate::engine) struct Answer {
 }
 
 impl Answer {
+    /// Forgets its values, of an isolate that nobody frees.
+    pub(super) fn abandon(self) {
+        forget_all(self.body.map(|(body, _)| body));
+        forget_all(self.output);
+    }
+
     pub(super) fn write(&mut self, body: Persistent<Value<'static>>, spelling: Spelling) {
         self.is_given = true;
         self.body = Some((body, spelling));

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use rquickjs::{Ctx, Exception, Persistent, Value};
 
+use crate::engine::abandon::forget_all;
 use crate::engine::value::{self, OpenError};
 use crate::handler::Phase;
 use crate::message::{self, Pieces};
@@ -94,6 +95,11 @@ impl Body {
             (None, true) => BodyEdit::Removed,
             (Some(pieces), true) => BodyEdit::Written(pieces.clone()),
         }
+    }
+
+    /// Forgets its value, of an isolate that nobody frees.
+    pub(super) fn abandon(self) {
+        forget_all(self.value);
     }
 
     fn set_pieces(&mut self, pieces: Option<Pieces>) {

@@ -15,6 +15,7 @@ mod text;
 mod view;
 
 use std::cell::RefCell;
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use rquickjs::{Ctx, Function, Object, Persistent, Value};
 
+use crate::document::{Budget, Full};
 use crate::handler::host::Host;
 use crate::handler::{Call, HandlerName, Kind, Phase, Store};
 use crate::message::{Fields, framing};
@@ -34,8 +36,10 @@ pub(super) use body::{Body, BodyEdit, Spelling, written};
 pub(super) use moves::INHERITED;
 pub(super) use moves::{Failed, Moves};
 use name::Name;
-use view::{Class, Given, Shown, Shows, Text};
+use view::{Class, Given, Shown, Shows, Text, View};
 
+use super::abandon::forget_all;
+use super::functions::{Functions, Left};
 use super::host::HostCalls;
 use super::library::Library;
 use super::{Code, Entry};
@@ -43,12 +47,18 @@ use super::{Code, Entry};
 /// The transaction an isolate is in, if any.
 pub(super) struct Scope {
     state: RefCell<Option<State>>,
+    /// What of ours the isolate's scripts may call.
+    pub(super) functions: Functions,
+    /// What is behind the views.
+    views: RefCell<Vec<NonNull<View>>>,
     /// How handlers reach the world.
     pub(super) host: HostCalls,
     /// What handlers may require.
     library: Library,
     /// What handlers share across transactions.
     store: Arc<dyn Store>,
+    /// The memory of the heap that all of this belongs to.
+    budget: Option<Rc<dyn Budget>>,
 }
 
 /// One phase of one transaction.
@@ -92,12 +102,20 @@ const UNREAD: &str = "the body was not read for this handler; say `// @body full
 const OUTSIDE: &str = "handlers run within a transaction";
 
 impl Scope {
-    pub(super) fn new(host: HostCalls, library: Library, store: Arc<dyn Store>) -> Rc<Self> {
+    pub(super) fn new(
+        host: HostCalls,
+        library: Library,
+        store: Arc<dyn Store>,
+        budget: Option<Rc<dyn Budget>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             state: RefCell::new(None),
+            functions: Functions::default(),
+            views: RefCell::default(),
             host,
             library,
             store,
+            budget,
         })
     }
 
@@ -124,6 +142,16 @@ impl Scope {
         Ok(natives)
     }
 
+    /// What the handlers of a phase that begins may make.
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance::on(self.budget.as_ref())
+    }
+
+    /// Takes memory for a path of the request's in place of the one before.
+    fn charge_target(&self, bytes: usize) -> Result<(), Full> {
+        self.with(|state| state.allowance.path.resize(bytes))
+    }
+
     /// Begins a phase.
     pub(super) fn enter(&self, state: State) {
         *self.state.borrow_mut() = Some(state);
@@ -132,6 +160,17 @@ impl Scope {
     /// Ends it and gives the call back.
     pub(super) fn leave(&self) -> State {
         self.state.borrow_mut().take().expect(OUTSIDE)
+    }
+
+    /// Drops what is behind the views, and forgets all values, of an isolate that nobody frees.
+    /// Gives what is behind the functions.
+    pub(super) fn abandon(&self) -> Left {
+        if let Some(state) = self.state.take() {
+            drop(state.abandon());
+        }
+        let functions = self.functions.take();
+        View::drop_all(self.views.take());
+        functions
     }
 
     /// Reads or changes the phase's state. Must not call back into the script.
@@ -292,6 +331,20 @@ impl Scope {
 }
 
 impl State {
+    /// Forgets its values, of an isolate that nobody frees; gives the call and its body.
+    pub(super) fn abandon(self) -> (Box<Call>, BodyEdit) {
+        let edit = self.body.edit();
+        self.body.abandon();
+        self.answer.abandon();
+        forget_all(self.sent);
+        forget_all(self.read_json);
+        forget_all(self.read_exports);
+        for (promise, reason) in self.rejected {
+            forget_all([promise, reason]);
+        }
+        (self.call, edit)
+    }
+
     /// The running handler.
     fn entry(&self) -> &Entry {
         &self.code.scripts[self.handler]
@@ -335,6 +388,8 @@ impl State {
         if added > 0 && query.len() + added > HEAD {
             return Err(format!("a query has at most {HEAD} bytes"));
         }
+        let charged = self.allowance.query.resize(query.len() + added);
+        charged.map_err(|full| full.to_string())?;
         let texts: Vec<_> = values.iter().map(Text::as_str).collect();
         let texts: Vec<_> = texts.iter().map(AsRef::as_ref).collect();
         query.set(name, &texts);

@@ -2,7 +2,10 @@
 
 use rquickjs::qjs;
 
-/// The text of a string; `None` of another value, and of a string with half of a surrogate pair.
+use super::allowance::HEAD;
+
+/// The text of a string; `None` of another value, of a string with half of a surrogate pair, and of
+/// one that is longer than any text of a message.
 ///
 /// # Safety
 ///
@@ -22,7 +25,11 @@ pub(super) unsafe fn text_of(
             return None;
         }
         let text = std::slice::from_raw_parts(bytes.cast::<u8>(), length as _);
-        let text = std::str::from_utf8(text).ok().map(Box::from);
+        let text = if text.len() > HEAD {
+            None
+        } else {
+            std::str::from_utf8(text).ok().map(Box::from)
+        };
         qjs::JS_FreeCString(context, bytes);
         text
     }

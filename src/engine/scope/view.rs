@@ -11,10 +11,12 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 use http::HeaderValue;
-use rquickjs::{Coerced, Ctx, FromJs, IntoJs, Object, Value, qjs};
+use rquickjs::{Ctx, FromJs, IntoJs, Object, Value, qjs};
+
+use crate::engine::argument::CoercedText;
 
 use super::Scope;
-use super::allowance::FIELDS;
+use super::allowance::{FIELDS, check_size};
 use super::name::{Name, Names};
 use super::text::{string, text_of};
 use crate::engine::fence::{Fence, hook};
@@ -138,6 +140,18 @@ pub(super) struct View {
     fence: Rc<Fence>,
 }
 
+impl View {
+    /// Drops them, whose objects nobody will free or look at; the names they kept go with their
+    /// heap.
+    pub(super) fn drop_all(views: Vec<NonNull<Self>>) {
+        for view in views {
+            // SAFETY: each was made by `Class::object` and isn't finalised: then it would not be
+            // among those that its scope knows.
+            drop(unsafe { Box::from_raw(view.as_ptr()) });
+        }
+    }
+}
+
 /// The class of all views of one runtime.
 pub(super) struct Class {
     id: qjs::JSClassID,
@@ -192,7 +206,9 @@ impl Class {
             if qjs::JS_IsException(value) {
                 return Err(rquickjs::Error::Exception);
             }
-            qjs::JS_SetOpaque(value, Box::into_raw(view).cast());
+            let view = Box::into_raw(view);
+            scope.views.borrow_mut().extend(NonNull::new(view));
+            qjs::JS_SetOpaque(value, view.cast());
             // All transactions of an isolate share the object: its prototype is not to be
             // replaced. Its members are the message's, so the hooks take them all the same.
             qjs::JS_PreventExtensions(ctx.as_raw().as_ptr(), value);
@@ -231,7 +247,9 @@ unsafe fn finalize(runtime: *mut qjs::JSRuntime, value: qjs::JSValue, done: &mut
         if view.is_null() {
             return;
         }
-        let View { names, .. } = *Box::from_raw(view);
+        let View { names, scope, .. } = *Box::from_raw(view);
+        let is_another = |known: &NonNull<View>| known.as_ptr() != view;
+        scope.views.borrow_mut().retain(is_another);
         if let Some(names) = Rc::into_inner(names) {
             names.free(runtime);
         }
@@ -490,8 +508,9 @@ fn given<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Given> {
         return Ok(Given::Several(Vec::new()));
     }
     let Some(array) = value.as_array() else {
-        let text = Coerced::<String>::from_js(ctx, value)?.0;
-        return Ok(Given::One(Text::Own(text)));
+        let text = CoercedText::from_js(ctx, value)?;
+        let mut bytes = 0;
+        return own(ctx, &text, &mut bytes).map(Given::One);
     };
     // Before any of it is read: a length is not what there is, and nothing interrupts the walk.
     // rquickjs' own length is for those below 2^31.
@@ -499,9 +518,17 @@ fn given<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Given> {
         let message = format!("a name has at most {FIELDS} values");
         return Err(rquickjs::Exception::throw_range(ctx, &message));
     }
-    let texts = array.iter::<Coerced<String>>();
-    let texts: rquickjs::Result<_> = texts.map(|item| Ok(Text::Own(item?.0))).collect();
+    let mut bytes = 0;
+    let texts = array.iter::<CoercedText<'_>>();
+    let texts: rquickjs::Result<_> = texts.map(|item| own(ctx, &item?, &mut bytes)).collect();
     Ok(Given::Several(texts?))
+}
+
+/// A text as Rust's, unless it and those before it, of so many bytes, are longer than a message's.
+fn own(ctx: &Ctx<'_>, text: &str, bytes: &mut usize) -> rquickjs::Result<Text> {
+    *bytes += text.len();
+    check_size(1, *bytes).map_err(|message| rquickjs::Exception::throw_type(ctx, &message))?;
+    Ok(Text::Own(text.to_owned()))
 }
 
 impl<'js> IntoJs<'js> for Text {

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use rquickjs::{Array, Coerced, Ctx, FromJs, Object, Value};
 
+use crate::document::Full;
+use crate::engine::argument::{CoercedText, TextArgument};
 use crate::engine::realm::Realm;
 use crate::engine::scope::allowance::check_size;
 use crate::engine::scope::{Scope, field, written};
@@ -42,20 +44,20 @@ pub(super) fn of<'js>(
     thrown: &Value<'js>,
     places: &Places,
 ) -> rquickjs::Result<Thrown> {
-    if let Some(text) = thrown.as_string() {
-        let text = text.to_string()?;
+    if thrown.is_string() {
+        let text = text(ctx, scope, thrown)?;
         return Ok(on_purpose(StatusCode::BAD_REQUEST, message(text)));
     }
     let Some(object) = thrown.as_object().filter(|_| !thrown.is_function()) else {
-        let text = text(ctx, thrown)?;
+        let text = text(ctx, scope, thrown)?;
         let text = format!("threw {text}, which is no string, Error or object");
         return Ok(failure(scope, Cause::Thrown, &text, String::new()));
     };
     if thrown.is_error()
         && let Some(status) = realm.failed_call(ctx, object)?
     {
-        let stack = stack(ctx, object, places)?;
-        let text = text(ctx, &object.get("message")?)?;
+        let stack = stack(ctx, scope, object, places)?;
+        let text = text(ctx, scope, &object.get("message")?)?;
         let mut thrown = failure(scope, Cause::Host, &text, stack);
         thrown.rejection.status = status;
         thrown.rejection.fault = Fault::Host;
@@ -65,8 +67,8 @@ pub(super) fn of<'js>(
         return mistake(ctx, scope, object, places);
     }
     match object.as_array() {
-        Some(errors) => array(ctx, errors),
-        None => deliberate(ctx, object),
+        Some(errors) => array(ctx, scope, errors),
+        None => deliberate(ctx, scope, object),
     }
 }
 
@@ -90,9 +92,9 @@ fn mistake<'js>(
     error: &Object<'js>,
     places: &Places,
 ) -> rquickjs::Result<Thrown> {
-    let name = text(ctx, &error.get("name")?)?;
-    let message = text(ctx, &error.get("message")?)?;
-    let stack = stack(ctx, error, places)?;
+    let name = beginning(ctx, scope, &error.get("name")?)?;
+    let message = beginning(ctx, scope, &error.get("message")?)?;
+    let stack = stack(ctx, scope, error, places)?;
     let said = format!("{name}: {message}");
     if name == "SyntaxError" && client_text_is_broken(ctx, scope) {
         let mut thrown = failure(scope, Cause::ClientText, &said, stack);
@@ -103,12 +105,17 @@ fn mistake<'js>(
     Ok(failure(scope, Cause::Error, &hint(said), stack))
 }
 
-fn stack<'js>(ctx: &Ctx<'js>, error: &Object<'js>, places: &Places) -> rquickjs::Result<String> {
+fn stack<'js>(
+    ctx: &Ctx<'js>,
+    scope: &Scope,
+    error: &Object<'js>,
+    places: &Places,
+) -> rquickjs::Result<String> {
     let stack: Value<'js> = error.get("stack")?;
     if stack.is_null() || stack.is_undefined() {
         return Ok(String::new());
     }
-    Ok(places.correct(&text(ctx, &stack)?))
+    Ok(places.correct(&text(ctx, scope, &stack)?))
 }
 
 fn failure(scope: &Scope, cause: Cause, text: &str, stack: String) -> Thrown {
@@ -137,16 +144,19 @@ fn message(text: String) -> Content {
 }
 
 /// An array of errors: the first one counts, the client gets all.
-fn array<'js>(ctx: &Ctx<'js>, errors: &Array<'js>) -> rquickjs::Result<Thrown> {
+fn array<'js>(ctx: &Ctx<'js>, scope: &Scope, errors: &Array<'js>) -> rquickjs::Result<Thrown> {
     let first: Value<'js> = errors.get(0)?;
     let (status, text) = match first.as_object() {
-        Some(first) => (whole_status(ctx, first, "code")?, message_of(ctx, first)?),
+        Some(first) => (
+            whole_status(ctx, first, "code")?,
+            message_of(ctx, scope, first)?,
+        ),
         None => (None, String::new()),
     };
     let content = Content::Message(Message {
         text,
         code: None,
-        errors: json(ctx, errors.as_value())?,
+        errors: json(ctx, scope, errors.as_value())?,
     });
     Ok(on_purpose(
         status.unwrap_or(StatusCode::BAD_REQUEST),
@@ -155,14 +165,18 @@ fn array<'js>(ctx: &Ctx<'js>, errors: &Array<'js>) -> rquickjs::Result<Thrown> {
 }
 
 /// A rejection on purpose: a message, or a body of the handler's own.
-fn deliberate<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> rquickjs::Result<Thrown> {
+fn deliberate<'js>(
+    ctx: &Ctx<'js>,
+    scope: &Scope,
+    thrown: &Object<'js>,
+) -> rquickjs::Result<Thrown> {
     let status = status_of(ctx, thrown)?;
     if object::has_own(ctx, thrown, "body")? {
         return Ok(on_purpose(status, own_content(ctx, thrown)?));
     }
-    let text = message_of(ctx, thrown)?;
+    let text = message_of(ctx, scope, thrown)?;
     let code = if object::has_own(ctx, thrown, "code")? {
-        json(ctx, &thrown.get("code")?)?
+        json(ctx, scope, &thrown.get("code")?)?
     } else {
         None
     };
@@ -192,7 +206,13 @@ fn whole_status<'js>(
 ) -> rquickjs::Result<Option<StatusCode>> {
     let told: Value<'js> = thrown.get(name)?;
     let number = match told.as_string() {
-        Some(text) if text.to_string()?.trim().is_empty() => None,
+        Some(text)
+            if TextArgument::from_js(ctx, text.clone().into_value())?
+                .trim()
+                .is_empty() =>
+        {
+            None
+        }
         Some(_) => Some(Coerced::<f64>::from_js(ctx, told)?.0),
         None => told.as_number(),
     };
@@ -208,31 +228,66 @@ fn whole_status<'js>(
     }))
 }
 
-fn message_of<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> rquickjs::Result<String> {
+fn message_of<'js>(
+    ctx: &Ctx<'js>,
+    scope: &Scope,
+    thrown: &Object<'js>,
+) -> rquickjs::Result<String> {
     for name in ["message", "errorMessage"] {
         let told: Value<'js> = thrown.get(name)?;
         if !told.is_null() && !told.is_undefined() {
-            return text(ctx, &told);
+            return text(ctx, scope, &told);
         }
     }
     Ok(String::new())
 }
 
-/// `String(value)`.
-fn text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<String> {
+/// `String(value)`, which is the heap's until the phase ends.
+fn text<'js>(ctx: &Ctx<'js>, scope: &Scope, value: &Value<'js>) -> rquickjs::Result<String> {
     if let Some(symbol) = value.as_symbol() {
         let description = symbol.description()?;
-        let description = description.as_string().map(rquickjs::String::to_string);
-        let description = description.transpose()?.unwrap_or_default();
+        if description.is_undefined() {
+            return Ok("Symbol()".to_owned());
+        }
+        let description = beginning(ctx, scope, &description)?;
         return Ok(format!("Symbol({description})"));
     }
-    Ok(Coerced::<String>::from_js(ctx, value.clone())?.0)
+    let text = CoercedText::from_js(ctx, value.clone())?;
+    charge(ctx, scope, text.len())?;
+    Ok(text.to_owned())
 }
 
-fn json<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<String>> {
-    let written = value::write(ctx, value)?;
-    Ok(written
-        .map(|bytes| String::from_utf8(bytes.joined().into()).expect("JSON is written as UTF-8")))
+/// As much of `String(value)` as the log has.
+fn beginning<'js>(ctx: &Ctx<'js>, scope: &Scope, value: &Value<'js>) -> rquickjs::Result<String> {
+    if value.is_symbol() {
+        return text(ctx, scope, value);
+    }
+    let text = CoercedText::from_js(ctx, value.clone())?;
+    Ok(super::cut(&text))
+}
+
+/// Takes memory for what a handler throws, until the phase ends.
+fn charge(ctx: &Ctx<'_>, scope: &Scope, bytes: usize) -> rquickjs::Result<()> {
+    let charged = scope.with(|state| state.allowance.thrown.grow(bytes));
+    charged.map_err(|Full| value::out_of_memory(ctx))
+}
+
+fn json<'js>(
+    ctx: &Ctx<'js>,
+    scope: &Scope,
+    value: &Value<'js>,
+) -> rquickjs::Result<Option<String>> {
+    let Some(written) = value::write(ctx, value)? else {
+        return Ok(None);
+    };
+    charge(ctx, scope, written.len())?;
+    let mut text = Vec::with_capacity(written.len());
+    written
+        .iter()
+        .for_each(|piece| text.extend_from_slice(piece));
+    Ok(Some(
+        String::from_utf8(text).expect("JSON is written as UTF-8"),
+    ))
 }
 
 /// `body` and `headers` of a thrown object.
@@ -257,7 +312,10 @@ fn own_content<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> rquickjs::Result<Co
     }
     Ok(Content::Own {
         fields,
-        body: written.map_or_else(Bytes::new, |written| written.pieces.joined()),
+        body: match written {
+            Some(written) => value::joined(ctx, written.pieces)?,
+            None => Bytes::new(),
+        },
     })
 }
 
@@ -273,11 +331,12 @@ fn own_fields<'js>(
     let refused = |message: String| rquickjs::Exception::throw_type(ctx, &message);
     let headers = Object::from_js(ctx, headers.clone())?;
     let mut bytes = 0;
-    for item in headers.props::<String, Coerced<String>>() {
+    for item in headers.props::<Value<'js>, CoercedText<'js>>() {
         let (name, value) = item?;
-        let (name, value) = field(&name, value.0).map_err(refused)?;
-        bytes += name.as_str().len() + value.len();
+        let name = TextArgument::from_js(ctx, name)?;
+        bytes += name.len() + value.len();
         check_size(fields.len() + 1, bytes).map_err(refused)?;
+        let (name, value) = field(&name, value.to_owned()).map_err(refused)?;
         if !is_ours(&name) {
             fields.push((name, value));
         }

@@ -4,7 +4,7 @@
 mod meaning;
 
 use http::StatusCode;
-use rquickjs::{Ctx, Value};
+use rquickjs::Ctx;
 
 use crate::handler::{
     Cause, Content, Failure, Fault, HandlerName, Message, Place, Rejection, TransactionId,
@@ -40,15 +40,12 @@ pub(super) fn explain<'js>(
     if clock.has_stopped() {
         return spoiled(handler, Cause::Time, "it ran longer than its limit", stack);
     }
-    let is_unreadable = thrown.type_of() == rquickjs::Type::Uninitialized;
-    match heap.refused() {
-        Some(refused) if is_unreadable || may_be_of_memory(&thrown) => {
-            return out_of_memory(handler, refused, stack);
-        }
-        None if is_unreadable => {
-            return spoiled(handler, Cause::Thrown, "what it threw can't be read", stack);
-        }
-        Some(_) | None => {}
+    // Whatever it is: nothing after that can be called, to find out more.
+    if let Some(refused) = heap.refused() {
+        return out_of_memory(handler, refused, stack);
+    }
+    if thrown.type_of() == rquickjs::Type::Uninitialized {
+        return spoiled(handler, Cause::Thrown, "what it threw can't be read", stack);
     }
     match meaning::of(ctx, scope, realm, &thrown, places) {
         Ok(thrown) => thrown,
@@ -87,20 +84,8 @@ pub(super) fn report(thrown: &Thrown, file: &str, transaction: &TransactionId) {
     );
 }
 
-/// Out of memory QuickJS throws an `InternalError` if it can build one, else an
-/// uninitialised value or `null`. A script may throw most of these too.
-fn may_be_of_memory(thrown: &Value<'_>) -> bool {
-    if thrown.is_null() {
-        return true;
-    }
-    thrown
-        .as_exception()
-        .and_then(rquickjs::Exception::message)
-        .is_some_and(|message| message == "out of memory")
-}
-
 /// Its own limit is the handler's fault, all else isn't.
-fn out_of_memory(handler: HandlerName, refused: Refused, stack: String) -> Thrown {
+pub(super) fn out_of_memory(handler: HandlerName, refused: Refused, stack: String) -> Thrown {
     let message = match refused {
         Refused::Heap => "it needed more memory than limits.handler_memory",
         Refused::Handlers => "all handlers together needed more memory than limits.total_memory",

@@ -13,7 +13,7 @@ use rquickjs::qjs;
 
 use super::context::{Constant, Cx, Thrown};
 use super::keys::Key;
-use super::lazy::{Lazy, Origin};
+use super::lazy::{Lazies, Lazy, Origin};
 use super::property::{Descriptor, GETTER, SETTER};
 use super::reference::{Owned, Ref};
 use crate::engine::fence::hook;
@@ -55,10 +55,10 @@ pub(super) fn register(cx: Cx<'_>, prototype: Ref<'_>) -> Result<qjs::JSClassID,
 
 /// Makes a lazy object.
 pub(super) fn wrap(cx: Cx<'_>, class: qjs::JSClassID, lazy: Lazy) -> Result<Owned<'_>, Thrown> {
-    // SAFETY: the class is ours, and what `Box` gives away is taken back in `finalizer` only.
+    // SAFETY: the class is ours, and what is added is removed in `finalizer` only.
     unsafe {
         let object = cx.take(qjs::JS_NewObjectClass(cx.as_ptr(), class))?;
-        qjs::JS_SetOpaque(object.get().as_raw(), Box::into_raw(Box::new(lazy)).cast());
+        qjs::JS_SetOpaque(object.get().as_raw(), Lazies::add(lazy).cast());
         Ok(object)
     }
 }
@@ -288,7 +288,7 @@ unsafe fn finalizer(runtime: *mut qjs::JSRuntime, object: qjs::JSValue, done: &m
     unsafe {
         let lazy = qjs::JS_GetAnyOpaque(object, &raw mut class).cast::<Lazy>();
         if !lazy.is_null() {
-            Box::from_raw(lazy).release(runtime);
+            Lazies::remove(lazy).release(runtime);
         }
     }
 }

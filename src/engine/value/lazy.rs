@@ -13,6 +13,7 @@
 //! may start its garbage collector, which looks at them ([`Lazy::values`]).
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use rquickjs::qjs;
@@ -100,6 +101,8 @@ impl Origin {
             node,
             members: RefCell::default(),
             takes: Cell::new(UNTOUCHED),
+            newer: Cell::new(ptr::null()),
+            older: Cell::new(ptr::null()),
         };
         class::wrap(cx, self.realm.classes.lazy, lazy)
     }
@@ -113,9 +116,11 @@ impl AsRef<Fence> for Origin {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        // SAFETY: the keys were found in a context of this runtime, which outlives every value in
-        // it.
-        unsafe { self.keys.get_mut().release(self.realm.runtime) }
+        if !self.realm.is_abandoned() {
+            // SAFETY: the keys were found in a context of this runtime, which outlives every value
+            // in it.
+            unsafe { self.keys.get_mut().release(self.realm.runtime) }
+        }
         self.realm.give_back(ORIGIN);
     }
 }
@@ -128,6 +133,71 @@ pub(super) struct Lazy {
     members: RefCell<Option<Members<Key, Property>>>,
     /// What was taken for it, in bytes.
     takes: Cell<usize>,
+    /// Its neighbours among all lazy objects of the runtime.
+    newer: Cell<*const Lazy>,
+    older: Cell<*const Lazy>,
+}
+
+/// All lazy objects of a runtime, which are dropped by this list where QuickJS can't be trusted to
+/// free them.
+#[derive(Default)]
+pub(super) struct Lazies {
+    newest: Cell<Option<NonNull<Lazy>>>,
+}
+
+impl Lazies {
+    /// Adds one to its runtime's, and gives its place, which is its owner's.
+    pub(super) fn add(lazy: Lazy) -> *mut Lazy {
+        let place = Box::into_raw(Box::new(lazy));
+        // SAFETY: the place is new, and all others in the list are alive until they are removed.
+        unsafe {
+            let lazy: &Lazy = &*place;
+            let list = &lazy.origin.realm.lazies;
+            let older = list.newest.replace(NonNull::new(place));
+            if let Some(older) = older {
+                lazy.older.set(older.as_ptr());
+                older.as_ref().newer.set(place);
+            }
+        }
+        place
+    }
+
+    /// Takes one back.
+    ///
+    /// # Safety
+    ///
+    /// It was added and not removed, and nobody looks at its place any more.
+    pub(super) unsafe fn remove(place: *mut Lazy) -> Box<Lazy> {
+        // SAFETY: as demanded; its neighbours are in the list, so they are alive.
+        let lazy = unsafe { Box::from_raw(place) };
+        let (newer, older) = (lazy.newer.get(), lazy.older.get());
+        // SAFETY: as above.
+        unsafe {
+            match newer.as_ref() {
+                Some(newer) => newer.older.set(older),
+                None => {
+                    let newest = NonNull::new(older.cast_mut());
+                    lazy.origin.realm.lazies.newest.set(newest);
+                }
+            }
+            if let Some(older) = older.as_ref() {
+                older.newer.set(newer);
+            }
+        }
+        lazy
+    }
+
+    /// Drops all of them; nothing of QuickJS's in them is given back.
+    ///
+    /// # Safety
+    ///
+    /// Nobody looks at their objects any more.
+    pub(super) unsafe fn drop_all(&self) {
+        while let Some(newest) = self.newest.get() {
+            // SAFETY: as demanded.
+            drop(unsafe { Self::remove(newest.as_ptr()) });
+        }
+    }
 }
 
 impl Lazy {

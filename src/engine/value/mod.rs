@@ -44,7 +44,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::{Ctx, Error, Result, Value};
 
-use crate::document::{Budget, Fault, Form, Layout, ParseError, Spelled};
+use crate::document::{Budget, Charge, Fault, Form, Layout, ParseError, Spelled};
 use crate::message::Pieces;
 use context::{Cx, Thrown};
 use lazy::Origin;
@@ -172,6 +172,40 @@ pub(super) fn copied(ctx: &Ctx<'_>, string: &Value<'_>) -> Result<Bytes> {
     Ok(made::text(utf8.to_vec(), charge))
 }
 
+/// Throws that there is no memory, unless there is so much more.
+///
+/// # Errors
+///
+/// There isn't.
+pub(super) fn need(ctx: &Ctx<'_>, bytes: usize) -> Result<()> {
+    charged(ctx, bytes).map(drop)
+}
+
+/// So many bytes of the heap's, for something that is about to be made.
+///
+/// # Errors
+///
+/// There aren't as many.
+pub(super) fn charged(ctx: &Ctx<'_>, bytes: usize) -> Result<Charge> {
+    let realm = realm_of(ctx)?;
+    realm.charge_of(entered(ctx), bytes).map_err(thrown)
+}
+
+/// Throws that there is no memory.
+pub(super) fn out_of_memory(ctx: &Ctx<'_>) -> Error {
+    thrown(entered(ctx).out_of_memory())
+}
+
+/// A copy of bytes, counted as long as anybody has it.
+///
+/// # Errors
+///
+/// There is no memory for it.
+pub(super) fn counted(ctx: &Ctx<'_>, bytes: &[u8]) -> Result<Bytes> {
+    let charge = charged(ctx, bytes.len())?;
+    Ok(made::text(bytes.to_vec(), charge))
+}
+
 /// Whether a text is a JSON document, as far as there is memory and time to find out.
 pub(super) fn is_json(ctx: &Ctx<'_>, text: Bytes) -> bool {
     let document = Realm::of(ctx).map(|realm| realm.document(text));
@@ -233,6 +267,18 @@ pub(super) fn spelled<'js>(
 pub(super) fn forget(ctx: &Ctx<'_>) {
     if let Some(realm) = Realm::of(ctx) {
         realm.forget();
+    }
+}
+
+/// Drops all that is Rust's behind the values of a context that nobody frees.
+///
+/// # Safety
+///
+/// No value of the context is looked at any more.
+pub(super) unsafe fn abandon(ctx: &Ctx<'_>) {
+    if let Some(realm) = Realm::of(ctx) {
+        // SAFETY: as demanded.
+        unsafe { realm.abandon() };
     }
 }
 

@@ -10,6 +10,7 @@ use rquickjs::{Ctx, JsLifetime, qjs};
 
 use super::context::{Cx, Thrown};
 use super::keys::{Key, KeyList};
+use super::lazy::Lazies;
 use super::reference::{Owned, Ref};
 use super::trace::{self, Traces};
 use crate::document::{
@@ -90,6 +91,9 @@ pub(super) struct Realm {
     recent: RefCell<VecDeque<Rc<Document>>>,
     /// The same documents, as long as anybody has them, by the marks of their numbers.
     traces: RefCell<Traces>,
+    /// The lazy objects there are, and whether nobody frees them or anything else of the heap.
+    pub(super) lazies: Lazies,
+    is_abandoned: Cell<bool>,
     /// The string a handler was given, and the one that it made last.
     given: RefCell<Option<Remembered>>,
     made: RefCell<Option<Remembered>>,
@@ -140,6 +144,8 @@ impl Realm {
             object_prototype,
             recent: RefCell::default(),
             traces: RefCell::default(),
+            lazies: Lazies::default(),
+            is_abandoned: Cell::new(false),
             given: RefCell::default(),
             made: RefCell::default(),
         });
@@ -340,8 +346,28 @@ impl Realm {
         self.remember(&self.made, None);
     }
 
+    /// Drops all that is Rust's in a heap that nobody frees: documents, and what is behind lazy
+    /// objects. Nothing of QuickJS's is given back from then on.
+    ///
+    /// # Safety
+    ///
+    /// No value of the runtime is looked at any more.
+    pub(super) unsafe fn abandon(&self) {
+        self.is_abandoned.set(true);
+        self.forget();
+        // SAFETY: as demanded.
+        unsafe { self.lazies.drop_all() };
+    }
+
+    /// Whether nothing is to be given back to QuickJS.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.is_abandoned.get()
+    }
+
     fn remember(&self, place: &RefCell<Option<Remembered>>, remembered: Option<Remembered>) {
-        if let Some(Remembered { string, .. }) = place.replace(remembered) {
+        if let Some(Remembered { string, .. }) = place.replace(remembered)
+            && !self.is_abandoned()
+        {
             // SAFETY: the reference was taken when the string was remembered, and the runtime
             // outlives its user data.
             unsafe { qjs::JS_FreeValueRT(self.runtime, string) }
@@ -352,6 +378,9 @@ impl Realm {
 impl Drop for Realm {
     fn drop(&mut self) {
         self.forget();
+        if self.is_abandoned() {
+            return;
+        }
         let Names {
             origin,
             to_json,

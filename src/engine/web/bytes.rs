@@ -3,10 +3,11 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use rquickjs::{Ctx, Exception, Object, TypedArray};
+use rquickjs::{Ctx, Exception, Object, String as Text, TypedArray};
 
-use super::bytes_of;
+use crate::engine::argument::{BytesArgument, CoercedText, TextArgument};
 use crate::engine::fence::native;
+use crate::engine::value;
 
 /// Padding may be left out, and bits that no byte needs may be anything.
 const FORGIVING: GeneralPurpose = GeneralPurpose::new(
@@ -19,28 +20,36 @@ const FORGIVING: GeneralPurpose = GeneralPurpose::new(
 pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     natives.set(
         "encode",
-        native(|ctx: Ctx<'js>, text: String| TypedArray::<u8>::new(ctx, text.into_bytes())),
-    )?;
-    natives.set(
-        "decode",
-        native(|bytes: TypedArray<'js, u8>, keeps_mark: bool| {
-            decode(&bytes_of(&bytes), keeps_mark)
+        native(|ctx: Ctx<'js>, text: TextArgument<'js>| {
+            TypedArray::<u8>::new_copy(ctx, text.as_bytes())
         }),
     )?;
     natives.set(
+        "decode",
+        native(
+            |ctx: Ctx<'js>, bytes: BytesArgument<'js>, keeps_mark: bool| {
+                bytes.with(|bytes| decoded(&ctx, bytes, keeps_mark))
+            },
+        ),
+    )?;
+    natives.set(
         "isUtf8",
-        native(|bytes: TypedArray<'js, u8>| std::str::from_utf8(&bytes_of(&bytes)).is_ok()),
+        native(|bytes: BytesArgument<'js>| bytes.with(|bytes| std::str::from_utf8(bytes).is_ok())),
     )?;
     natives.set(
         "atob",
-        native(|ctx: Ctx<'js>, text: rquickjs::Coerced<String>| {
-            atob(&text.0).ok_or_else(|| Exception::throw_type(&ctx, "the text is no base64"))
+        native(|ctx: Ctx<'js>, text: CoercedText<'js>| {
+            // Without blanks, as bytes, and as characters of up to two bytes.
+            let _charge = value::charged(&ctx, 4 * text.len())?;
+            atob(&text).ok_or_else(|| Exception::throw_type(&ctx, "the text is no base64"))
         }),
     )?;
     natives.set(
         "btoa",
-        native(|ctx: Ctx<'js>, text: rquickjs::Coerced<String>| {
-            btoa(&text.0).ok_or_else(|| {
+        native(|ctx: Ctx<'js>, text: CoercedText<'js>| {
+            // As bytes, and those as four characters for three.
+            let _charge = value::charged(&ctx, 3 * text.len())?;
+            btoa(&text).ok_or_else(|| {
                 Exception::throw_type(
                     &ctx,
                     "btoa takes characters up to U+00FF; encode others first",
@@ -50,25 +59,46 @@ pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     )
 }
 
-fn decode(bytes: &[u8], keeps_mark: bool) -> String {
+/// The string of a text in UTF-8; what is none is replaced.
+pub(in crate::engine) fn decoded<'js>(
+    ctx: &Ctx<'js>,
+    bytes: &[u8],
+    keeps_mark: bool,
+) -> rquickjs::Result<Text<'js>> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Text::from_str(ctx.clone(), decode(text, keeps_mark));
+    }
+    // Each byte may become a replacement of three; a buffer that grows has twice as much.
+    let _charge = value::charged(ctx, 9 * bytes.len())?;
     let text = String::from_utf8_lossy(bytes);
+    Text::from_str(ctx.clone(), decode(&text, keeps_mark))
+}
+
+/// A text without its byte order mark.
+fn decode(text: &str, keeps_mark: bool) -> &str {
     match text.strip_prefix('\u{FEFF}') {
-        Some(rest) if !keeps_mark => rest.to_owned(),
-        Some(_) | None => text.into_owned(),
+        Some(rest) if !keeps_mark => rest,
+        Some(_) | None => text,
     }
 }
 
 /// Each byte as one character.
 fn atob(text: &str) -> Option<String> {
-    let packed: String = text.split_ascii_whitespace().collect();
+    let mut packed = Vec::with_capacity(text.len());
+    packed.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
     let bytes = FORGIVING.decode(packed).ok()?;
-    Some(bytes.into_iter().map(char::from).collect())
+    let mut text = String::with_capacity(2 * bytes.len());
+    text.extend(bytes.into_iter().map(char::from));
+    Some(text)
 }
 
 /// Each character as one byte; `None` where one has no byte.
 fn btoa(text: &str) -> Option<String> {
-    let bytes: Option<Vec<u8>> = text.chars().map(|it| u8::try_from(it).ok()).collect();
-    Some(base64::engine::general_purpose::STANDARD.encode(bytes?))
+    let mut bytes = Vec::with_capacity(text.len());
+    for it in text.chars() {
+        bytes.push(u8::try_from(it).ok()?);
+    }
+    Some(base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
 #[cfg(test)]
@@ -87,8 +117,8 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_utf8_are_shown_replaced() {
-        assert_eq!(decode(b"\xEF\xBB\xBFa\xFF", false), "a\u{FFFD}");
-        assert_eq!(decode(b"\xEF\xBB\xBFa", true), "\u{FEFF}a");
+    fn a_byte_order_mark_is_kept_where_that_is_asked_for() {
+        assert_eq!(decode("\u{FEFF}a", false), "a");
+        assert_eq!(decode("\u{FEFF}a", true), "\u{FEFF}a");
     }
 }

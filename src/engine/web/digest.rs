@@ -4,25 +4,25 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
 use rquickjs::{ArrayBuffer, Ctx, Exception, Object, TypedArray};
 
-use super::bytes_of;
+use crate::engine::argument::BytesArgument;
 use crate::engine::fence::native;
 
 pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     natives.set(
         "digest",
-        native(|ctx: Ctx<'js>, hash: String, data: TypedArray<'js, u8>| {
+        native(|ctx: Ctx<'js>, hash: String, data: BytesArgument<'js>| {
             let (algorithm, _) = algorithms(&ctx, &hash)?;
-            let digest = digest::digest(algorithm, &bytes_of(&data));
-            ArrayBuffer::new(ctx, digest.as_ref().to_vec())
+            let digest = data.with(|data| digest::digest(algorithm, data));
+            ArrayBuffer::new_copy(ctx, digest.as_ref())
         }),
     )?;
     natives.set(
         "hmac",
         native(
-            |ctx: Ctx<'js>, hash: String, key: TypedArray<'js, u8>, data: TypedArray<'js, u8>| {
+            |ctx: Ctx<'js>, hash: String, key: BytesArgument<'js>, data: BytesArgument<'js>| {
                 let key = key_of(&ctx, &hash, &key)?;
-                let tag = hmac::sign(&key, &bytes_of(&data));
-                ArrayBuffer::new(ctx, tag.as_ref().to_vec())
+                let tag = data.with(|data| hmac::sign(&key, data));
+                ArrayBuffer::new_copy(ctx, tag.as_ref())
             },
         ),
     )?;
@@ -31,12 +31,14 @@ pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
         native(
             |ctx: Ctx<'js>,
              hash: String,
-             key: TypedArray<'js, u8>,
-             data: TypedArray<'js, u8>,
-             signature: TypedArray<'js, u8>|
+             key: BytesArgument<'js>,
+             data: BytesArgument<'js>,
+             signature: BytesArgument<'js>|
              -> rquickjs::Result<bool> {
                 let key = key_of(&ctx, &hash, &key)?;
-                Ok(hmac::verify(&key, &bytes_of(&data), &bytes_of(&signature)).is_ok())
+                let verified =
+                    data.with(|data| signature.with(|tag| hmac::verify(&key, data, tag)));
+                Ok(verified.is_ok())
             },
         ),
     )?;
@@ -44,7 +46,7 @@ pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
         "randomBytes",
         native(|ctx: Ctx<'js>, count: usize| {
             let bytes = random(&ctx, count)?;
-            TypedArray::<u8>::new(ctx, bytes)
+            TypedArray::<u8>::new_copy(ctx, bytes)
         }),
     )?;
     natives.set(
@@ -77,9 +79,9 @@ fn algorithms(
     }
 }
 
-fn key_of(ctx: &Ctx<'_>, hash: &str, key: &TypedArray<'_, u8>) -> rquickjs::Result<hmac::Key> {
+fn key_of(ctx: &Ctx<'_>, hash: &str, key: &BytesArgument<'_>) -> rquickjs::Result<hmac::Key> {
     let (_, algorithm) = algorithms(ctx, hash)?;
-    Ok(hmac::Key::new(algorithm, &bytes_of(key)))
+    Ok(key.with(|key| hmac::Key::new(algorithm, key)))
 }
 
 fn random(ctx: &Ctx<'_>, count: usize) -> rquickjs::Result<Vec<u8>> {

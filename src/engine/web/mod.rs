@@ -5,7 +5,9 @@ mod bytes;
 mod digest;
 mod url;
 
-use rquickjs::{Ctx, Object, TypedArray};
+use rquickjs::{Ctx, Object};
+
+pub(super) use bytes::decoded;
 
 /// The natives that the prelude's part `name` is made of; none where it needs none.
 pub(super) fn natives<'js>(ctx: &Ctx<'js>, name: &str) -> rquickjs::Result<Object<'js>> {
@@ -17,11 +19,4 @@ pub(super) fn natives<'js>(ctx: &Ctx<'js>, name: &str) -> rquickjs::Result<Objec
         _ => {}
     }
     Ok(natives)
-}
-
-/// The bytes of an array; none where its buffer was taken away.
-pub(super) fn bytes_of(array: &TypedArray<'_, u8>) -> Vec<u8> {
-    // SAFETY: no JavaScript runs between borrowing the bytes and copying them.
-    let bytes = unsafe { array.as_bytes() };
-    bytes.map(<[u8]>::to_vec).unwrap_or_default()
 }

@@ -1,38 +1,79 @@
 //! Addresses and queries (WHATWG URL).
 
-use rquickjs::Object;
+use rquickjs::{Array, Ctx, Error, Object, String as Text};
 use url::form_urlencoded::{Serializer, parse};
 use url::{Url, quirks};
 
+use crate::engine::argument::TextArgument;
 use crate::engine::fence::native;
+use crate::engine::value;
 
-pub(super) fn offer(natives: &Object<'_>) -> rquickjs::Result<()> {
+pub(super) fn offer<'js>(natives: &Object<'js>) -> rquickjs::Result<()> {
     natives.set(
         "parseUrl",
-        native(|url: String, base: Option<String>| parsed(&url, base.as_deref())),
+        native(
+            |ctx: Ctx<'js>, url: TextArgument<'js>, base: Option<TextArgument<'js>>| {
+                let length = url.len() + base.as_ref().map_or(0, |base| base.len());
+                let _charge = value::charged(&ctx, MADE * length)?;
+                Ok::<_, Error>(parsed(&url, base.as_deref()))
+            },
+        ),
     )?;
     natives.set(
         "writeUrl",
-        native(|url: String, part: String, value: String| written(&url, &part, &value)),
+        native(
+            |ctx: Ctx<'js>, url: TextArgument<'js>, part: String, value: TextArgument<'js>| {
+                let _charge = value::charged(&ctx, MADE * (url.len() + value.len()))?;
+                Ok::<_, Error>(written(&url, &part, &value))
+            },
+        ),
     )?;
     natives.set(
         "parseQuery",
-        native(|query: String| -> Vec<Vec<String>> {
-            parse(query.as_bytes())
-                .map(|(name, value)| vec![name.into_owned(), value.into_owned()])
-                .collect()
-        }),
+        native(|ctx: Ctx<'js>, query: TextArgument<'js>| pairs(&ctx, &query)),
     )?;
     natives.set(
         "writeQuery",
-        native(|pairs: Vec<Vec<String>>| -> String {
-            let pairs = pairs.iter().filter_map(|pair| match &pair[..] {
-                [name, value] => Some((name, value)),
-                _ => None,
-            });
-            Serializer::new(String::new()).extend_pairs(pairs).finish()
-        }),
+        native(|ctx: Ctx<'js>, pairs: Array<'js>| query(&ctx, &pairs)),
     )
+}
+
+/// What an address is made of while it is parsed, for each byte of its text: the address, escaped,
+/// and its parts.
+const MADE: usize = 12;
+
+/// What a query's byte may become, and a buffer that grows has twice as much.
+const ESCAPED: usize = 2 * 3;
+
+/// The pairs of a query, each a list of two. One at a time, so that most of it is the script's own
+/// memory.
+fn pairs<'js>(ctx: &Ctx<'js>, query: &str) -> rquickjs::Result<Array<'js>> {
+    let list = Array::new(ctx.clone())?;
+    // The longest part, decoded, whatever is no UTF-8 replaced.
+    let _charge = value::charged(ctx, ESCAPED * query.len())?;
+    for (at, (name, value)) in parse(query.as_bytes()).enumerate() {
+        let pair = Array::new(ctx.clone())?;
+        pair.set(0, &*name)?;
+        pair.set(1, &*value)?;
+        list.set(at, pair)?;
+    }
+    Ok(list)
+}
+
+/// The query of pairs.
+fn query<'js>(ctx: &Ctx<'js>, pairs: &Array<'js>) -> rquickjs::Result<Text<'js>> {
+    let charge = value::charged(ctx, 0)?;
+    let mut serializer = Serializer::new(String::new());
+    for pair in pairs.iter::<Array<'js>>() {
+        let pair = pair?;
+        let (name, value): (TextArgument<'js>, TextArgument<'js>) = (pair.get(0)?, pair.get(1)?);
+        let takes = ESCAPED * (name.len() + value.len() + 2);
+        if charge.grow(takes).is_err() {
+            return Err(value::out_of_memory(ctx));
+        }
+        serializer.append_pair(&name, &value);
+    }
+    Text::from_str(ctx.clone(), &serializer.finish())
 }
 
 /// The parts of an address in the prelude's order; `None` where it is none.

@@ -7,6 +7,8 @@ use http::Method;
 use rquickjs::{Ctx, Exception, IntoJs, Object, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::document::Full;
+use crate::engine::argument::TextArgument;
 use crate::engine::fence::native;
 use crate::engine::host::below;
 use crate::engine::scope::allowance::HEAD;
@@ -20,17 +22,20 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
     let of = Rc::clone(scope);
     natives.set(
         "setMethod",
-        native(move |ctx: Ctx<'js>, method: String| set_method(&ctx, &of, &method)),
+        native(move |ctx: Ctx<'js>, method: TextArgument<'js>| set_method(&ctx, &of, &method)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "setPath",
-        native(move |ctx: Ctx<'js>, path: String| set_path(&ctx, &of, path)),
+        native(move |ctx: Ctx<'js>, path: TextArgument<'js>| set_path(&ctx, &of, &path)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "address",
-        native(move |ctx: Ctx<'js>, path: String| address(&ctx, &of, path)),
+        native(move |ctx: Ctx<'js>, path: TextArgument<'js>| {
+            let _charge = value::charged(&ctx, 2 * path.len())?;
+            address(&ctx, &of, path.to_owned())
+        }),
     )?;
     let of = Rc::clone(scope);
     natives.set(
@@ -171,7 +176,14 @@ fn user(authorization: Option<&str>) -> String {
     text.split(':').next().unwrap_or("").to_owned()
 }
 
+/// The longest method that a handler may give a request, in bytes.
+const MAX_METHOD: usize = 128;
+
 fn set_method(ctx: &Ctx<'_>, scope: &Scope, method: &str) -> rquickjs::Result<()> {
+    if method.len() > MAX_METHOD {
+        let message = format!("a method has at most {MAX_METHOD} bytes");
+        return Err(Exception::throw_range(ctx, &message));
+    }
     let parsed = Method::from_bytes(method.as_bytes())
         .map_err(|_| Exception::throw_type(ctx, &format!("{method:?} is no method")))?;
     scope.with(|state| {
@@ -183,7 +195,7 @@ fn set_method(ctx: &Ctx<'_>, scope: &Scope, method: &str) -> rquickjs::Result<()
 }
 
 /// Takes a path, with a query or without. Without one the query stays.
-fn set_path(ctx: &Ctx<'_>, scope: &Scope, path: String) -> rquickjs::Result<()> {
+fn set_path(ctx: &Ctx<'_>, scope: &Scope, path: &str) -> rquickjs::Result<()> {
     if path.len() > HEAD {
         let message = format!("a path has at most {HEAD} bytes");
         return Err(Exception::throw_range(ctx, &message));
@@ -200,12 +212,15 @@ fn set_path(ctx: &Ctx<'_>, scope: &Scope, path: String) -> rquickjs::Result<()> 
             ),
         ));
     }
+    scope
+        .charge_target(path.len())
+        .map_err(|Full| value::out_of_memory(ctx))?;
     scope.with(|state| {
         if state.phase == Phase::Request {
             if path.contains('?') {
-                state.call.request.set_target(&path);
+                state.call.request.set_target(path);
             } else {
-                state.call.request.path = path;
+                path.clone_into(&mut state.call.request.path);
             }
         }
     });

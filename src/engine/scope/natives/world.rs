@@ -5,13 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rquickjs::{Ctx, Exception, Function, Object, Persistent, Value};
+use rquickjs::{Ctx, Exception, Function, Object, Persistent, String as Text, Value};
 use tracing::Level;
 
+use crate::engine::argument::TextArgument;
 use crate::engine::fence::native;
 use crate::engine::host::CallHead;
 use crate::engine::scope::allowance::check_kept;
 use crate::engine::scope::{Scope, State};
+use crate::engine::value;
 use crate::handler::{Audience, Event};
 
 pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
@@ -21,7 +23,7 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
     let of = Rc::clone(scope);
     natives.set(
         "log",
-        native(move |level: String, text: String| log(&of, &level, &text)),
+        native(move |level: TextArgument<'js>, text: TextArgument<'js>| log(&of, &level, &text)),
     )?;
     natives.set("logs", native(|level: String| logs(&level)))?;
     let of = Rc::clone(scope);
@@ -42,27 +44,35 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
     )
 }
 
+/// What becomes of a name or an address while a call is addressed, for each of its bytes: escaped,
+/// joined, and in parts.
+const ADDRESS: usize = 16;
+
 fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
     let of = Rc::clone(scope);
     natives.set(
         "getResource",
-        native(move |ctx: Ctx<'js>, name: String, settings: String| {
-            of.host.get_resource(&ctx, &of, &name, &settings)
-        }),
+        native(
+            move |ctx: Ctx<'js>, name: TextArgument<'js>, settings: TextArgument<'js>| {
+                let _charge = value::charged(&ctx, ADDRESS * name.len())?;
+                of.host.get_resource(&ctx, &of, &name, &settings)
+            },
+        ),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "call",
         native(
             move |ctx: Ctx<'js>,
-                  method: String,
-                  url: String,
-                  parameters: String,
-                  headers: String,
-                  body: String,
+                  method: TextArgument<'js>,
+                  url: TextArgument<'js>,
+                  parameters: TextArgument<'js>,
+                  headers: TextArgument<'js>,
+                  body: TextArgument<'js>,
                   timeout: f64| {
+                let _charge = value::charged(&ctx, ADDRESS * (url.len() + parameters.len()))?;
                 let call = CallHead::read(&ctx, &method, &headers, timeout)?;
-                of.host.call(&ctx, &of, call, &url, &parameters, body)
+                of.host.call(&ctx, &of, call, &url, &parameters, &body)
             },
         ),
     )?;
@@ -71,11 +81,12 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
         "fetch",
         native(
             move |ctx: Ctx<'js>,
-                  method: String,
-                  url: String,
-                  headers: String,
+                  method: TextArgument<'js>,
+                  url: TextArgument<'js>,
+                  headers: TextArgument<'js>,
                   body: Value<'js>,
                   timeout: f64| {
+                let _charge = value::charged(&ctx, ADDRESS * url.len())?;
                 let call = CallHead::read(&ctx, &method, &headers, timeout)?;
                 of.host.fetch(&ctx, &of, &call, &url, body)
             },
@@ -88,9 +99,12 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
     let of = Rc::clone(scope);
     natives.set(
         "library",
-        native(move |ctx: Ctx<'js>, name: String, from: Option<String>| {
-            of.library.open(&ctx, &name, from.as_deref())
-        }),
+        native(
+            move |ctx: Ctx<'js>, name: TextArgument<'js>, from: Option<String>| {
+                let _charge = value::charged(&ctx, ADDRESS * name.len())?;
+                of.library.open(&ctx, &name, from.as_deref())
+            },
+        ),
     )
 }
 
@@ -105,25 +119,42 @@ fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resu
     let of = Rc::clone(scope);
     natives.set(
         "keep",
-        native(move |ctx: Ctx<'js>, name: String, text: String| keep(&ctx, &of, &name, text)),
+        native(
+            move |ctx: Ctx<'js>, name: TextArgument<'js>, text: TextArgument<'js>| {
+                keep(&ctx, &of, &name, &text)
+            },
+        ),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "storeGet",
-        native(move |key: String| of.store.get(&key).map(|value| value.to_string())),
+        native(move |ctx: Ctx<'js>, key: TextArgument<'js>| {
+            let found = of.store.get(&key);
+            found.map(|text| Text::from_str(ctx, &text)).transpose()
+        }),
     )?;
     let of = Rc::clone(scope);
     natives.set(
         "storeSet",
-        native(move |key: String, value: String, seconds: Option<f64>| {
-            let lasts = seconds
-                .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER))
-                .map(|lasts| lasts.min(FOREVER));
-            of.store.set(&key, value.into(), lasts);
-        }),
+        native(
+            move |ctx: Ctx<'js>,
+                  key: TextArgument<'js>,
+                  text: TextArgument<'js>,
+                  seconds: Option<f64>| {
+                let _charge = value::charged(&ctx, key.len() + text.len())?;
+                let lasts = seconds
+                    .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER))
+                    .map(|lasts| lasts.min(FOREVER));
+                of.store.set(&key, Arc::from(&*text), lasts);
+                Ok::<_, rquickjs::Error>(())
+            },
+        ),
     )?;
     let of = Rc::clone(scope);
-    natives.set("storeDelete", native(move |key: String| of.store.del(&key)))?;
+    natives.set(
+        "storeDelete",
+        native(move |key: TextArgument<'js>| of.store.del(&key)),
+    )?;
     let of = Rc::clone(scope);
     natives.set(
         "secret",
@@ -132,9 +163,16 @@ fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resu
     let of = Rc::clone(scope);
     natives.set(
         "emit",
-        native(move |audience: String, name: String, data: String| {
-            emit(&of, &audience, &name, &data);
-        }),
+        native(
+            move |ctx: Ctx<'js>,
+                  audience: TextArgument<'js>,
+                  name: TextArgument<'js>,
+                  data: TextArgument<'js>| {
+                let _charge = value::charged(&ctx, name.len() + data.len())?;
+                emit(&of, &audience, &name, &data);
+                Ok::<_, rquickjs::Error>(())
+            },
+        ),
     )
 }
 
@@ -154,8 +192,10 @@ fn kept(scope: &Scope, name: &str) -> String {
     })
 }
 
-fn keep(ctx: &Ctx<'_>, scope: &Scope, name: &str, text: String) -> rquickjs::Result<()> {
-    check_kept(ctx, name, &text)?;
+fn keep(ctx: &Ctx<'_>, scope: &Scope, name: &str, text: &str) -> rquickjs::Result<()> {
+    check_kept(ctx, name, text)?;
+    let _charge = value::charged(ctx, text.len())?;
+    let text = text.to_owned();
     scope.with(|state| {
         let kept = &mut state.call.kept;
         if name == SHARED {

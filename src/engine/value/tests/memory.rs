@@ -1,7 +1,6 @@
 //! What values take is taken from their heap's memory first: with an allocator that knows what this
 //! thread really has of Rust's.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -10,6 +9,7 @@ use rquickjs::{Context, Ctx, Function, Runtime};
 
 use crate::document::Budget;
 use crate::engine::heap::{Common, Heap, Memory, Refused};
+use crate::engine::tests::counting::peak;
 use crate::engine::value::{forget, give_text, install, open, write};
 
 const MIB: usize = 1 << 20;
@@ -27,60 +27,6 @@ const WALK: &str = "(json) => {
     walk(json);
     return JSON.stringify({ json });
 }";
-
-/// The system's allocator, and what each thread has of it.
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(by: isize) {
-    // A thread that ends has given up its counters.
-    let _ = LIVE.try_with(|live| {
-        live.set(live.get() + by);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
-    });
-}
-
-#[allow(clippy::cast_possible_wrap)] // no layout is that large
-fn size(layout: Layout) -> isize {
-    layout.size() as isize
-}
-
-// SAFETY: the system's allocator does it all.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(size(layout));
-        // SAFETY: as demanded of the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(size(layout));
-        // SAFETY: as demanded of the caller.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
-        count(-size(layout));
-        // SAFETY: as demanded of the caller.
-        unsafe { System.dealloc(piece, layout) }
-    }
-}
-
-/// The most that this thread has of Rust's memory at a time while it does something, beyond what it
-/// had, in bytes.
-fn peak(act: impl FnOnce()) -> usize {
-    let before = LIVE.get();
-    PEAK.set(before);
-    act();
-    usize::try_from(PEAK.get() - before).expect("the peak is no less than the beginning")
-}
 
 /// A heap, and what values have of it besides QuickJS's.
 #[derive(Debug)]
