@@ -14,6 +14,7 @@ mod log;
 mod memory;
 mod moves;
 mod panics;
+mod reachable;
 mod refusal;
 mod verdicts;
 mod vocabularies;

@@ -63,5 +63,5 @@
       return array;
     },
   };
-  return { crypto };
+  return { crypto, CryptoKey };
 })

@@ -37,6 +37,22 @@
     }
   }
 
+  // What can be reached without being a property of anything: the functions behind our accessors,
+  // and the prototypes of what calls return.
+  const hidden = [];
+  function findWhatCallsReturn() {
+    const strict = function () { return arguments; };
+    hidden.push(
+      function () {}, function* () {}, async function () {}, async function* () {},
+      [][Symbol.iterator](), ''[Symbol.iterator](), new Map()[Symbol.iterator](), new Set()[Symbol.iterator](),
+      'a'.matchAll(/a/g), (function* () {})(), (async function* () {})(),
+      [].values().map((it) => it), Iterator.from({ next: () => ({ done: true }) }), strict(),
+    );
+    for (const name of ['concat', 'zip', 'zipKeyed']) {
+      if (typeof Iterator[name] === 'function') hidden.push(name === 'concat' ? Iterator.concat([]) : Iterator[name](name === 'zip' ? [[]] : { a: [] }));
+    }
+  }
+
   // A frozen prototype would make `o.toString = …` fail on every object that inherits from it
   // (the "override mistake"). As accessors its members can be overridden as if it weren't frozen.
   function allowOverriding(prototype, names) {
@@ -44,6 +60,7 @@
       const descriptor = getOwnPropertyDescriptor(prototype, key);
       if (!descriptor || !('value' in descriptor) || !descriptor.configurable) continue;
       const { value } = descriptor;
+      hidden.push(value);
       defineProperty(prototype, key, {
         get() { return value; },
         set(written) {
@@ -58,12 +75,7 @@
 
   function freezeAll() {
     const seen = new Set();
-    const pending = [
-      globalThis,
-      function () {}, function* () {}, async function () {}, async function* () {},
-      [][Symbol.iterator](), ''[Symbol.iterator](), new Map()[Symbol.iterator](), new Set()[Symbol.iterator](),
-      'a'.matchAll(/a/g), (function* () {})(), (async function* () {})(),
-    ];
+    const pending = [globalThis, ...hidden];
     while (pending.length > 0) {
       const object = pending.pop();
       if ((typeof object !== 'object' && typeof object !== 'function') || object === null || seen.has(object)) continue;
@@ -80,6 +92,7 @@
   }
 
   removeWhatOutlives();
+  findWhatCallsReturn();
   if (!allowsCodeFromText) forbidCodeFromText();
   const errors = ['Error', 'TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'EvalError', 'URIError', 'AggregateError', 'InternalError'];
   for (const name of ['Object', 'Function', 'Promise', ...errors]) {
