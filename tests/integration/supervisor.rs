@@ -45,7 +45,7 @@ fn spare_of(sidecar: &Sidecar) -> u32 {
 #[track_caller]
 fn replace_worker(sidecar: &Sidecar) {
     let before = sidecar.process_id();
-    sidecar.signal_worker(Signal::KILL);
+    sidecar.kill_worker(Signal::KILL);
     eventually("another worker", || {
         (sidecar.process_id() != before).then_some(())
     });
@@ -65,7 +65,7 @@ mod a_worker_that_dies {
         ] {
             let spare = spare_of(&sidecar);
 
-            sidecar.signal_worker(signal);
+            sidecar.kill_worker(signal);
 
             // Whoever asks waits in the backlog of the same sockets meanwhile.
             assert_eq!(sidecar.get("/").status(), 200);
@@ -84,7 +84,7 @@ mod a_worker_that_dies {
             .start();
         assert_eq!(sidecar.spare_id(), None);
 
-        sidecar.signal_worker(Signal::SEGV);
+        sidecar.kill_worker(Signal::SEGV);
 
         assert_eq!(sidecar.get("/").status(), 200);
         assert_eq!(get(sidecar.status, "/readyz").status(), 200);
@@ -107,7 +107,7 @@ mod a_worker_that_dies {
         in_flight.send(&request("GET", "/held", "")).unwrap();
         eventually("the held request", || upstream.requests().pop());
 
-        sidecar.signal_worker(Signal::KILL);
+        sidecar.kill_worker(Signal::KILL);
 
         assert!(in_flight.response("GET").is_err());
         assert_eq!(sidecar.get("/").status(), 200);

@@ -149,18 +149,18 @@ impl Sidecar {
     /// Sends a signal to the process that serves.
     #[track_caller]
     pub(crate) fn signal_worker(&self, signal: Signal) {
+        process::kill(self.process_id(), signal);
+    }
+
+    /// Ends the process that serves, and waits until it accepts nobody any more: its threads go on
+    /// for a moment after a signal.
+    #[track_caller]
+    pub(crate) fn kill_worker(&self, signal: Signal) {
         let worker = self.process_id();
         process::kill(worker, signal);
-        if signal == Signal::SEGV {
-            // A runtime that takes the first one for a fault waits for it to come again.
-            eventually("the end of the worker", || {
-                let is_over = process::has_ended(worker);
-                if !is_over {
-                    process::kill(worker, signal);
-                }
-                is_over.then_some(())
-            });
-        }
+        eventually("the end of the worker", || {
+            process::has_ended(worker).then_some(())
+        });
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
