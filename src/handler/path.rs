@@ -216,7 +216,7 @@ mod tests {
             let read = readings::all_of(path.as_bytes()).expect("few readings");
 
             plain_ones += 1;
-            assert_eq!(read, [segments.clone()], "{path}");
+            assert_eq!(read, std::slice::from_ref(segments), "{path}");
         }
         assert!(plain_ones > 100);
     }

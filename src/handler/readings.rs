@@ -299,7 +299,7 @@ fn without_host(path: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let host = &path[slashes..];
-    let end = host.iter().position(|byte| is_slash(byte));
+    let end = host.iter().position(is_slash);
     Some(end.map_or_else(|| b"/".to_vec(), |end| host[end..].to_vec()))
 }
 

@@ -48,17 +48,6 @@ fn remove_unwritten<const COUNT: usize>(fields: &mut Fields, names: [HeaderName;
     }
 }
 
-/// Takes off the digests of a body that is sent in another form than it came. What a handler wrote
-/// stays.
-pub fn forget_digests(fields: &mut Fields) {
-    for name in DESCRIPTIONS {
-        let is_digest = name.as_str().ends_with("digest") || name.as_str() == "content-md5";
-        if is_digest && !fields.is_edited(&name) {
-            fields.remove(name);
-        }
-    }
-}
-
 /// Gives the entity tag of a response a mark, or takes it off where it is none. What a
 /// handler wrote stays.
 pub fn mark_tag(fields: &mut Fields, mark: &str) {

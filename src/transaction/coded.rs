@@ -77,7 +77,7 @@ impl Coded {
             return self.restore(fields, body, Reader::Same).await;
         }
         fields.remove(header::CONTENT_ENCODING);
-        validators::forget_digests(fields);
+        validators::remove_digests(fields);
     }
 
     /// Makes a body what `fields` say it is, after handlers have had both. A coding that

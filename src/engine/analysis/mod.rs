@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use oxc_allocator::Allocator;
 use oxc_ast::AstKind;
 use oxc_ast::ast::{Argument, Expression};
-use oxc_semantic::Semantic;
+use oxc_semantic::{AstNode, Semantic};
 
 use crate::handler::Phase;
 
@@ -111,7 +111,7 @@ pub(super) fn analyse_module(text: &str) -> Result<ModuleAnalysis, Vec<Note>> {
     let semantic = resolve(&parsed, head)?;
     Ok(ModuleAnalysis {
         requires: requires(&semantic, head.len()),
-        fields: names::fields(semantic.nodes().iter().map(|node| node.kind())),
+        fields: names::fields(semantic.nodes().iter().map(AstNode::kind)),
     })
 }
 
@@ -166,7 +166,7 @@ fn analyse_as(head: &str, text: &str, phase: Phase) -> Result<Analysis, Vec<Note
         names_exports: reading.names("exports"),
         undeclared: undeclared.into_iter().map(|note| note.message).collect(),
         requires: requires(&semantic, head.len()),
-        fields: names::fields(semantic.nodes().iter().map(|node| node.kind())),
+        fields: names::fields(semantic.nodes().iter().map(AstNode::kind)),
         moves: wrapper(&parsed)
             .and_then(|function| moves::moves(function.body.as_ref()?, head.len())),
         warnings,
