@@ -45,7 +45,7 @@ const IMPORTS: [(&str, &str); 22] = [
 ];
 
 /// Foreign crates that only their owners may name; `*` stands for any ending.
-const OWNERS: [(&str, &str); 25] = [
+const OWNERS: [(&str, &str); 26] = [
     ("rquickjs", "engine"),
     ("icu_properties", "engine"),
     ("oxc_*", "engine"),
@@ -63,6 +63,7 @@ const OWNERS: [(&str, &str); 25] = [
     ("jsonwebtoken", "token"),
     ("arc_swap", "generation"),
     ("flate2", "message"),
+    ("encoding_rs", "message"),
     ("brotli", "message"),
     ("zstd", "message"),
     ("axum", "admin demo"),

@@ -5,6 +5,7 @@
 
 pub mod body;
 mod capitals;
+pub mod charset;
 pub mod chunked;
 pub mod coding;
 pub mod fields;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use crate::document::Document;
+use crate::message::charset::{Charset, Malformed, UnknownCharset};
 use crate::message::coding::{Codings, Undecodable, UnknownCoding};
 use crate::message::framing::{self, Length};
 use crate::message::{Body, Fields};
@@ -149,12 +150,18 @@ async fn decoded(
     limit: usize,
     share: &mut Share,
 ) -> Result<Received, Missing> {
-    let (text, coded) = if codings.is_empty() || whole.is_empty() {
+    let labelled = Charset::of(fields).map_err(|UnknownCharset| Missing::Charset)?;
+    let (mut text, mut coded) = if codings.is_empty() || whole.is_empty() {
         (whole, None)
     } else {
         let (text, coded) = Coded::decode(codings, whole, fields, limit, share).await?;
         (text, Some(coded))
     };
+    let charset = labelled.or_marked(&text);
+    if !(text.is_empty() || labelled.is_utf8() && charset.is_utf8()) {
+        let came = coded.get_or_insert_with(|| Coded::in_charset(text.clone(), fields));
+        text = came.decode_charset(charset, text, limit, share).await?;
+    }
     if simdutf8::basic::from_utf8(&text).is_err() {
         return Err(Missing::NotText);
     }
@@ -193,9 +200,12 @@ pub(super) enum Missing {
     /// It isn't what its content coding says.
     #[error("it is not what its content coding says")]
     Corrupt,
-    /// It isn't UTF-8.
-    #[error("it is not UTF-8")]
+    /// It isn't text in the character set of its label, UTF-8 without one.
+    #[error("it is not text in the character set of its label, or in UTF-8 where it has none")]
     NotText,
+    /// Its label names a character set that isn't known.
+    #[error("its label names a character set that is not known")]
+    Charset,
     /// Its type says JSON, and it is none.
     #[error("it is not JSON, though its type says so")]
     NotJson,
@@ -210,6 +220,7 @@ impl Missing {
             Self::Coded => Some(Reason::UnknownCoding),
             Self::Corrupt => Some(Reason::Corrupt),
             Self::NotText => Some(Reason::NotText),
+            Self::Charset => Some(Reason::UnknownCharset),
             Self::NotJson => Some(Reason::NotJson),
         }
     }
@@ -221,6 +232,7 @@ impl Missing {
             Self::TooLarge => Refusal::BodyTooLarge,
             Self::NoRoom => Refusal::NoRoom,
             Self::Coded => Refusal::BodyCoding,
+            Self::Charset => Refusal::BodyType,
             Self::Corrupt => Refusal::BodyCorrupt,
             Self::NotText => Refusal::BodyNotText,
             Self::NotJson => Refusal::BodyNotJson,
@@ -231,6 +243,12 @@ impl Missing {
 impl From<Full> for Missing {
     fn from(Full: Full) -> Self {
         Self::NoRoom
+    }
+}
+
+impl From<Malformed> for Missing {
+    fn from(Malformed: Malformed) -> Self {
+        Self::NotText
     }
 }
 

@@ -377,6 +377,7 @@ fn unread(missing: Missing) -> HostError {
         | Missing::Coded
         | Missing::Corrupt
         | Missing::NotText
+        | Missing::Charset
         | Missing::NotJson => HostError::Failed {
             reason: format!("the body of the response can't be read: {missing}"),
         },

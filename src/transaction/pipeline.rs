@@ -26,7 +26,7 @@ use crate::message::{Body, Fields, JsonType, Request, Response};
 
 use super::bodies::Resumed;
 use super::calls::Calls;
-use super::coded::{Coded, Reader};
+use super::coded::{Coded, Reader, encode_as_labelled};
 use super::fallback;
 use super::line::Upstreams;
 use super::ports::{BodyError, BodySource, Exchange, Interim, Sending, UpstreamError};
@@ -194,17 +194,18 @@ impl Pipeline {
             }
         };
         if let Next::Reply(response) = self.request_phase(tx).await {
-            return Reply::Whole(response);
+            return whole(response).await;
         }
         self.prepare_upstream_request(tx);
-        if let Some(coded) = coded {
-            let Request { fields, body, .. } = &mut tx.call.request;
-            match self.settings.coded_requests {
+        let Request { fields, body, .. } = &mut tx.call.request;
+        match coded {
+            Some(coded) => match self.settings.coded_requests {
                 CodedRequests::Decode => coded.leave_decoded(fields, body).await,
                 CodedRequests::Keep | CodedRequests::Refuse => {
                     coded.restore(fields, body, Reader::Same).await;
                 }
-            }
+            },
+            None => encode_as_labelled(fields, body).await,
         }
         let is_removed = tx.call.received.is_some() && tx.call.request.body == Body::Empty;
         let Request { fields, body, .. } = &mut tx.call.request;
@@ -230,11 +231,11 @@ impl Pipeline {
         }) {
             Ok(exchange) => self.respond(tx, exchange).await,
             Err(RevalidationError::Upstream(error)) => {
-                Reply::Whole(self.upstream_failed(tx, &error).await)
+                whole(self.upstream_failed(tx, &error).await).await
             }
             Err(error @ RevalidationError::Partial) => {
                 tracing::warn!(transaction = %tx.call.id, %error, "response body unavailable");
-                Reply::Whole(self.refused(tx, Refusal::UpstreamBody).await)
+                whole(self.refused(tx, Refusal::UpstreamBody).await).await
             }
         }
     }
@@ -380,16 +381,19 @@ impl Pipeline {
         }
         let (exchange, coded) = match self.read_response_in_time(tx, exchange).await {
             Ok(read) => read,
-            Err(refusal) => return Reply::Whole(self.refused(tx, refusal).await),
+            Err(refusal) => return whole(self.refused(tx, refusal).await).await,
         };
         let Exchange { mut head, body } = exchange;
         let had_body = head.body.pieces().is_some();
         fill_in(tx, &mut head);
         let mut head = self.run_response_handlers(tx, head).await;
-        if let Some(coded) = coded {
-            let Response { fields, body, .. } = &mut head;
-            let client = &client_request(tx).fields;
-            coded.restore(fields, body, Reader::Asked(client)).await;
+        match coded {
+            Some(coded) => {
+                let Response { fields, body, .. } = &mut head;
+                let client = &client_request(tx).fields;
+                coded.restore(fields, body, Reader::Asked(client)).await;
+            }
+            None => encode_as_labelled(&mut head.fields, &mut head.body).await,
         }
         let is_removed = had_body && head.body == Body::Empty;
         describe(tx, &mut head, is_removed);
@@ -508,6 +512,12 @@ impl Pipeline {
 async fn before<T>(deadline: Instant, waited_for: impl Future<Output = T>) -> Option<T> {
     let deadline = tokio::time::Instant::from_std(deadline);
     tokio::time::timeout_at(deadline, waited_for).await.ok()
+}
+
+/// A response whose body is in memory, in the character set that it says it is in.
+async fn whole(mut response: Response) -> Reply<'static> {
+    encode_as_labelled(&mut response.fields, &mut response.body).await;
+    Reply::Whole(response)
 }
 
 fn steps(planned: &[Planned]) -> Vec<Step> {

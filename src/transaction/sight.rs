@@ -136,6 +136,7 @@ impl Pipeline {
                         | Missing::Coded
                         | Missing::Corrupt
                         | Missing::NotText
+                        | Missing::Charset
                         | Missing::NotJson => Refusal::UpstreamBody,
                     });
                 };

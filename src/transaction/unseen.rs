@@ -19,8 +19,10 @@ pub enum Reason {
     UnknownCoding,
     /// It isn't what its content coding says.
     Corrupt,
-    /// It isn't UTF-8.
+    /// It isn't text in the character set of its label, UTF-8 without one.
     NotText,
+    /// Its label names a character set that isn't known.
+    UnknownCharset,
     /// It says that it is JSON, and isn't.
     NotJson,
     /// It doesn't say that it is JSON.
@@ -35,11 +37,12 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order in which they are told.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TooLarge,
         Self::UnknownCoding,
         Self::Corrupt,
         Self::NotText,
+        Self::UnknownCharset,
         Self::NotJson,
         Self::OtherType,
         Self::EventStream,
@@ -54,6 +57,7 @@ impl Reason {
             Self::UnknownCoding => "unknown_coding",
             Self::Corrupt => "corrupt",
             Self::NotText => "not_text",
+            Self::UnknownCharset => "unknown_charset",
             Self::NotJson => "not_json",
             Self::OtherType => "other_type",
             Self::EventStream => "event_stream",

@@ -2,6 +2,7 @@
 //! upstream behind it, handlers written in Rust within.
 
 mod buffered;
+mod charset;
 mod coding;
 mod framing;
 mod heads;
