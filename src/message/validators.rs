@@ -34,8 +34,8 @@ pub fn describe_edited(fields: &mut Fields, mark: &str) {
     remove_digests(fields);
 }
 
-/// Takes away what was computed from a body that is another one now. What a handler wrote
-/// stays.
+/// Takes away what was computed from a body that is another one now, or in another form. What
+/// a handler wrote stays.
 pub fn remove_digests(fields: &mut Fields) {
     remove_unwritten(fields, DIGESTS);
 }
