@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use divan::Bencher;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use interpose::generation::{Generation, Generations, Path};
 use interpose::handler::{Case, Services};
 use interpose::message::{Body, JsonType, Request, Response};

@@ -52,6 +52,7 @@ fn origin() -> Origin {
         },
         host: "api.test".to_owned(),
         requested: Requested {
+            other_methods: Vec::new(),
             method: Method::GET,
             path: "/orders".into(),
             services: Services::new([Service::new("", "/")]),

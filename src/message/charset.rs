@@ -6,6 +6,7 @@
 //!
 //! [Encoding Standard]: https://encoding.spec.whatwg.org/
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use encoding_rs::{EncoderResult, Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
@@ -143,9 +144,11 @@ impl Lacking {
     fn spell(self, character: char) -> Option<String> {
         match self {
             Self::JsonEscape => {
-                let mut units = [0; 2];
-                let units = character.encode_utf16(&mut units);
-                Some(units.iter().map(|unit| format!("\\u{unit:04x}")).collect())
+                let mut spelled = String::new();
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(spelled, "\\u{unit:04x}").expect("a text in memory grows");
+                }
+                Some(spelled)
             }
             Self::Reference => Some(format!("&#{};", u32::from(character))),
             Self::Unspellable => None,

@@ -110,7 +110,7 @@ async fn an_edited_text_is_in_what_its_label_says() {
             b"\xfe\xff\0{\0}",
             "{}",
             "[1]",
-            b"\xfe\xff\0[\01\0]",
+            b"\xfe\xff\0[\x001\0]",
         ),
     ] {
         for (label, bytes) in both(replacing(from, to), content_type, body).await {

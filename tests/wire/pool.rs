@@ -11,7 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::support::{Act, Client, Setup, Sidecar, Upstream, eventually, every_path, ok, soon};
+use crate::support::{
+    Act, Client, Response, Setup, Sidecar, Upstream, eventually, every_path, ok, soon,
+};
 
 const MODES: [Reuse; 3] = [Reuse::Client, Reuse::Shared, Reuse::Off];
 
@@ -176,9 +178,9 @@ async fn a_connection_serves_one_client_or_whoever_comes_or_one_request() {
         let (mut alice, mut bob) = (sidecar.client().await, sidecar.client().await);
 
         let mut seen = [0; 4];
-        for at in 0..4 {
+        for (at, seen) in seen.iter_mut().enumerate() {
             let client = if at % 2 == 0 { &mut alice } else { &mut bob };
-            seen[at] = whoami(client).await.0;
+            *seen = whoami(client).await.0;
         }
 
         assert_eq!(seen, numbers, "{reuse:?}");
@@ -243,7 +245,7 @@ async fn an_upstream_with_one_worker_serves_clients_that_stay_where_one_connecti
         for _ in 0..3 {
             let answers = clients.iter_mut().map(|client| client.get("/"));
             let answers = soon(futures_util::future::join_all(answers)).await;
-            let statuses: Vec<u16> = answers.iter().map(|it| it.status()).collect();
+            let statuses: Vec<u16> = answers.iter().map(Response::status).collect();
             assert_eq!(statuses, [200; 8], "{reuse:?}");
         }
     }

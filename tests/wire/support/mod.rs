@@ -5,7 +5,7 @@ mod handlers;
 mod sidecar;
 mod upstream;
 
-pub(crate) use client::{Client, field};
+pub(crate) use client::{Client, Response, field};
 pub(crate) use handlers::{Handlers, KINDS, every_path, reject};
 pub(crate) use sidecar::{Finished, Setup, Sidecar};
 pub(crate) use upstream::{Act, Upstream, ok};
