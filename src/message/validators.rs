@@ -131,7 +131,7 @@ pub fn confirmed(fields: &Fields, tag: Option<&HeaderValue>, mark: &str) -> Kept
     let is_edited = match shown {
         Some(_) => asked.iter().filter_map(edited).any(is_shown),
         // It names none: it may be any of them.
-        None => asked.iter().all(|tag| tag.is_marked()),
+        None => asked.iter().all(Tag::is_marked),
     };
     if is_edited {
         KeptCopy::Edited

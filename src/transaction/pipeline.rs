@@ -441,10 +441,10 @@ impl Pipeline {
             looked_up.is_some_and(|looked_up| looked_up.has(dashed))
         });
         self.announce(&way, fields);
-        if tx.plan.may_see_response_body() {
-            if let Some(decodable) = accept::narrowed(fields) {
-                fields.insert(header::ACCEPT_ENCODING, decodable);
-            }
+        if tx.plan.may_see_response_body()
+            && let Some(decodable) = accept::narrowed(fields)
+        {
+            fields.insert(header::ACCEPT_ENCODING, decodable);
         }
         if edits_what_is_kept(tx) {
             let mark = tx.generation.id.to_string();

@@ -84,7 +84,9 @@ impl Refusal {
     /// How the transaction ended with it.
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Head(head::Fault::NoRoom) => Outcome::Unavailable,
+            Self::Head(head::Fault::NoRoom) | Self::NotReady | Self::NoRoom => {
+                Outcome::Unavailable
+            }
             Self::Head(_)
             | Self::BodyTooLarge
             | Self::BodyTimedOut
@@ -94,7 +96,6 @@ impl Refusal {
             | Self::BodyType
             | Self::BodyCoding
             | Self::BodyCorrupt => Outcome::ClientError,
-            Self::NotReady | Self::NoRoom => Outcome::Unavailable,
             Self::Upstream | Self::UpstreamBody => Outcome::UpstreamFailed,
             Self::UpstreamTimeout => Outcome::UpstreamTimedOut,
         }
