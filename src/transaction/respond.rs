@@ -84,9 +84,7 @@ impl Refusal {
     /// How the transaction ended with it.
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Head(head::Fault::NoRoom) | Self::NotReady | Self::NoRoom => {
-                Outcome::Unavailable
-            }
+            Self::Head(head::Fault::NoRoom) | Self::NotReady | Self::NoRoom => Outcome::Unavailable,
             Self::Head(_)
             | Self::BodyTooLarge
             | Self::BodyTimedOut
