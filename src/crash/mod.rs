@@ -21,7 +21,8 @@ mod quarantine;
 mod region;
 mod signal;
 mod table;
-#[cfg(all(test, debug_assertions))]
+#[cfg(test)]
+#[cfg(debug_assertions)]
 mod tests;
 mod thread;
 

@@ -19,7 +19,7 @@ thread_local! {
     /// handler may read it.
     static SLOT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
     /// Gives the slot back when the thread ends.
-    static HELD: Held = Held(Cell::new(None));
+    static HELD: Held = const { Held(Cell::new(None)) };
 }
 
 /// The slot of all threads that have none: it is written to and never read.

@@ -77,7 +77,6 @@ impl Left {
                 // SAFETY: the context is alive. What was behind a function of rquickjs' is so
                 // again, behind one of the same class, whose only reference is given back.
                 unsafe {
-                    #[expect(clippy::cast_possible_wrap, reason = "QuickJS takes its ids so")]
                     let object = qjs::JS_NewObjectClass(context, class as _);
                     if qjs::JS_IsException(object) {
                         return Err(Error::Allocation);

@@ -479,7 +479,6 @@ unsafe impl Allocator for Memory {
 /// The block that a piece stands in.
 fn block_of(piece: *mut u8) -> *mut Block {
     // The header is as aligned as the piece.
-    #[expect(clippy::cast_ptr_alignment, reason = "pieces are aligned for headers")]
     piece.wrapping_sub(HEADER).cast()
 }
 

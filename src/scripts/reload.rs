@@ -374,7 +374,7 @@ where
 
     async fn ask(&mut self, asked: Asked) {
         if let Err(error) = self.look().await {
-            let problem = unanswered(&self.settings, &error);
+            let problem = unanswered(&self.settings, error);
             asked
                 .reply
                 .send(Err(Rejected::now(None, vec![problem])))
@@ -571,7 +571,7 @@ where
     });
     let (attempt, read) = match read.await {
         Ok(read) => read,
-        Err(error) => return Outcome::Unanswered(unanswered(&settings, &error)),
+        Err(error) => return Outcome::Unanswered(unanswered(&settings, error)),
     };
     let loaded = spawn_blocking(move || {
         let mut load = load.lock().unwrap_or_else(PoisonError::into_inner);
@@ -586,7 +586,7 @@ where
 }
 
 /// Why nothing is known of the directory.
-fn unanswered(settings: &Settings, error: &DiskError) -> Diagnostic {
+fn unanswered(settings: &Settings, error: DiskError) -> Diagnostic {
     let message = match error {
         DiskError::Hung => format!(
             "the file system did not answer within {:?}",

@@ -526,6 +526,7 @@ impl<'a> Scan<'a> {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one row for each word of the language")]
     fn word(&mut self, was_behind_else: bool) {
         let start = self.at;
         self.skip_word();
@@ -934,11 +935,10 @@ fn is_word(byte: u8) -> bool {
 }
 
 fn is_line_end(rest: &[u8]) -> bool {
-    match rest {
-        [b'\n' | b'\r', ..] => true,
-        [0xe2, 0x80, 0xa8 | 0xa9, ..] => true,
-        _ => false,
-    }
+    matches!(
+        rest,
+        [b'\n' | b'\r', ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..]
+    )
 }
 
 /// The character that a text begins with, which isn't ASCII.

@@ -156,7 +156,6 @@ impl FieldsLeft {
 }
 
 /// What ends the script in any case.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn no_memory(full: Full) -> String {
     full.to_string()
 }
