@@ -145,7 +145,7 @@ fn dies_where_it_is_asked_to() {
             let phase = Phase::begin("tx-1");
             phase.runs(&outer);
             let other = thread::Builder::new().name("other".to_owned());
-            let other = other.spawn(|| segfault()).unwrap();
+            let other = other.spawn(segfault).unwrap();
             other.join().unwrap();
         }
         "behind many threads and sets" => {
@@ -179,14 +179,14 @@ fn dies_where_it_is_asked_to() {
         "killed" => {
             let phase = Phase::begin("tx-1");
             phase.runs(&outer);
-            wait()
+            wait();
         }
         "given up" => {
             let phase = Phase::begin("tx-1");
             phase.runs(&outer);
             abandon(super::thread::this_thread().cast_signed());
             phase.runs(&inner);
-            wait()
+            wait();
         }
         other => panic!("no such way: {other}"),
     }

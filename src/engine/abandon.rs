@@ -115,6 +115,11 @@ unsafe fn replace(old: *mut qjs::JSRuntime, place: &mut Place) -> bool {
     true
 }
 
+/// A size as libc takes it.
+fn bytes(size: qjs::size_t) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
 unsafe extern "C" fn calloc(
     place: *mut c_void,
     count: qjs::size_t,
@@ -125,17 +130,17 @@ unsafe extern "C" fn calloc(
     unsafe {
         let place = &mut *place.cast::<Place>();
         if place.is_taken {
-            return libc::calloc(count as _, size as _);
+            return libc::calloc(bytes(count), bytes(size));
         }
         place.is_taken = true;
-        ptr::write_bytes(place.at.cast::<u8>(), 0, (count * size) as usize);
+        ptr::write_bytes(place.at.cast::<u8>(), 0, bytes(count * size));
         place.at
     }
 }
 
 unsafe extern "C" fn malloc(_place: *mut c_void, size: qjs::size_t) -> *mut c_void {
     // SAFETY: any size may be asked for.
-    unsafe { libc::malloc(size as _) }
+    unsafe { libc::malloc(bytes(size)) }
 }
 
 unsafe extern "C" fn realloc(
@@ -144,7 +149,7 @@ unsafe extern "C" fn realloc(
     size: qjs::size_t,
 ) -> *mut c_void {
     // SAFETY: a runtime is never made larger, so the piece is libc's.
-    unsafe { libc::realloc(piece, size as _) }
+    unsafe { libc::realloc(piece, bytes(size)) }
 }
 
 unsafe extern "C" fn free(place: *mut c_void, piece: *mut c_void) {

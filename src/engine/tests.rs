@@ -147,6 +147,10 @@ impl Set {
     }
 
     /// The same with a host, for who looks at each before the next one.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers make it for this call"
+    )]
     fn run_with(
         &self,
         host: Arc<dyn Host>,

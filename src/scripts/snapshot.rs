@@ -411,6 +411,9 @@ mod tests {
         assert!(matches!(read(&listed.files[0]), Err(ReadError::Changed)));
     }
 
+    /// A name, and what puts something else in the place of a file.
+    type Swap<'a> = (&'a str, &'a dyn Fn(&Path));
+
     /// What may take the place of a file between listing and opening.
     #[test]
     fn a_file_that_is_something_else_by_now_is_neither_waited_for_nor_followed() {
@@ -418,7 +421,7 @@ mod tests {
             let made = Command::new("mkfifo").arg(path).status().unwrap();
             assert!(made.success());
         };
-        let swaps: [(&str, &dyn Fn(&Path)); 9] = [
+        let swaps: [Swap<'_>; 9] = [
             ("a fifo", &fifo),
             ("a socket", &|path| drop(UnixListener::bind(path).unwrap())),
             ("a directory", &|path| fs::create_dir(path).unwrap()),
@@ -438,7 +441,7 @@ mod tests {
                 symlink("/dev/tty", path).unwrap();
             }),
             ("a symlink to nowhere", &|path| {
-                symlink("/nowhere", path).unwrap()
+                symlink("/nowhere", path).unwrap();
             }),
         ];
         for (what, swap) in swaps {

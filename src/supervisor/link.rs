@@ -196,7 +196,7 @@ async fn run(
                 Err(error) => tracing::debug!(%error, "a report to the supervisor was lost"),
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         () = write => {}

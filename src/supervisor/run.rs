@@ -578,7 +578,7 @@ impl Workers {
             match worker.heartbeat.beat() {
                 Beat::Ping => worker.say(ToWorker::Ping, Vec::new()),
                 Beat::Wait if worker.hung == Hung::default() => {
-                    worker.hung = worker.region.running()
+                    worker.hung = worker.region.running();
                 }
                 Beat::Wait => {}
                 Beat::GiveUp if process::is_stopped(pid) => {
@@ -685,7 +685,7 @@ async fn converse(
                 tracing::debug!(%error, "a message to a worker was lost");
             }
         }
-        pending().await
+        pending::<()>().await;
     };
     let read = async {
         loop {

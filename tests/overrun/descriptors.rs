@@ -164,10 +164,14 @@ fn however_few_descriptors_there_are_every_client_has_one_for_the_upstream_and_o
         // Every place is that of a request which waits for its upstream.
         let ask = request("GET", "/", "");
         let mut served = connections(sidecar.proxy, places);
-        served.iter_mut().for_each(|wire| wire.send(&ask).unwrap());
+        for wire in &mut served {
+            wire.send(&ask).unwrap();
+        }
         upstream.wait_for(places);
         let mut waiting = connections(sidecar.proxy, MORE);
-        waiting.iter_mut().for_each(|wire| wire.send(&ask).unwrap());
+        for wire in &mut waiting {
+            wire.send(&ask).unwrap();
+        }
         let _idle = [sidecar.status, sidecar.admin].map(|it| connections(it, IDLE_OPERATORS));
 
         for _ in 0..3 {

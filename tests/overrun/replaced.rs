@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::beside::ALONE;
@@ -99,9 +100,20 @@ impl Dice {
     }
 }
 
+/// Every byte.
+const BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        byte += 1;
+        bytes[byte as usize] = byte;
+    }
+    bytes
+};
+
 /// The bytes of one file.
 fn file(dice: &mut Dice, path: &str) -> Vec<u8> {
-    let is_script = path.ends_with(".js");
+    let is_script = Path::new(path).extension().is_some_and(|it| it == "js");
     let header = if is_script && !path.starts_with("lib/") {
         HEADER
     } else {
@@ -110,7 +122,7 @@ fn file(dice: &mut Dice, path: &str) -> Vec<u8> {
     match dice.below(6) {
         0 | 1 => {
             let mut text = header.to_owned();
-            let levels = 10_usize.pow(dice.below(6) as u32) + dice.below(300);
+            let levels = dice.of(&[1, 10, 100, 1_000, 10_000, 100_000]) + dice.below(300);
             let mut behind = String::new();
             let (mut again, mut close) = dice.of(&NESTING);
             for _ in 0..levels {
@@ -131,7 +143,7 @@ fn file(dice: &mut Dice, path: &str) -> Vec<u8> {
         }
         4 => {
             let mut text = SAMPLE.to_owned();
-            for _ in 0..1 + dice.below(6) {
+            for _ in 0..=dice.below(6) {
                 let (from, length) = (dice.below(text.len()), dice.below(12));
                 let end = (from + length).min(text.len());
                 let piece = text[from..end].repeat(dice.below(4));
@@ -140,9 +152,7 @@ fn file(dice: &mut Dice, path: &str) -> Vec<u8> {
             header.to_owned() + &text
         }
         _ => {
-            return (0..dice.below(300))
-                .map(|_| dice.below(256) as u8)
-                .collect();
+            return (0..dice.below(300)).map(|_| dice.of(&BYTES)).collect();
         }
     }
     .into_bytes()

@@ -526,7 +526,10 @@ impl<'a> Scan<'a> {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one row for each word of the language")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one row for each word of the language"
+    )]
     fn word(&mut self, was_behind_else: bool) {
         let start = self.at;
         self.skip_word();
@@ -935,10 +938,7 @@ fn is_word(byte: u8) -> bool {
 }
 
 fn is_line_end(rest: &[u8]) -> bool {
-    matches!(
-        rest,
-        [b'\n' | b'\r', ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..]
-    )
+    matches!(rest, [b'\n' | b'\r', ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..])
 }
 
 /// The character that a text begins with, which isn't ASCII.

@@ -78,7 +78,6 @@ impl<'c> Cx<'c> {
             Constant::Null => qjs::JS_NULL,
             Constant::True => qjs::JS_TRUE,
             Constant::False => qjs::JS_FALSE,
-            Constant::Number(number) => qjs::JS_NewFloat64(number),
         };
         // SAFETY: none of them counts its references.
         unsafe { Owned::new(self, value) }
@@ -291,5 +290,4 @@ pub(super) enum Constant {
     Null,
     True,
     False,
-    Number(f64),
 }

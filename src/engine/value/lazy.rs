@@ -167,6 +167,7 @@ impl Lazies {
     /// # Safety
     ///
     /// It was added and not removed, and nobody looks at its place any more.
+    #[expect(clippy::unnecessary_box_returns, reason = "it is in a box already")]
     pub(super) unsafe fn remove(place: *mut Lazy) -> Box<Lazy> {
         // SAFETY: as demanded; its neighbours are in the list, so they are alive.
         let lazy = unsafe { Box::from_raw(place) };
