@@ -12,6 +12,10 @@ mod fence;
 #[expect(dead_code, reason = "a comparison does not use all of it")]
 mod value;
 
+#[path = "../../src/engine/text.rs"]
+#[expect(dead_code, reason = "a comparison does not use all of it")]
+mod text;
+
 #[path = "../../src/engine/value/tests/comparison/mod.rs"]
 #[expect(dead_code, reason = "cases of a number are for tests")]
 mod comparison;

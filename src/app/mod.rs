@@ -206,6 +206,7 @@ fn client_side(limits: &config::Limits, descriptors: &Descriptors) -> proxy::Set
         head: head::Limits {
             bytes: limits.head_size,
             fields: limits.head_fields.get(),
+            parameters: limits.head_parameters.get(),
         },
         head_time: limits.head_time,
         idle_time: limits.idle_time,

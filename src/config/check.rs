@@ -42,6 +42,9 @@ const LARGEST_BODY: u64 = 2 * GIB;
 /// The most fields of a head that pingora reads.
 const MOST_FIELDS: usize = 256;
 
+/// The most parameters of a query, as many as the longest head has room for.
+const MOST_PARAMETERS: usize = 1 << 20;
+
 /// More connections, or requests on one, than any machine serves.
 const MOST_CLIENTS: usize = 1_000_000;
 
@@ -184,6 +187,11 @@ fn limits(reader: &mut Reader) -> Limits {
         head_time: reader.or("limits.head_time", "10s", time),
         head_size: reader.or("limits.head_size", "64KiB", units::size(KIB, MIB)),
         head_fields: reader.or("limits.head_fields", "128", value::count(MOST_FIELDS)),
+        head_parameters: reader.or(
+            "limits.head_parameters",
+            "4096",
+            value::count(MOST_PARAMETERS),
+        ),
         body_time: reader.or("limits.body_time", "60s", time),
         idle_time: reader.or("limits.idle_time", "60s", time),
         request_timeout: reader.or("limits.request_timeout", "off", units::duration_or_off),

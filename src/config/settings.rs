@@ -105,6 +105,8 @@ pub struct Limits {
     pub head_size: usize,
     /// Fields of one head.
     pub head_fields: NonZeroUsize,
+    /// Parameters of one query.
+    pub head_parameters: NonZeroUsize,
     /// Between two pieces that come of a request's body or are taken of a response's.
     pub body_time: Duration,
     /// Between two requests on one connection.

@@ -187,7 +187,8 @@ impl<K: Copy + Eq + Hash, V: Copy> Members<K, V> {
     pub fn write(&mut self, slot: usize, value: V) -> Option<V> {
         self.slots[slot].state = State::Written;
         let mut next = self.shadowed_by(slot);
-        while let Some(shadowed) = next {
+        // Whoever wrote it before has been there already.
+        while let Some(shadowed) = next.filter(|&it| self.slots[it].state != State::Place) {
             self.slots[shadowed].state = State::Place;
             next = self.shadowed_by(shadowed);
         }

@@ -303,6 +303,11 @@ impl Document {
         (last == Some(&b':')).then(|| Node(value.0 - 1))
     }
 
+    /// Whether a value stands in the container, at any depth.
+    pub fn holds(&self, container: Node, value: Node) -> bool {
+        container < value && value < self.closing(container)
+    }
+
     /// What stands behind the value of a member, or an element.
     pub fn behind(&self, value: Node) -> Behind {
         let next = self.after(value);

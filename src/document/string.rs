@@ -145,20 +145,15 @@ fn generalized(surrogate: u16) -> [u8; 3] {
 pub(super) fn quote(out: &mut Out, text: &[u8]) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = next_special(rest) {
-        let (plain, special) = rest.split_at(at);
-        out.extend_from_slice(plain);
+    loop {
+        let (plain, special) = rest.split_at(plain_end(rest, 0));
+        mend(out, plain);
+        if special.is_empty() {
+            break;
+        }
         rest = &special[put_special(out, special)..];
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
-}
-
-/// Where the first byte stands that may not stand for itself in quotes.
-fn next_special(text: &[u8]) -> Option<usize> {
-    let end = plain_end(text, 0);
-    let surrogate = memchr::memchr(0xED, &text[..end]);
-    surrogate.or((end < text.len()).then_some(end))
 }
 
 /// Appends what `text` begins with, escaped where that is to be; gives how many bytes that was.
@@ -175,10 +170,6 @@ fn put_special(out: &mut Out, text: &[u8]) -> usize {
             unicode_escape(out, u16::from(control));
             return 1;
         }
-        _ if is_unpaired_surrogate(text) => {
-            unicode_escape(out, surrogate(text));
-            return 3;
-        }
         plain => {
             out.push(plain);
             return 1;
@@ -191,13 +182,15 @@ fn put_special(out: &mut Out, text: &[u8]) -> usize {
 /// Appends JSON in which unpaired surrogates may stand as if they were characters; they become
 /// escapes.
 pub(super) fn mend(out: &mut Out, text: &[u8]) {
-    let mut rest = text;
-    while let Some(at) = (0..rest.len()).find(|&at| is_unpaired_surrogate(&rest[at..])) {
-        out.extend_from_slice(&rest[..at]);
-        unicode_escape(out, surrogate(&rest[at..]));
-        rest = &rest[at + 3..];
+    let mut copied = 0;
+    for at in memchr::memchr_iter(0xED, text) {
+        if is_unpaired_surrogate(&text[at..]) {
+            out.extend_from_slice(&text[copied..at]);
+            unicode_escape(out, surrogate(&text[at..]));
+            copied = at + 3;
+        }
     }
-    out.extend_from_slice(rest);
+    out.extend_from_slice(&text[copied..]);
 }
 
 /// The length of the string that a piece of valid JSON begins with, quotes included.

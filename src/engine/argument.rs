@@ -7,18 +7,32 @@
 
 use std::ops::Deref;
 
+use super::text::mended;
+use super::value;
 use rquickjs::{CString, Coerced, Ctx, FromJs, String as Text, TypedArray, Value};
 
-/// A text, in UTF-8. Half of a surrogate pair is an error, as in rquickjs' own conversion.
-pub(super) struct TextArgument<'js>(CString<'js>);
+/// A text, in UTF-8; half of a surrogate pair is [mended].
+pub(super) struct TextArgument<'js>(Read<'js>);
+
+enum Read<'js> {
+    /// In the script's heap.
+    There(CString<'js>),
+    /// It had to be changed.
+    Mended(std::string::String),
+}
 
 impl<'js> TextArgument<'js> {
     fn of(text: Text<'js>) -> rquickjs::Result<Self> {
+        let ctx = text.ctx().clone();
         let text = text.to_cstring()?;
         // SAFETY: QuickJS keeps so many bytes there, which nobody writes to, until `text` is dropped.
         let bytes = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
-        std::str::from_utf8(bytes)?;
-        Ok(Self(text))
+        if std::str::from_utf8(bytes).is_ok() {
+            return Ok(Self(Read::There(text)));
+        }
+        // Few texts are so, and none for long.
+        value::need(&ctx, bytes.len())?;
+        Ok(Self(Read::Mended(mended(bytes.to_vec()))))
     }
 }
 
@@ -32,7 +46,10 @@ impl Deref for TextArgument<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
-        self.0.as_str()
+        match &self.0 {
+            Read::There(text) => text.as_str(),
+            Read::Mended(text) => text,
+        }
     }
 }
 

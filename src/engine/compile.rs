@@ -22,6 +22,7 @@ use super::isolate;
 use super::library::{self, Library, MODULE_HEAD};
 use super::limits::{LOAD_STACK, STACK};
 use super::pool::Pool;
+use super::remarks::Remarks;
 use super::scope::Moves;
 use super::script::{Places, Script};
 use super::{Code, Engine, Entry};
@@ -295,6 +296,7 @@ fn entry(handler: &Declared, script: Script, analysis: Analysis) -> Entry {
             kind: handler.kind.first_name(),
             file: &handler.path,
         }),
+        remarks: Remarks::default(),
     }
 }
 

@@ -20,6 +20,7 @@ use super::argument::BytesArgument;
 use super::clock::Clock;
 use super::scope::allowance::{CALLS, check_size};
 use super::scope::{Scope, field};
+use super::text::mended_json;
 use super::value;
 use super::web;
 
@@ -196,7 +197,7 @@ impl HostCalls {
             Ok(response) => {
                 let _charge = value::charged(ctx, response.body.len())?;
                 answer.set("status", response.status.as_u16())?;
-                answer.set("text", web::decoded(ctx, &response.body, true)?)?;
+                answer.set("text", web::decoded(ctx, &response.body, false)?)?;
                 answer.set("headers", headers(ctx, &response)?)?;
             }
             Err(error) => refused(&answer, &error)?,
@@ -344,7 +345,8 @@ fn query(
         return Ok(String::new());
     }
     let _charge = value::charged(ctx, PARSED * settings.len())?;
-    let parsed: serde_json::Map<String, serde_json::Value> = serde_json::from_str(settings)
+    let settings = mended_json(settings);
+    let parsed: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&settings)
         .map_err(|_| Exception::throw_type(ctx, "the settings of a call are an object"))?;
     let pairs = parsed
         .iter()
@@ -411,8 +413,9 @@ fn escape_path(path: &str) -> String {
 fn parse_fields(ctx: &Ctx<'_>, headers: &str) -> rquickjs::Result<Vec<(HeaderName, HeaderValue)>> {
     let refuse = |message: &str| Exception::throw_type(ctx, message);
     let _charge = value::charged(ctx, PARSED * headers.len())?;
-    let parsed: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(headers).map_err(|_| refuse("the headers of a call are an object"))?;
+    let headers = mended_json(headers);
+    let parsed: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&headers)
+        .map_err(|_| refuse("the headers of a call are an object"))?;
     let bytes = |(name, value): (&String, &serde_json::Value)| {
         name.len() + value.as_str().map_or(0, str::len)
     };

@@ -25,7 +25,7 @@ use super::habit::Pace;
 use super::heap::{Heap, Memory};
 use super::limits::STACK;
 use super::realm::{self, Realm};
-use super::scope::{Answer, Body, Failed, Scope, State};
+use super::scope::{Answer, Body, Failed, Lists, Rejected, Scope, State};
 use super::thrown::{self, Thrown};
 use super::value::{self, OpenError};
 use super::{Code, Entry, guard};
@@ -246,11 +246,13 @@ impl Isolate {
             allowance: self.scope.allowance(),
             answer: Answer::default(),
             sent: None,
+            lists: Lists::default(),
+            verb: None,
             stops: false,
             remembers: false,
             read_json: None,
             read_exports: None,
-            rejected: Vec::new(),
+            rejected: Rejected::default(),
         });
         let context = Context::clone(&self.context);
         let ((mut end, begun), mut call, edit) = context.with(|ctx| {
@@ -420,8 +422,14 @@ impl Isolate {
                 Err(failed) => Err(Box::new(self.explain_move(step, &failed))),
             };
         }
-        self.handle(ctx, step)
-            .map_err(|_| Box::new(self.explain(ctx)))
+        let ran = self.handle(ctx, step).and_then(|verdict| {
+            // What can't be written is the failure of a handler that may fail, and nobody else's.
+            if self.may_fail(step) && self.scope.with(|state| state.phase) == Phase::Response {
+                self.scope.flush(ctx)?;
+            }
+            Ok(verdict)
+        });
+        ran.map_err(|_| Box::new(self.explain(ctx)))
     }
 
     /// What a script would have thrown.
@@ -523,7 +531,7 @@ impl Drop for Isolate {
         };
         if self.is_sound {
             // Values go before their context, and that before its runtime.
-            drop((handlers, realm));
+            drop((handlers, realm, self.scope.show_list.take()));
             self.scope.functions.release();
             drop(context);
             drop(runtime);

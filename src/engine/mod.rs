@@ -35,11 +35,13 @@ mod old_spellings;
 mod pool;
 mod realm;
 mod release;
+mod remarks;
 mod scope;
 mod script;
 mod seat;
 #[cfg(test)]
 mod tests;
+mod text;
 mod thrown;
 mod value;
 mod web;
@@ -65,6 +67,7 @@ use habit::Habit;
 use heap::Common;
 use host::HostCalls;
 use library::Library;
+use remarks::Remarks;
 use scope::Moves;
 use script::{Places, Script};
 
@@ -132,6 +135,7 @@ struct Entry {
     habit: Habit,
     /// What it is called when the process dies of it.
     recorded: Registered,
+    remarks: Remarks,
 }
 
 impl Entry {

@@ -6,6 +6,7 @@ mod bodies;
 mod bounds;
 mod charged;
 pub(super) mod counting;
+mod growth;
 mod heads;
 mod isolation;
 mod kept;
@@ -16,8 +17,10 @@ mod moves;
 mod panics;
 mod reachable;
 mod refusal;
+mod surrogates;
 mod verdicts;
 mod vocabularies;
+mod writes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,6 +73,11 @@ impl Host for Echo {
         match request.to {
             Destination::Upstream(target) if target.starts_with("/missing") => {
                 Ok(response(404, "{}"))
+            }
+            Destination::Upstream(target) | Destination::Chains(target)
+                if target.starts_with("/marked") =>
+            {
+                Ok(response(200, "\u{FEFF}{\"a\":1}"))
             }
             Destination::Upstream(target) | Destination::Chains(target) => Ok(response(
                 200,

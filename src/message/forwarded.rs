@@ -93,7 +93,8 @@ pub struct Way<'a> {
 
 /// The fields that tell the upstream of a request's way, each to take the place of
 /// those of its name. What `fields` say already is kept only from a trusted proxy,
-/// `Via` and `X-Request-Id` from everybody.
+/// `Via` and `X-Request-Id` from everybody. What a handler has written, or taken away, goes out
+/// as it left it; `Via` and our count of passes are added to all the same.
 pub fn announce(way: &Way<'_>, fields: &Fields) -> impl Iterator<Item = Field> + use<> {
     let kept = |name: &HeaderName| {
         way.client
@@ -101,6 +102,7 @@ pub fn announce(way: &Way<'_>, fields: &Fields) -> impl Iterator<Item = Field> +
             .then(|| fields.joined(name))
             .flatten()
     };
+    let is_free = |name: &HeaderName| !fields.is_edited(name);
     let peer = text(way.client.peer);
     let hops = match kept(&X_FORWARDED_FOR) {
         Some(hops) => format!("{hops}, {peer}"),
@@ -130,8 +132,13 @@ pub fn announce(way: &Way<'_>, fields: &Fields) -> impl Iterator<Item = Field> +
         (PASSES, Some(passed_once_more(way.passes))),
         (VIA, via.flatten()),
     ]
+    .map(|(name, value)| {
+        let is_ours = name == VIA || name == PASSES || is_free(&name);
+        value.filter(|_| is_ours).map(|value| (name, value))
+    })
     .into_iter()
-    .filter_map(|(name, value)| Some(Field::new(name, value?)))
+    .flatten()
+    .map(|(name, value)| Field::new(name, value))
 }
 
 /// Whether a field that [`announce`] gave says `http` in the place of a value that says
@@ -341,6 +348,46 @@ mod tests {
             "x-interpose-hops: 3",
         ];
         assert_eq!(told(&trusted, false, &list), expected);
+    }
+
+    #[test]
+    fn what_a_handler_wrote_or_took_away_goes_out_as_it_is() {
+        let list = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-request-id", "theirs"),
+            ("via", "1.0 front"),
+        ];
+        for client in [
+            UNTRUSTED,
+            Client {
+                through_trusted: true,
+                ..UNTRUSTED
+            },
+        ] {
+            let way = Way {
+                client: &client,
+                host: "api.test",
+                id: "id-1",
+                via: true,
+            };
+            let mut fields = fields(&list);
+            for name in ["x-forwarded-for", "x-forwarded-host", "via"] {
+                let name: HeaderName = name.parse().expect("a name");
+                fields.insert(name, HeaderValue::from_static("written"));
+            }
+            fields.remove("x-request-id");
+            fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+            fields.remove(X_FORWARDED_PROTO);
+
+            let told: Vec<_> = announce(&way, &fields).collect();
+
+            let told = told.iter().map(|it| (it.name(), it.value()));
+            let told: Vec<_> = told.filter(|(name, _)| **name != PASSES).collect();
+            assert_eq!(
+                told,
+                [(&VIA, &HeaderValue::from_static("written, 1.1 interpose"))]
+            );
+        }
     }
 
     #[test]

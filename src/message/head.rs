@@ -21,6 +21,8 @@ pub struct Limits {
     pub bytes: usize,
     /// The most fields.
     pub fields: usize,
+    /// The most parameters of the query.
+    pub parameters: usize,
 }
 
 /// A sound head.
@@ -68,6 +70,9 @@ pub enum Fault {
     /// It is longer than its limit, or has too many fields.
     #[error("the head is too large")]
     TooLarge,
+    /// Its query has more parameters than are allowed.
+    #[error("the query has too many parameters")]
+    Parameters,
     /// It is no HTTP/1.0 or HTTP/1.1.
     #[error("a version that is not spoken here")]
     Version,
@@ -92,6 +97,7 @@ impl Fault {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Parameters => StatusCode::URI_TOO_LONG,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
@@ -180,6 +186,9 @@ pub fn read(head: &Bytes, limits: &Limits) -> Result<Head, Fault> {
         .ok_or(Fault::Malformed("it has no end"))?;
     let mut lines = split_lines(text);
     let line = RequestLine::parse(lines.next().unwrap_or_default())?;
+    if parameters(line.text) > limits.parameters {
+        return Err(Fault::Parameters);
+    }
     let mut fields = parse_fields(head, lines, limits)?;
     line.check_host(&fields)?;
     if let Target::Absolute { authority, .. } = line.target
@@ -208,6 +217,13 @@ pub fn read(head: &Bytes, limits: &Limits) -> Result<Head, Fault> {
         request,
         length,
         is_http10: line.is_http10,
+    })
+}
+
+/// How many parameters the query of a target may have, empty ones among them.
+fn parameters(target: &[u8]) -> usize {
+    memchr::memchr(b'?', target).map_or(0, |query| {
+        1 + memchr::memchr_iter(b'&', &target[query..]).count()
     })
 }
 
@@ -467,10 +483,21 @@ mod tests {
     const LIMITS: Limits = Limits {
         bytes: 1024,
         fields: 10,
+        parameters: 4,
     };
 
     fn checked(head: &str) -> Result<Length, Fault> {
         read(&Bytes::copy_from_slice(head.as_bytes()), &LIMITS).map(|head| head.length)
+    }
+
+    #[test]
+    fn a_query_has_so_many_parameters_at_most() {
+        let asked =
+            |query: &str| checked(&format!("GET /&&&&&{query} HTTP/1.1\r\nHost: a\r\n\r\n"));
+
+        assert_eq!(asked("?a=1&b&c&d"), Ok(Length::Unsaid));
+        assert_eq!(asked("?a=1&b&c&d&e"), Err(Fault::Parameters));
+        assert_eq!(asked("?&&&&"), Err(Fault::Parameters));
     }
 
     #[test]

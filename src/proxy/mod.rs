@@ -59,6 +59,7 @@ impl Default for Settings {
             head: Limits {
                 bytes: 64 * 1024,
                 fields: 128,
+                parameters: 4096,
             },
             head_time: Duration::from_secs(10),
             idle_time: Duration::from_mins(1),

@@ -12,13 +12,18 @@ fn with_field(field: &str) -> Vec<u8> {
 fn heads_and_connections_have_the_limits_that_are_set() {
     let upstream = Upstream::answering(|_| json("{}"));
     let sidecar = Sidecar::before(upstream.url())
-        .config("[limits]\nhead_size = \"1KiB\"\nhead_fields = 3\nrequests = 2\n")
+        .config(
+            "[limits]\nhead_size = \"1KiB\"\nhead_fields = 3\nhead_parameters = 2\nrequests = 2\n",
+        )
         .start();
 
     let long = format!("X-Long: {}\r\n", "a".repeat(1000));
     assert_eq!(sidecar.exchange(&with_field(&long)).status(), 431);
     let many = "X: 1\r\n".repeat(3);
     assert_eq!(sidecar.exchange(&with_field(&many)).status(), 431);
+
+    assert_eq!(sidecar.get("/?a=1&b=2").status(), 200);
+    assert_eq!(sidecar.get("/?a=1&b=2&c=3").status(), 414);
 
     let mut client = connect(sidecar.proxy);
     for kept in ["keep-alive", "close"] {

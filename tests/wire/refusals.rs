@@ -131,6 +131,9 @@ async fn a_head_that_is_too_large_is_refused() {
 
     refused(long, 431).await;
     refused(many, 431).await;
+
+    let parameters = format!("GET /?{} HTTP/1.1\r\nHost: a\r\n\r\n", "a=1&".repeat(4096));
+    refused(parameters, 414).await;
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 //! Knows JavaScript's grammar and the names of the scope; knows no engine. The text is
 //! parsed as the body of one function whose parameter is `json`, which is how it will
 //! run (CONTRACT §3). Here is what is told of it; `reading` has the parsed text, and its
-//! questions stand with what they are about: `names`, `reach`, `misuse`, `moves`.
+//! questions stand with what they are about: `names`, `members`, `reach`, `misuse`, `moves`.
 
+mod members;
 mod misuse;
 mod moves;
 mod names;
@@ -27,6 +28,8 @@ use crate::handler::Phase;
 use parse::{is_strict, parse, resolve, wrapper};
 use reading::Reading;
 
+#[cfg(test)]
+pub(super) use members::MEMBERS;
 pub(super) use moves::{Member, Move, Source};
 
 /// What is known of a handler's code.
@@ -139,6 +142,8 @@ fn analyse_as(head: &str, text: &str, phase: Phase) -> Result<Analysis, Vec<Note
     reading.refuse_old_names()?;
     let json = reading.json_references();
     let mut warnings = reading.body_warnings(phase);
+    warnings.extend(reading.member_warnings());
+    warnings.extend(reading.locale_warnings());
     let is_strict = is_strict(&parsed);
     let undeclared = if is_strict {
         Vec::new()

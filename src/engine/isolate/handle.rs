@@ -39,6 +39,7 @@ impl Isolate {
             Some(read) => Some(read.restore(ctx)?.call::<_, Value<'js>>(())?),
             None => None,
         };
+        self.scope.leave_lists(ctx)?;
         self.scope.settle(ctx, json.zip(after))?;
         self.take_over_status(ctx, step, status_before.as_ref())?;
         self.fence.reach("verdict");
@@ -85,8 +86,7 @@ impl Isolate {
         if self.clock.has_stopped() {
             return Err(rquickjs::Exception::throw_internal(ctx, "interrupted"));
         }
-        if let Some((promise, reason)) = self.scope.with(|state| state.rejected.pop()) {
-            drop(promise);
+        if let Some(reason) = self.scope.with(|state| state.rejected.pop()) {
             return Err(ctx.throw(reason.restore(ctx)?));
         }
         let Some(promise) = returned.as_promise() else {

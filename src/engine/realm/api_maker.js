@@ -1,5 +1,5 @@
 // `g`: the transaction in the words of API Maker.
-(function ({ natives, parse, stringify, bag, setBag, fill }, { req, res }, { exchange, read, here }, { logger }) {
+(function ({ natives, parse, stringify, bag, setBag, fill, replace, alias, closed }, { req, res }, { exchange, read, here }, { logger }) {
   const { Array, Number, Object, String, TypeError } = globalThis;
 
   const request = {
@@ -10,7 +10,7 @@
     get headers() { return req.headers; },
     set headers(fields) { fill(req.headers, fields); },
     get query() { return req.query; },
-    set query(parameters) { fill(req.query, parameters); },
+    set query(parameters) { replace(req.query, parameters); },
     // `{id: '42'}`, where DreamFactory has `{'{id}': '42'}`.
     get params() {
       const captures = Object.entries(parse(natives.texts.captures()));
@@ -32,6 +32,8 @@
     get contentType() { return res.headers['content-type'] ?? null; },
     set contentType(type) { res.headers['content-type'] = type; },
   };
+
+  alias(response, 'status', 'statusCode');
 
   // One call of `callExternalApi`: `{url, method, headers, queryParams, body, timeout, id}`.
   const callOne = (call) => {
@@ -70,5 +72,7 @@
     get shared() { return bag('shared'); },
     set shared(value) { setBag('shared', value); },
   };
-  return { g };
+  closed(request, 'g.req');
+  closed(response, 'g.res');
+  return { g: closed(g, 'g') };
 })

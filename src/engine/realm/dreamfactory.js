@@ -1,5 +1,5 @@
 // `event`: the transaction in the words of DreamFactory.
-(function ({ natives, parse, fill, freezeWhole }, { req }) {
+(function ({ natives, parse, fill, replace, alias, closed }, { req }) {
   const { Number, Object, String } = globalThis;
   const { defineProperties, getOwnPropertyDescriptors, keys } = Object;
 
@@ -11,7 +11,7 @@
   const responseFields = natives.joinedResponseHeaders;
   const CONTENT_TYPE = 'content-type';
 
-  const request = freezeWhole({
+  const request = closed({
     get api_version() { return natives.texts.apiVersion(); },
     get method() { return req.method; },
     set method(method) { req.method = method; },
@@ -22,17 +22,14 @@
     get headers() { return requestFields; },
     set headers(fields) { fill(requestFields, fields); },
     get parameters() { return natives.parameters; },
-    set parameters(parameters) {
-      for (const name of keys(natives.parameters)) if (!Object.hasOwn(parameters, name)) delete natives.parameters[name];
-      fill(natives.parameters, parameters);
-    },
+    set parameters(parameters) { replace(natives.parameters, parameters); },
     get payload() { return natives.requestValue(); },
     set payload(payload) { natives.setRequestValue(payload); },
     get content() { return natives.requestText(); },
     set content(content) { natives.setRequestText(content); },
     get content_type() { return requestFields[CONTENT_TYPE] ?? null; },
     set content_type(type) { requestFields[CONTENT_TYPE] = fullType(type); },
-  });
+  }, 'event.request');
 
   const members = {
     get status_code() { return natives.status(); },
@@ -44,18 +41,19 @@
     get content_type() { return responseFields[CONTENT_TYPE] ?? null; },
     set content_type(type) { responseFields[CONTENT_TYPE] = fullType(type); },
   };
+  alias(members, 'status', 'status_code');
   // As long as there is none it shows no member; writing one answers.
   const hidden = getOwnPropertyDescriptors(members);
   for (const name of keys(hidden)) hidden[name].enumerable = false;
-  const response = freezeWhole(members);
-  const noResponse = freezeWhole(defineProperties({}, hidden));
+  const response = closed(members, 'event.response');
+  const noResponse = closed(defineProperties({}, hidden), 'event.response');
 
   // Writes those members of a view that `values` has and that can be written.
   const take = (view, values, names) => {
     for (const name of names) if (name in values && values[name] !== view[name]) view[name] = values[name];
   };
   const REQUEST = ['method', 'uri', 'headers', 'parameters', 'content_type', 'content', 'payload'];
-  const RESPONSE = ['status_code', 'headers', 'content_type', 'content'];
+  const RESPONSE = ['status', 'status_code', 'headers', 'content_type', 'content'];
   const setRequest = (values) => { if (values !== request) take(request, values, REQUEST); };
   const takeResponse = (values) => {
     if (values !== response && values !== noResponse) take(response, values, RESPONSE);
@@ -78,6 +76,7 @@
     },
   };
 
+  closed(event, 'event');
   return {
     event,
     _event: event,

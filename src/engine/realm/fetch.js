@@ -32,10 +32,10 @@
 
   const content = (body) => {
     if (body === undefined || body === null) return { body: '' };
-    if (typeof body === 'string') return { body, type: 'text/plain;charset=UTF-8' };
+    if (typeof body === 'string') return { body: body.toWellFormed(), type: 'text/plain;charset=UTF-8' };
     if (body instanceof URLSearchParams) return { body: String(body), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
     const bytes = bytesOf(body);
-    return bytes === null ? { body: String(body), type: 'text/plain;charset=UTF-8' } : { body: bytes };
+    return bytes === null ? { body: String(body).toWellFormed(), type: 'text/plain;charset=UTF-8' } : { body: bytes };
   };
 
   class Response {
@@ -73,7 +73,7 @@
 
     #text() {
       const body = this.#take();
-      return typeof body === 'string' ? body : decode(body, false, false);
+      return typeof body === 'string' ? body.replace(/^\uFEFF/, '') : decode(body, false, false);
     }
 
     #bytes() {

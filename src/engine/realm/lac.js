@@ -1,5 +1,5 @@
 // `req` and `res`: the request in the words of Live API Creator, and the response beside it.
-(function ({ natives, bag, fill, freezeWhole }) {
+(function ({ natives, bag, fill, replace, alias, closed, freezeWhole }) {
   const { Number, Object, String } = globalThis;
   const { texts, views } = natives;
 
@@ -21,6 +21,10 @@
   const req = addGetters({
     set method(method) { natives.setMethod(String(method)); },
     set path(path) { natives.setPath(String(path)); },
+    set headers(fields) { fill(natives.requestHeaders, fields); },
+    set httpHeaders(fields) { fill(natives.httpHeaders, fields); },
+    set query(parameters) { replace(natives.parameters, parameters); },
+    set urlParameters(parameters) { replace(natives.parameters, parameters); },
     get json() { return natives.received(); },
     set json(_) { /* read-only, without an error: CONTRACT §12 */ },
     get clientUsesHttps() { return texts.scheme() === 'https'; },
@@ -35,7 +39,7 @@
     getUserProperties: () => ({ get: (name) => properties()[name] ?? null }),
     setUserProperty: (name, value) => { properties()[name] = value; },
   }, {
-    verb: texts.method,
+    verb: texts.verb,
     method: texts.method,
     path: texts.path,
     query: views.parameters,
@@ -56,5 +60,6 @@
     set body(body) { natives.setResponseBody(body, false); },
   }, { headers: views.responseHeaders });
 
-  return { req: freezeWhole(req), res: freezeWhole(res) };
+  alias(res, 'statusCode', 'status');
+  return { req: closed(req, 'req'), res: closed(res, 'res') };
 })

@@ -1,5 +1,5 @@
 // `platform`: what DreamFactory offers its scripts.
-(function ({ natives, parse, stringify, once }, { exchange, read }) {
+(function ({ natives, parse, stringify, once, closed }, { exchange, read }) {
   const { Number, Object, RangeError, String, TypeError } = globalThis;
 
   // `get(path, payload, options)`; a function among the arguments is called with the result too.
@@ -54,5 +54,5 @@
     },
     get config() { return once('config', () => parse(natives.texts.config())); },
   };
-  return { platform };
+  return { platform: closed(platform, 'platform') };
 })

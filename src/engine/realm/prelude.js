@@ -7,7 +7,7 @@
 (function (natives, harden) {
   'use strict';
 
-  const { Array, JSON, Map, Object, Reflect, Set, String } = globalThis;
+  const { Array, JSON, Map, Object, Proxy, Reflect, Set, String } = globalThis;
   const { freeze, isFrozen, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, keys } = Object;
   const { parse, stringify } = JSON;
 
@@ -19,8 +19,9 @@
   });
   defineProperty(String.prototype, 'name', {
     get() {
-      const text = String(this);
-      if (text !== natives.texts.method()) return undefined;
+      // By the string itself, not by its text: a script's own `'GET'` has no name.
+      if (typeof this !== 'string' || !natives.isVerb(this)) return undefined;
+      const text = this;
       if (verbName === null || verbName() !== text) {
         verbName = () => text;
         own(verbName, 'toString', verbName);
@@ -62,6 +63,16 @@
 
   // Gives the members of `view` that `values` has its values, and leaves the others.
   const fill = (view, values) => { for (const name of keys(values)) view[name] = values[name]; };
+  // Gives `view` the members of `values` and no others.
+  const replace = (view, values) => {
+    for (const name of keys(view)) if (!hasOwn(values, name)) delete view[name];
+    fill(view, values);
+  };
+  // Another name of an accessor. It isn't listed, so that nobody who copies an object has both.
+  const alias = (object, name, of) => {
+    defineProperty(object, name, { ...getOwnPropertyDescriptor(object, of), enumerable: false });
+    return object;
+  };
   // An object with all that it holds, its accessors included: what functions and getters give
   // can't be found by who seals the rest.
   const freezeWhole = (object) => {
@@ -73,7 +84,44 @@
     }
     return object;
   };
-  const core = { natives, parse, stringify, bag, setBag, once, fill, freezeWhole };
+  // A list of a name that repeats: what is written to it is noted, and taken over before anybody looks.
+  const noting = {
+    set(target, key, value) {
+      natives.listWritten();
+      return Reflect.set(target, key, value);
+    },
+    defineProperty(target, key, descriptor) {
+      natives.listWritten();
+      return Reflect.defineProperty(target, key, descriptor);
+    },
+    deleteProperty(target, key) {
+      natives.listWritten();
+      return Reflect.deleteProperty(target, key);
+    },
+  };
+  natives.showLists((list) => new Proxy(list, noting));
+
+  // Seals an object whose members are all there are. Writing another one, or one that can only be read,
+  // is without effect; the log says so.
+  const closed = (object, path) => {
+    const refuse = (name, why) => { natives.unknownWrite(`${path}.${String(name)} ${why}`); };
+    for (const name of keys(object)) {
+      const { get, set } = getOwnPropertyDescriptor(object, name);
+      if (get && !set) {
+        const write = () => { refuse(name, 'can only be read'); };
+        defineProperty(object, name, { set: write });
+      }
+    }
+    Object.setPrototypeOf(object, new Proxy({}, {
+      set(target, name) {
+        refuse(name, 'is no member that can be written');
+        // In strict code that throws.
+        return false;
+      },
+    }));
+    return freezeWhole(object);
+  };
+  const core = { natives, parse, stringify, bag, setBag, once, fill, replace, alias, closed, freezeWhole };
 
   const part = (name, ...needs) => natives.part(name)(core, ...needs);
   const logging = part('log');

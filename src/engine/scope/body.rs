@@ -368,13 +368,20 @@ impl Scope {
     pub(in crate::engine) fn flush(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
         let (value, replaced) =
             self.with(|state| (state.body.value.take(), state.body.replaced.take()));
-        let Some(value) = value else { return Ok(()) };
-        let value = value.restore(ctx)?;
+        let Some(kept) = value else { return Ok(()) };
+        let value = kept.clone().restore(ctx)?;
         if replaced.is_none() && !may_be_edited(&value) {
             return Ok(());
         }
         let quotes = self.says_json() && replaced != Some(Spelling::AsItStands);
-        let written = written(ctx, &value, quotes)?.map(|written| written.pieces);
+        let written = written(ctx, &value, quotes).inspect_err(|_| {
+            // An edit that can't be written must not be lost: it fails whoever flushes last.
+            self.with(|state| {
+                state.body.value = Some(kept);
+                state.body.replaced = replaced;
+            });
+        })?;
+        let written = written.map(|written| written.pieces);
         self.with(|state| {
             // What nobody changed is written as it came, byte for byte.
             if replaced.is_some() || written != state.body.pieces {

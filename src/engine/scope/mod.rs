@@ -8,19 +8,21 @@ pub(super) mod allowance;
 mod answer;
 mod body;
 mod getter;
+mod lists;
 mod moves;
 mod name;
 mod natives;
-mod text;
+mod rejected;
 mod view;
 
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::{AUTHORIZATION, SET_COOKIE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use rquickjs::{Ctx, Function, Object, Persistent, Value};
 
 use crate::document::{Budget, Full};
@@ -32,10 +34,12 @@ pub(super) use allowance::Allowance;
 use allowance::{HEAD, Line};
 pub(super) use answer::Answer;
 pub(super) use body::{Body, BodyEdit, Spelling, written};
+pub(super) use lists::Lists;
 #[cfg(test)]
 pub(super) use moves::INHERITED;
 pub(super) use moves::{Failed, Moves};
 use name::Name;
+pub(super) use rejected::Rejected;
 use view::{Class, Given, Shown, Shows, Text, View};
 
 use super::abandon::forget_all;
@@ -51,6 +55,8 @@ pub(super) struct Scope {
     pub(super) functions: Functions,
     /// What is behind the views.
     views: RefCell<Vec<NonNull<View>>>,
+    /// Shows a list of a name that repeats.
+    pub(super) show_list: RefCell<Option<Persistent<Function<'static>>>>,
     /// How handlers reach the world.
     pub(super) host: HostCalls,
     /// What handlers may require.
@@ -82,6 +88,10 @@ pub(super) struct State {
     pub answer: Answer,
     /// The client's body as a value, in the response phase, once somebody has looked at it.
     pub sent: Option<Persistent<Value<'static>>>,
+    /// The lists that the running handler has got of names that repeat.
+    pub lists: Lists,
+    /// `req.verb` as it was given last, and the method it is of.
+    pub verb: Option<(Method, Persistent<Value<'static>>)>,
     /// Whether later handlers of the phase are left out: `event.stop_propagation`.
     pub stops: bool,
     /// Whether the prelude holds something of this transaction, which is to be given to it or
@@ -92,7 +102,7 @@ pub(super) struct State {
     /// Tells what a handler that names `module` has exported.
     pub read_exports: Option<Persistent<Function<'static>>>,
     /// Promises that were rejected and that nobody has handled yet.
-    pub rejected: Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>,
+    pub rejected: Rejected,
 }
 
 /// Told to a handler that reaches a body it was planned without.
@@ -112,6 +122,7 @@ impl Scope {
             state: RefCell::new(None),
             functions: Functions::default(),
             views: RefCell::default(),
+            show_list: RefCell::default(),
             host,
             library,
             store,
@@ -168,6 +179,7 @@ impl Scope {
         if let Some(state) = self.state.take() {
             drop(state.abandon());
         }
+        forget_all(self.show_list.take());
         let functions = self.functions.take();
         View::drop_all(self.views.take());
         functions
@@ -193,6 +205,15 @@ impl Scope {
         });
     }
 
+    /// A remark on a write without effect, for the log: one a minute for each handler, since clients may
+    /// have it come with each request.
+    fn warn_of_write(&self, what: &str) {
+        let is_due = self.with(|state| state.entry().remarks.take(Instant::now()));
+        if is_due {
+            self.warn(&format!("{what}; the write was without effect"));
+        }
+    }
+
     /// Keeps track of promises that were rejected and that nobody handles.
     pub(super) fn track<'js>(
         &self,
@@ -205,14 +226,7 @@ impl Scope {
             return;
         };
         let Some(state) = state.as_mut() else { return };
-        let promise = Persistent::save(ctx, promise);
-        if is_handled {
-            state.rejected.retain(|(known, _)| *known != promise);
-        } else {
-            state
-                .rejected
-                .push((promise, Persistent::save(ctx, reason)));
-        }
+        state.rejected.note(ctx, promise, reason, is_handled);
     }
 
     /// What a view shows under `name`.
@@ -267,6 +281,7 @@ impl Scope {
     /// What is wrong with the name or a value.
     fn write(&self, shows: Shows, name: &Name, values: Given) -> Result<(), String> {
         self.with(|state| {
+            state.lists.writes += 1;
             let text = name.as_str();
             if shows == Shows::Parameters {
                 return state.set_parameter(text, values.as_slice());
@@ -339,9 +354,9 @@ impl State {
         forget_all(self.sent);
         forget_all(self.read_json);
         forget_all(self.read_exports);
-        for (promise, reason) in self.rejected {
-            forget_all([promise, reason]);
-        }
+        self.rejected.abandon();
+        self.lists.abandon();
+        forget_all(self.verb.map(|(_, text)| text));
         (self.call, edit)
     }
 

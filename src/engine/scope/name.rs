@@ -11,7 +11,7 @@ use rquickjs::qjs;
 
 use crate::message::FieldName;
 
-use super::text::text_of;
+use crate::engine::text::text_of;
 
 /// How many names an isolate keeps: as many as a few handlers use.
 const PLACES: usize = 64;
@@ -37,7 +37,7 @@ impl Name {
         self.field.as_ref()
     }
 
-    /// Reads an atom. `None` for a symbol and for half of a surrogate pair: they name nothing here.
+    /// Reads an atom. `None` for a symbol, which names nothing here.
     ///
     /// # Safety
     ///

@@ -11,19 +11,19 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 use http::HeaderValue;
-use rquickjs::{Ctx, FromJs, IntoJs, Object, Value, qjs};
+use rquickjs::{Ctx, FromJs, Object, Value, qjs};
 
 use crate::engine::argument::CoercedText;
 
 use super::Scope;
-use super::allowance::{FIELDS, check_size};
+use super::allowance::check_size;
+use super::lists::texts_of;
 use super::name::{Name, Names};
-use super::text::{string, text_of};
 use crate::engine::fence::{Fence, hook};
-use crate::engine::object;
+use crate::engine::text::{string, text_of};
 
 /// What a view shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Shows {
     /// The request's fields, all of them.
     RequestFields,
@@ -327,15 +327,28 @@ unsafe fn get_own_property(
     let Some((view, name)) = (unsafe { enter(context, object, atom) }) else {
         return 0;
     };
-    let Some(shown) = view.scope.shown(view.shows, &name) else {
-        return 0;
+    let mut known = None;
+    if view.scope.has_lists() {
+        // SAFETY: the context is the hook's own.
+        let ctx = unsafe { context_of(context) };
+        if let Err(error) = view.scope.take_over_lists(&ctx) {
+            return raise(&ctx, &error);
+        }
+        known = view.scope.known_list(&ctx, view.shows, &name);
+    }
+    let shown = match known {
+        Some(_) => None,
+        None => match view.scope.shown(view.shows, &name) {
+            Some(shown) => Some(shown),
+            None => return 0,
+        },
     };
     // SAFETY: QuickJS passes null or a descriptor to be filled in; it frees what stands in it.
     let Some(descriptor) = (unsafe { descriptor.as_mut() }) else {
         return 1;
     };
     // SAFETY: the context is the hook's own.
-    match unsafe { raw(context, shown) } {
+    match unsafe { raw(context, view, &name, known, shown) } {
         Ok(value) => {
             descriptor.flags = OWN;
             descriptor.getter = qjs::JS_UNDEFINED;
@@ -348,12 +361,41 @@ unsafe fn get_own_property(
     }
 }
 
+/// Takes over what was written to lists that a view has shown. The error is what the hook returns.
+///
+/// # Safety
+///
+/// As with [`context_of`].
+unsafe fn take_over_lists(context: *mut qjs::JSContext, view: &View) -> Result<(), c_int> {
+    if !view.scope.has_lists() {
+        return Ok(());
+    }
+    // SAFETY: as the caller promises.
+    let ctx = unsafe { context_of(context) };
+    view.scope
+        .take_over_lists(&ctx)
+        .map_err(|error| raise(&ctx, &error))
+}
+
 /// The value that stands for what is shown; the caller's to free.
 ///
 /// # Safety
 ///
 /// As with [`context_of`].
-unsafe fn raw(context: *mut qjs::JSContext, shown: Shown) -> rquickjs::Result<qjs::JSValue> {
+unsafe fn raw<'js>(
+    context: *mut qjs::JSContext,
+    view: &View,
+    name: &Name,
+    known: Option<rquickjs::Result<Value<'js>>>,
+    shown: Option<Shown>,
+) -> rquickjs::Result<qjs::JSValue> {
+    if let Some(list) = known {
+        // SAFETY: the list is duplicated, since `list` gives up its own count when dropped.
+        return list.map(|list| unsafe { qjs::JS_DupValue(context, list.as_raw()) });
+    }
+    let Some(shown) = shown else {
+        return Ok(qjs::JS_UNDEFINED);
+    };
     // SAFETY: as the caller promises; QuickJS copies the text. The list is duplicated, since
     // `list` gives up its own count when dropped.
     unsafe {
@@ -371,7 +413,8 @@ unsafe fn raw(context: *mut qjs::JSContext, shown: Shown) -> rquickjs::Result<qj
                 Ok(value)
             }
             Shown::Several(texts) => {
-                let list = texts.into_js(&context_of(context))?;
+                let ctx = context_of(context);
+                let list = view.scope.list(&ctx, view.shows, name, texts)?;
                 Ok(qjs::JS_DupValue(context, list.as_raw()))
             }
         }
@@ -388,6 +431,10 @@ unsafe fn get_own_property_names(
     let Some(view) = (unsafe { view_of(object) }) else {
         return -1;
     };
+    // SAFETY: the context is the hook's own.
+    if let Err(error) = unsafe { take_over_lists(context, view) } {
+        return error;
+    }
     let names = view.scope.names(view.shows);
     // SAFETY: the table is allocated by QuickJS's own allocator, as it frees it; it holds
     // exactly `names.len()` entries, each with an atom whose count passes to QuickJS.
@@ -401,7 +448,7 @@ unsafe fn get_own_property_names(
             return -1;
         }
         for (at, name) in names.iter().enumerate() {
-            let atom = qjs::JS_NewAtomLen(context, name.as_ptr().cast(), name.len() as _);
+            let atom = atom(context, name);
             entries.add(at).write(qjs::JSPropertyEnum {
                 is_enumerable: true,
                 atom,
@@ -413,6 +460,25 @@ unsafe fn get_own_property_names(
     0
 }
 
+/// The atom of a name, for QuickJS to free.
+///
+/// # Safety
+///
+/// `context` is alive.
+unsafe fn atom(context: *mut qjs::JSContext, name: &str) -> qjs::JSAtom {
+    // SAFETY: as the caller promises; the text is copied, and the string freed once.
+    unsafe {
+        // Of other text `JS_NewAtomLen` looks among the known atoms as if the bytes were Latin-1.
+        if name.is_ascii() {
+            return qjs::JS_NewAtomLen(context, name.as_ptr().cast(), name.len() as _);
+        }
+        let text = string(context, name.as_bytes());
+        let atom = qjs::JS_ValueToAtom(context, text);
+        qjs::JS_FreeValue(context, text);
+        atom
+    }
+}
+
 unsafe fn delete_property(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
@@ -422,6 +488,10 @@ unsafe fn delete_property(
     let Some((view, name)) = (unsafe { enter(context, object, atom) }) else {
         return 1;
     };
+    // SAFETY: the context is the hook's own.
+    if let Err(error) = unsafe { take_over_lists(context, view) } {
+        return error;
+    }
     let none = Given::Several(Vec::new());
     view.scope.write(view.shows, &name, none).map_or(0, |()| 1)
 }
@@ -453,6 +523,10 @@ unsafe fn write(
     name: &Name,
     value: qjs::JSValue,
 ) -> c_int {
+    // SAFETY: as the caller promises.
+    if let Err(error) = unsafe { take_over_lists(context, view) } {
+        return error;
+    }
     // SAFETY: as the caller promises.
     let given = match unsafe { text_of(context, value) } {
         Some(text) => Ok(Given::One(Text::Own(text.into()))),
@@ -507,41 +581,36 @@ fn given<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Given> {
     if value.is_null() || value.is_undefined() {
         return Ok(Given::Several(Vec::new()));
     }
-    let Some(array) = value.as_array() else {
-        let text = CoercedText::from_js(ctx, value)?;
-        let mut bytes = 0;
-        return own(ctx, &text, &mut bytes).map(Given::One);
-    };
-    // Before any of it is read: a length is not what there is, and nothing interrupts the walk.
-    // rquickjs' own length is for those below 2^31.
-    if object::length(ctx, array)? > FIELDS {
-        let message = format!("a name has at most {FIELDS} values");
-        return Err(rquickjs::Exception::throw_range(ctx, &message));
+    match value.as_object() {
+        Some(list) if is_list(ctx, &value) => Ok(Given::Several(texts_of(ctx, list)?)),
+        Some(_) | None => {
+            let text = CoercedText::from_js(ctx, value)?;
+            let mut bytes = 0;
+            own(ctx, &text, &mut bytes).map(Given::One)
+        }
     }
-    let mut bytes = 0;
-    let texts = array.iter::<CoercedText<'_>>();
-    let texts: rquickjs::Result<_> = texts.map(|item| own(ctx, &item?, &mut bytes)).collect();
-    Ok(Given::Several(texts?))
+}
+
+/// Whether a value is an array, or the proxy of one, as lists are shown.
+fn is_list(ctx: &Ctx<'_>, value: &Value<'_>) -> bool {
+    if value.is_array() {
+        return true;
+    }
+    // SAFETY: the value is alive. Of a proxy of a proxy nothing is asked.
+    unsafe {
+        if !qjs::JS_IsProxy(value.as_raw()) {
+            return false;
+        }
+        let target = qjs::JS_GetProxyTarget(ctx.as_raw().as_ptr(), value.as_raw());
+        let is_array = qjs::JS_IsArray(target);
+        qjs::JS_FreeValue(ctx.as_raw().as_ptr(), target);
+        is_array
+    }
 }
 
 /// A text as Rust's, unless it and those before it, of so many bytes, are longer than a message's.
-fn own(ctx: &Ctx<'_>, text: &str, bytes: &mut usize) -> rquickjs::Result<Text> {
+pub(super) fn own(ctx: &Ctx<'_>, text: &str, bytes: &mut usize) -> rquickjs::Result<Text> {
     *bytes += text.len();
     check_size(1, *bytes).map_err(|message| rquickjs::Exception::throw_type(ctx, &message))?;
     Ok(Text::Own(text.to_owned()))
-}
-
-impl<'js> IntoJs<'js> for Text {
-    fn into_js(self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
-        self.as_str().into_js(ctx)
-    }
-}
-
-impl<'js> IntoJs<'js> for Shown {
-    fn into_js(self, ctx: &Ctx<'js>) -> rquickjs::Result<Value<'js>> {
-        match self {
-            Self::One(text) => text.into_js(ctx),
-            Self::Several(texts) => texts.into_js(ctx),
-        }
-    }
 }

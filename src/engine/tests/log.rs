@@ -75,7 +75,9 @@ pub(super) fn logged(run: impl FnOnce()) -> String {
             .with_writer(|| ToTheListener)
             .init();
     });
-    let _turn = TURN.lock().expect("no run panics");
+    let _turn = TURN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let listen = |to| std::mem::replace(&mut *WRITTEN.lock().expect("nobody panics with it"), to);
     listen(Some(Vec::new()));
     run();

@@ -4,6 +4,7 @@
 //! reviver and every text it does not accept, it leaves to the function that it replaced. One thing
 //! they can: a text that is nested deeper than a document may be is a `SyntaxError`.
 
+use std::collections::HashSet;
 use std::ffi::{CStr, c_int};
 use std::rc::Rc;
 
@@ -19,6 +20,7 @@ use super::reference::{Kind, Owned, Ref};
 use super::stringify::{Replacer, stringify};
 use crate::document::{Fault, Form, Layout};
 use crate::engine::fence::hook;
+use crate::engine::text::mended;
 
 /// The most that `JSON.stringify` indents by, in UTF-16 units.
 const LONGEST_GAP: usize = 10;
@@ -146,6 +148,7 @@ fn replacer<'v, 'c>(
         return Ok(Replacer::None);
     }
     let mut keys: Vec<OwnedKey<'_>> = Vec::new();
+    let mut known = HashSet::new();
     for index in 0..replacer.length(cx)? {
         let item = replacer.element(cx, index)?;
         let class = item.get().class();
@@ -154,7 +157,7 @@ fn replacer<'v, 'c>(
             || class == realm.classes.number;
         if is_key {
             let key = OwnedKey::of(cx, &item.get().to_string(cx)?)?;
-            if !keys.iter().any(|known| known.get() == key.get()) {
+            if known.insert(key.get()) {
                 keys.push(key);
             }
         }
@@ -192,7 +195,7 @@ fn layout(cx: Cx<'_>, realm: &Realm, space: Ref<'_>) -> Result<Layout, Thrown> {
 /// the text must be UTF-8.
 fn shortened(cx: Cx<'_>, gap: &Owned<'_>) -> Result<Vec<u8>, Thrown> {
     let text = gap.get().utf8(cx)?;
-    let units: Vec<u16> = String::from_utf8_lossy(&text)
+    let units: Vec<u16> = mended(text.to_vec())
         .encode_utf16()
         .take(LONGEST_GAP)
         .collect();

@@ -45,6 +45,7 @@ use bytes::Bytes;
 use rquickjs::{Ctx, Error, Result, Value};
 
 use crate::document::{Budget, Charge, Fault, Form, Layout, ParseError, Spelled};
+use crate::engine::text::mended;
 use crate::message::Pieces;
 use context::{Cx, Thrown};
 use lazy::Origin;
@@ -162,14 +163,17 @@ pub(super) fn joined(ctx: &Ctx<'_>, pieces: Pieces) -> Result<Bytes> {
 ///
 /// # Errors
 ///
-/// It is no UTF-8, or there is no memory for it.
+/// When there is no memory for it.
 pub(super) fn copied(ctx: &Ctx<'_>, string: &Value<'_>) -> Result<Bytes> {
     let realm = realm_of(ctx)?;
     let cx = entered(ctx);
     let utf8 = borrowed(string).utf8(cx).map_err(thrown)?;
-    std::str::from_utf8(&utf8)?;
     let charge = realm.charge_of(cx, utf8.len()).map_err(thrown)?;
-    Ok(made::text(utf8.to_vec(), charge))
+    let mut text = utf8.to_vec();
+    if std::str::from_utf8(&text).is_err() {
+        text = mended(text).into_bytes();
+    }
+    Ok(made::text(text, charge))
 }
 
 /// Throws that there is no memory, unless there is so much more.

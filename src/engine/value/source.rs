@@ -1,12 +1,14 @@
 //! Sources: what of a document a value is, and how that is spelled.
 
+use std::rc::Rc;
+
 use super::class;
 use super::context::{Cx, Thrown};
-use super::keys::{Key, OwnedKey, Rank};
+use super::keys::OwnedKey;
 use super::lazy::Lazy;
 use super::realm::Realm;
 use super::reference::{Kind, Ref};
-use super::trace::Trace;
+use super::trace::{Origin, Trace};
 use crate::document::{self, Document, Node, Source, Spelled};
 
 /// The node that an object or array came from.
@@ -63,7 +65,7 @@ pub(super) fn spelled(
                 document,
                 node: node.value(),
             }),
-        None => element(cx, realm, object, key.get())?,
+        None => element(cx, realm, object, value.get())?,
     };
     let in_place =
         place.filter(|place| is_spelled_by(cx, value.get(), &place.document, place.node));
@@ -73,14 +75,20 @@ pub(super) fn spelled(
     }))
 }
 
-/// The element of a document's array that has, or had, an index.
-fn element(cx: Cx<'_>, realm: &Realm, array: Ref<'_>, key: Key) -> Result<Option<Source>, Thrown> {
-    let Rank::Index(index) = key.rank(cx)? else {
+/// The element that a number of a list was in the document's array that the list is.
+fn element(
+    cx: Cx<'_>,
+    realm: &Realm,
+    list: Ref<'_>,
+    number: Ref<'_>,
+) -> Result<Option<Source>, Thrown> {
+    let Origin::Known(element) = realm.origin(number) else {
         return Ok(None);
     };
-    let Some(Source { document, node }) = source_of(cx, realm, array)? else {
-        return Ok(None);
-    };
-    let child = document.children(node).nth(index as usize);
-    Ok(child.map(|node| Source { document, node }))
+    let array = source_of(cx, realm, list)?;
+    Ok(array.and_then(|Source { document, node }| {
+        let is_within =
+            Rc::ptr_eq(&document, &element.document) && document.holds(node, element.node);
+        is_within.then_some(element)
+    }))
 }

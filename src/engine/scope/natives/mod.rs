@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use rquickjs::{Ctx, Object};
 
-use super::Scope;
+use super::{Scope, lists};
 
 pub(super) use request::{WORDS, text};
 
@@ -21,5 +21,6 @@ pub(super) fn build<'js>(ctx: &Ctx<'js>, scope: &Rc<Scope>) -> rquickjs::Result<
     response::offer(&natives, scope)?;
     world::offer(&natives, scope)?;
     numbers::offer(&natives)?;
+    lists::offer(&natives, scope)?;
     Ok(natives)
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::Method;
-use rquickjs::{Ctx, Exception, IntoJs, Object, Value};
+use rquickjs::{Ctx, Exception, IntoJs, Object, Persistent, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::document::Full;
@@ -19,6 +19,11 @@ use crate::handler::Phase;
 pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Result<()> {
     let of = Rc::clone(scope);
     natives.set("received", native(move |ctx: Ctx<'js>| received(&ctx, &of)))?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "isVerb",
+        native(move |ctx: Ctx<'js>, text: Value<'js>| is_verb(&ctx, &of, &text)),
+    )?;
     let of = Rc::clone(scope);
     natives.set(
         "setMethod",
@@ -72,6 +77,8 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
 /// A text of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::scope) enum Word {
+    /// The method as the one string that has a `name`.
+    Verb,
     Method,
     Path,
     Id,
@@ -93,7 +100,8 @@ pub(in crate::engine::scope) enum Word {
 }
 
 /// The prelude's names for them.
-pub(in crate::engine::scope) const WORDS: [(&str, Word); 18] = [
+pub(in crate::engine::scope) const WORDS: [(&str, Word); 19] = [
+    ("verb", Word::Verb),
     ("method", Word::Method),
     ("path", Word::Path),
     ("id", Word::Id),
@@ -120,11 +128,14 @@ pub(in crate::engine::scope) fn text<'js>(
     scope: &Scope,
     word: Word,
 ) -> rquickjs::Result<Value<'js>> {
+    if word == Word::Verb {
+        return verb(ctx, scope);
+    }
     scope.with(|state| {
         let call = &state.call;
         let origin = &call.origin;
         match word {
-            Word::Method => call.request.method.as_str().into_js(ctx),
+            Word::Verb | Word::Method => call.request.method.as_str().into_js(ctx),
             Word::Path => call.request.path.as_str().into_js(ctx),
             Word::Id => call.id.to_string().into_js(ctx),
             Word::Resource => origin.resource.as_str().into_js(ctx),
@@ -149,6 +160,31 @@ pub(in crate::engine::scope) fn text<'js>(
             Word::User => user(call.request.fields.get_str("authorization")).into_js(ctx),
         }
     })
+}
+
+/// The verb: one string for as long as the method is the same, so that it can be told from others of
+/// its text.
+fn verb<'js>(ctx: &Ctx<'js>, scope: &Scope) -> rquickjs::Result<Value<'js>> {
+    let known = scope.with(|state| {
+        let method = &state.call.request.method;
+        let known = state.verb.as_ref().filter(|(of, _)| of == method);
+        known.map(|(_, text)| text.clone())
+    });
+    if let Some(known) = known {
+        return known.restore(ctx);
+    }
+    let method = scope.with(|state| state.call.request.method.clone());
+    let text = method.as_str().into_js(ctx)?;
+    let kept = Persistent::save(ctx, text.clone());
+    scope.with(|state| state.verb = Some((method, kept)));
+    Ok(text)
+}
+
+/// Whether a string is the one that [`verb`] gave.
+fn is_verb<'js>(ctx: &Ctx<'js>, scope: &Scope, text: &Value<'js>) -> rquickjs::Result<bool> {
+    let known = scope.with(|state| state.verb.as_ref().map(|(_, text)| text.clone()));
+    // Values are equal where they are one string in memory.
+    known.map_or(Ok(false), |known| Ok(known.restore(ctx)? == *text))
 }
 
 /// The text that the client sent, `null` where there is none.
@@ -217,6 +253,7 @@ fn set_path(ctx: &Ctx<'_>, scope: &Scope, path: &str) -> rquickjs::Result<()> {
         .map_err(|Full| value::out_of_memory(ctx))?;
     scope.with(|state| {
         if state.phase == Phase::Request {
+            state.lists.writes += 1;
             if path.contains('?') {
                 state.call.request.set_target(path);
             } else {

@@ -25,6 +25,11 @@ pub(super) fn offer<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::
         "log",
         native(move |level: TextArgument<'js>, text: TextArgument<'js>| log(&of, &level, &text)),
     )?;
+    let of = Rc::clone(scope);
+    natives.set(
+        "unknownWrite",
+        native(move |what: TextArgument<'js>| of.warn_of_write(&what)),
+    )?;
     natives.set("logs", native(|level: String| logs(&level)))?;
     let of = Rc::clone(scope);
     natives.set(
@@ -100,7 +105,7 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
     natives.set(
         "library",
         native(
-            move |ctx: Ctx<'js>, name: TextArgument<'js>, from: Option<String>| {
+            move |ctx: Ctx<'js>, name: TextArgument<'js>, from: Option<TextArgument<'js>>| {
                 let _charge = value::charged(&ctx, ADDRESS * name.len())?;
                 of.library.open(&ctx, &name, from.as_deref())
             },
@@ -158,7 +163,7 @@ fn offer_shared<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resu
     let of = Rc::clone(scope);
     natives.set(
         "secret",
-        native(move |ctx: Ctx<'js>, name: String| secret(&ctx, &of, &name)),
+        native(move |ctx: Ctx<'js>, name: TextArgument<'js>| secret(&ctx, &of, &name)),
     )?;
     let of = Rc::clone(scope);
     natives.set(
