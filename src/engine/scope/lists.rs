@@ -12,6 +12,7 @@ use rquickjs::{Array, Ctx, Exception, FromJs, Function, Object, Persistent, Valu
 use crate::engine::abandon::forget_all;
 use crate::engine::argument::CoercedText;
 use crate::engine::fence::native;
+use crate::engine::object;
 
 use super::Scope;
 use super::allowance::FIELDS;
@@ -154,23 +155,20 @@ impl Scope {
 
 /// The texts of a list as a script has left it; places without a value are left out.
 pub(super) fn texts_of<'js>(ctx: &Ctx<'js>, list: &Object<'js>) -> rquickjs::Result<Vec<Text>> {
-    let length: f64 = list.get("length")?;
+    let length = object::length(ctx, list)?;
     // Before any of it is read: a length is not what there is, and nothing interrupts the walk.
-    #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-    if length > FIELDS as f64 {
+    if length > FIELDS {
         let message = format!("a name has at most {FIELDS} values");
         return Err(Exception::throw_range(ctx, &message));
     }
     let mut bytes = 0;
-    let mut texts = Vec::new();
-    let mut at = 0_u32;
-    while f64::from(at) < length {
-        let value: Value<'js> = list.get(at)?;
+    let mut texts = Vec::with_capacity(length);
+    for at in 0..length {
+        let value: Value<'js> = list.get(u32::try_from(at).expect("it is a small number"))?;
         if !value.is_undefined() && !value.is_null() {
             let text = CoercedText::from_js(ctx, value)?;
             texts.push(own(ctx, &text, &mut bytes)?);
         }
-        at += 1;
     }
     Ok(texts)
 }
