@@ -369,6 +369,7 @@ mod tests {
                 host: "api.test",
                 id: "id-1",
                 via: true,
+                passes: 0,
             };
             let mut fields = fields(&list);
             for name in ["x-forwarded-for", "x-forwarded-host", "via"] {

@@ -271,8 +271,7 @@ fn members_that_are_not_there_are_warnings_and_all_that_are_there_are_known() {
         "g.res.body = 1",
         "platform.store.put('a', 1)",
     ] {
-        let set = Set::of(Kind::Request, &[source]);
-        let warnings = set.compile().expect("it compiles").warnings;
+        let warnings = warnings_of(source);
         assert!(
             warnings[0].contains("has no member"),
             "{source}: {warnings:?}"
