@@ -112,7 +112,7 @@
         defineProperty(object, name, { set: write });
       }
     }
-    Object.setPrototypeOf(object, new Proxy({}, {
+    Object.setPrototypeOf(object, new Proxy(freeze({}), {
       set(target, name) {
         refuse(name, 'is no member that can be written');
         // In strict code that throws.
