@@ -117,9 +117,12 @@ fn is_below_admin(path: &[u8]) -> bool {
 
 type Served = Vec<Vec<u8>>;
 
+/// What a server makes of a path.
+type Model = fn(&[u8]) -> Served;
+
 /// The programs, each with the paths that it may take a path for: by its settings, and by what
 /// stands behind it.
-const MODELS: [(&str, fn(&[u8]) -> Served); 12] = [
+const MODELS: [(&str, Model); 12] = [
     ("Node, raw", |path| vec![path.to_vec()]),
     ("Node, new URL", node),
     ("Fastify", fastify),
