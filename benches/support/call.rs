@@ -57,6 +57,7 @@ fn origin() -> Origin {
             path: "/orders".into(),
             services: Services::new([Service::new("", "/")]),
             case: Case::Counts,
+            other_methods: Vec::new(),
         },
         local: SocketAddr::from(([127, 0, 0, 1], 8080)),
         service: Arc::new(Service::new("", "/")),
