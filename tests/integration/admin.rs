@@ -171,7 +171,9 @@ fn operators_who_ask_for_nothing_keep_nobody_else_out() {
         let mut busy = connect(listener);
         let mut held: Vec<_> = (0..200).map(|_| connect(listener)).collect();
         let part = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n";
-        held.iter_mut().for_each(|wire| drop(wire.send(part)));
+        for wire in &mut held {
+            drop(wire.send(part));
+        }
 
         for _ in 0..3 {
             let answer = exchange(

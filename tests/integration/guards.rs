@@ -137,7 +137,7 @@ fn what_real_back_ends_serve_is_guarded() {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
-            for at in 0..1 + (state >> 61) {
+            for at in 0..=(state >> 61) {
                 pieces.push(state.to_be_bytes()[usize::try_from(at).expect("few") % 6 + 1]);
             }
             let path = readings::path_of(&pieces);
