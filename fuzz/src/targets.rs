@@ -24,6 +24,7 @@ pub use readings::readings;
 const LIMITS: Limits = Limits {
     bytes: 4096,
     fields: 32,
+    parameters: 32,
 };
 
 /// A target and its name.
