@@ -57,7 +57,6 @@ fn origin() -> Origin {
             path: "/orders".into(),
             services: Services::new([Service::new("", "/")]),
             case: Case::Counts,
-            other_methods: Vec::new(),
         },
         local: SocketAddr::from(([127, 0, 0, 1], 8080)),
         service: Arc::new(Service::new("", "/")),
