@@ -70,7 +70,7 @@ impl Common {
     pub(super) fn new(all: usize) -> Self {
         let reserve = all / COMMON_RESERVE;
         Self {
-            left: Arc::new(AtomicUsize::new(all + reserve)),
+            left: Arc::new(AtomicUsize::new(all.saturating_add(reserve))),
             all,
             reserve,
             release: Release::each(all / KEPT),

@@ -10,7 +10,8 @@ use std::borrow::Cow;
 
 use rquickjs::qjs;
 
-use super::scope::allowance::HEAD;
+/// What a head may hold at most, in bytes: longer texts are of no field, path or query.
+pub(super) const HEAD: usize = 1024 * 1024;
 
 /// UTF-8 in which surrogates may stand as if they were characters, as QuickJS gives it, as UTF-8: three
 /// bytes become three others.

@@ -252,6 +252,7 @@ fn connection_takes_nothing_away_that_handlers_or_the_sidecar_write() {
     )]);
     let sidecar = Sidecar::before(upstream.url())
         .scripts(scripts.path())
+        .config("via = \"on\"\n")
         .start();
     let named = "Connection: close, x-user, via, x-forwarded-for, x-request-id, X-Own\r\n\
                  X-User: theirs\r\nX-Own: 1\r\nX-Stays: 1\r\nVia: 1.0 theirs\r\n";

@@ -140,7 +140,7 @@ fn seen_response(text: &Text, edits: bool, unreadable: &Expected) -> Expected {
 
 /// What must come of a request with a text that a handler parses, or edits: a text that is no JSON
 /// is the client's mistake.
-fn seen_request(text: &Text, edits: bool) -> Expected {
+fn seen_request(text: &Text, edits: bool, unreadable: &Expected) -> Expected {
     let arrives = if edits {
         text::compact(&text.edited())
     } else {
@@ -149,7 +149,10 @@ fn seen_request(text: &Text, edits: bool) -> Expected {
     match text.validity {
         Validity::Yes => Expected::Body(arrives),
         Validity::Empty => Expected::Body(text.bytes.clone()),
-        Validity::No | Validity::Deep => Expected::Refused(400),
+        Validity::No | Validity::Deep => match unreadable {
+            Expected::Refused(_) => Expected::Refused(400),
+            Expected::Body(_) | Expected::BodyOrRefused(_) => Expected::Body(text.sent(edits)),
+        },
         Validity::Either => Expected::BodyOrRefused(arrives),
     }
 }
@@ -190,7 +193,7 @@ fn differences(texts: Vec<Text>, config: &str, unreadable: &Expected) -> Vec<Str
             let expected = seen_response(text, edits, unreadable);
             check(name, &format!("response {path}"), &expected, &response);
             let response = post(&sidecar, &format!("/{path}"), &text.sent(edits));
-            let expected = seen_request(text, edits);
+            let expected = seen_request(text, edits, unreadable);
             check(name, &format!("request {path}"), &expected, &response);
         }
     }
@@ -216,17 +219,24 @@ fn assert_none(found: &[String]) {
 /// A handler must not lose its time to a busy machine.
 const PATIENT: &str = "[limits]\nhandler_time = \"5s\"\n";
 
+/// The texts without one whose mark says that it is UTF-16: `tests/wire/charset.rs` has those.
+fn utf_8() -> Vec<Text> {
+    let mut texts = text::corpus();
+    texts.retain(|text| !text.bytes.starts_with(b"\xff\xfe"));
+    texts
+}
+
 #[test]
 fn odd_texts_are_kept_edited_or_refused_and_never_half_fixed() {
     let unreadable = Expected::Refused(502);
 
-    assert_none(&differences(text::corpus(), PATIENT, &unreadable));
+    assert_none(&differences(utf_8(), PATIENT, &unreadable));
 }
 
 #[test]
 fn odd_texts_that_cannot_be_read_may_pass() {
     let config = format!("{PATIENT}[bodies]\nunavailable = \"pass\"\n");
-    let texts = text::corpus().into_iter().filter(|text| {
+    let texts = utf_8().into_iter().filter(|text| {
         // Of requests it says nothing but where they are no text.
         text.validity != Validity::No || std::str::from_utf8(&text.bytes).is_ok()
     });

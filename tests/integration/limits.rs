@@ -127,15 +127,6 @@ mod time {
     }
 
     #[test]
-    fn the_transactions_deadline_bounds_every_handler() {
-        endure(
-            "[limits]\ntransaction_time = \"200ms\"\n",
-            "// @timeout 20s",
-            "while (true) {}",
-        );
-    }
-
-    #[test]
     fn waiting_for_a_call_costs_a_handler_nothing() {
         let upstream = Upstream::answering(|request| {
             if request.target() == "/slow" {

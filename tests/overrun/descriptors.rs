@@ -195,7 +195,10 @@ fn however_few_descriptors_there_are_every_client_has_one_for_the_upstream_and_o
 fn a_process_that_runs_out_of_descriptors_refuses_what_it_must_and_recovers_by_itself() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let api = Api::start();
-    let sidecar = Sidecar::before(api.url()).start();
+    // By default each client would have a connection to the upstream already.
+    let sidecar = Sidecar::before(api.url())
+        .config("[upstream_pool]\nreuse = \"shared\"\n")
+        .start();
     let mut clients = connections(sidecar.proxy, CLIENTS);
     clients.iter_mut().for_each(assert_is_served);
 

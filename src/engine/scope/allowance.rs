@@ -14,9 +14,8 @@ use super::view::Text;
 /// No message comes with more than half as many.
 pub(in crate::engine) const FIELDS: usize = 512;
 
-/// The longest names and values of a message's fields together, and the longest path and query,
-/// in bytes.
-pub(in crate::engine) const HEAD: usize = 1024 * 1024;
+/// The longest names and values of a message's fields together, and the longest path and query.
+pub(in crate::engine) use crate::engine::text::HEAD;
 
 /// The longest text of one line in the log, in bytes.
 const LINE: usize = 8 * 1024;
