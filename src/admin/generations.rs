@@ -14,7 +14,7 @@ use crate::scripts::{Rejected, ReloadError, Stalled};
 
 use super::View;
 
-/// `GET /generations` (CONTRACT §12).
+/// `GET /generations`.
 #[derive(Serialize)]
 struct Shown {
     live: Option<Live>,

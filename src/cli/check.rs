@@ -17,7 +17,7 @@ const ERRORS: u8 = 1;
 /// Exit status where the directory can't be read.
 const UNREADABLE: u8 = 2;
 
-/// What `check` found, as CONTRACT §12 has it.
+/// What `check` found.
 #[derive(Serialize)]
 struct Report {
     ok: bool,

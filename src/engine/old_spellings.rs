@@ -1,5 +1,4 @@
-//! Spellings of Nashorn and Rhino that a modern engine refuses, and what to write now
-//! (CONTRACT §8).
+//! Spellings of Nashorn and Rhino that a modern engine refuses, and what to write now.
 
 use super::analysis::Note;
 

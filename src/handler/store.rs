@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Values under names, each for a while (CONTRACT §12).
+/// Values under names, each for a while.
 ///
 /// Shared by all handlers of all generations; values are JSON texts. Bounded: an
 /// implementation drops the oldest values before it grows beyond its limits. Never blocks

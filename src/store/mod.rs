@@ -1,4 +1,4 @@
-//! `platform.store` in memory: survives reloads, not restarts (CONTRACT §12).
+//! `platform.store` in memory: survives reloads, not restarts.
 //!
 //! Bounded by keys and bytes; what was set longest ago goes first. A value whose time is over is
 //! never given, and makes room when its turn comes.

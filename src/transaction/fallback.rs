@@ -1,5 +1,5 @@
 //! What a client gets where the upstream has nothing to say: the output that a request handler
-//! left, API Maker's `g.res.output` (CONTRACT §5).
+//! left, API Maker's `g.res.output`.
 
 use http::{HeaderValue, StatusCode, header};
 

@@ -16,7 +16,7 @@ const SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// How errors look to clients: `[errors]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ErrorFormat {
-    /// One object that clients of the three systems can read (CONTRACT §6).
+    /// One object that clients of the three systems can read.
     #[default]
     Default,
     /// RFC 9457.
@@ -201,7 +201,7 @@ impl ErrorFormat {
     }
 }
 
-/// The body that clients of all three systems can read (CONTRACT §6).
+/// The body that clients of all three systems can read.
 fn default_body(status: StatusCode, text: &str, message: &Message) -> String {
     let number = status.as_u16();
     let text = json!(text);

@@ -22,7 +22,7 @@ use super::support::wire::Message;
 
 const CLIENTS: usize = 3;
 
-/// What a finished change may take beyond the quiet time (CONTRACT §7).
+/// What a finished change may take beyond the quiet time.
 /// A development build compiles each set twice, and slowly.
 const ALLOWANCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
 

@@ -49,7 +49,7 @@ const STRING_MEMBERS: [&str; 36] = [
 ];
 
 impl Reading<'_, '_> {
-    /// A body that is text used as an object, or the other way round (CONTRACT §8).
+    /// A body that is text used as an object, or the other way round.
     pub(super) fn body_warnings(&self, phase: Phase) -> Vec<Note> {
         let warn = |kind: AstKind<'_>| match (phase, kind) {
             (Phase::Request, AstKind::StaticMemberExpression(member)) => {

@@ -2,7 +2,7 @@
 //!
 //! Knows JavaScript's grammar and the names of the scope; knows no engine. The text is
 //! parsed as the body of one function whose parameter is `json`, which is how it will
-//! run (CONTRACT §3). Here is what is told of it; `reading` has the parsed text, and its
+//! run. Here is what is told of it; `reading` has the parsed text, and its
 //! questions stand with what they are about: `names`, `members`, `reach`, `misuse`, `moves`.
 
 mod members;

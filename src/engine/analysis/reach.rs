@@ -1,5 +1,5 @@
 //! Whether a text can reach a body: by the name of a member that is one, or by an object that has one and goes where nothing
-//! is known of it (CONTRACT §2).
+//! is known of it.
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::{Expression, PropertyKey};
@@ -15,7 +15,7 @@ const BODY_MEMBERS: [&str; 5] = ["json", "payload", "content", "body", "output"]
 const BODY_OWNERS: [&str; 5] = ["req", "res", "event", "_event", "g"];
 
 impl Reading<'_, '_> {
-    /// Whether a body can be reached otherwise than by the name `json` (CONTRACT §2).
+    /// Whether a body can be reached otherwise than by the name `json`.
     pub(super) fn reaches_a_body(&self) -> bool {
         self.nodes.iter().any(|node| match node.kind() {
             AstKind::WithStatement(_) => true,

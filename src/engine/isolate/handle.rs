@@ -126,7 +126,7 @@ impl Isolate {
         Ok(compiled)
     }
 
-    /// An error handler that writes `json.statusCode` sets the status (CONTRACT §5).
+    /// An error handler that writes `json.statusCode` sets the status.
     fn error_status<'js>(
         &self,
         ctx: &Ctx<'js>,

@@ -26,7 +26,7 @@
     set query(parameters) { replace(natives.parameters, parameters); },
     set urlParameters(parameters) { replace(natives.parameters, parameters); },
     get json() { return natives.received(); },
-    set json(_) { /* read-only, without an error: CONTRACT §12 */ },
+    set json(_) { /* read-only, without an error */ },
     get clientUsesHttps() { return texts.scheme() === 'https'; },
     get baseUrl() { return baseUrl('host'); },
     get fullBaseURL() { return baseUrl('host'); },

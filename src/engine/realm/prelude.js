@@ -1,4 +1,4 @@
-// Builds the names that handlers see (CONTRACT §3) from the natives, and freezes the realm.
+// Builds the names that handlers see from the natives, and freezes the realm.
 // Runs once in each isolate, before any handler; its own variables are out of a handler's reach.
 //
 // The names stand in files of their own, by vocabulary. What most handlers use is there from the
@@ -198,7 +198,7 @@
   // ── What a handler returned ──────────────────────────────────────────────────────────
 
   const EVENT = new Set(['request', 'response', 'resource', 'event_name', 'setRequest', 'setResponse', 'stop_propagation']);
-  // Whether a returned object is DF's event, whose members are then taken over (CONTRACT §5).
+  // Whether a returned object is DF's event, whose members are then taken over.
   const isEvent = (value) => {
     if (Array.isArray(value) || !(hasOwn(value, 'request') || hasOwn(value, 'response'))) return false;
     if (!keys(value).every((key) => EVENT.has(key))) return false;

@@ -1,5 +1,5 @@
 //! The answer that a request handler writes instead of asking the upstream, and the output it
-//! leaves for the case that the upstream has none (CONTRACT §5).
+//! leaves for the case that the upstream has none.
 
 use http::{HeaderValue, header};
 use rquickjs::{Ctx, Persistent, Value};

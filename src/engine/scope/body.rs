@@ -1,4 +1,4 @@
-//! The body a phase is about, as text and as value, whichever a handler uses (CONTRACT §3, §5).
+//! The body a phase is about, as text and as value, whichever a handler uses.
 //!
 //! In the request phase `json` is text and the parsed view is made from it at first use;
 //! in the response phase `json` is the value. Whatever a handler leaves is settled when it
@@ -78,7 +78,7 @@ impl Written {
 impl Body {
     pub(in crate::engine) fn of(body: &message::Body) -> Self {
         let is_read = !matches!(body, message::Body::Streamed);
-        // A body of blanks only counts as none (CONTRACT §12); untouched it is forwarded all the same.
+        // A body of blanks only counts as none; untouched it is forwarded all the same.
         let is_blank = |piece: &Bytes| piece.iter().all(u8::is_ascii_whitespace);
         let pieces = body.pieces().filter(|pieces| !pieces.iter().all(is_blank));
         Self {

@@ -1,4 +1,4 @@
-//! The names a handler sees, as views of its transaction (CONTRACT §3).
+//! The names a handler sees, as views of its transaction.
 //!
 //! [`Scope`] is the one place where script and transaction meet: it holds the call while
 //! a phase runs. The names themselves are built by `realm/prelude.js` from the natives

@@ -1,4 +1,4 @@
-//! What a thrown value says (CONTRACT §6).
+//! What a thrown value says.
 //!
 //! Looks at it as the script's own code would, within the handler's limits: a getter or a Proxy
 //! may do anything.
@@ -353,7 +353,7 @@ fn client_text_is_broken(ctx: &Ctx<'_>, scope: &Scope) -> bool {
     received.is_some_and(|text| !value::is_json(ctx, text))
 }
 
-/// Rhino let `list(i)` stand for `list[i]` (CONTRACT §8).
+/// Rhino let `list(i)` stand for `list[i]`.
 fn hint(text: String) -> String {
     if text.ends_with("not a function") {
         format!("{text} (an element of a list is `list[i]`; `list(i)` is an old spelling)")

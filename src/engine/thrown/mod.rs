@@ -1,5 +1,5 @@
 //! What a handler's end by exception means: a rejection for the client, and where it is a
-//! failure, a line for the log (CONTRACT §6).
+//! failure, a line for the log.
 
 mod meaning;
 
