@@ -9,6 +9,7 @@ use url::Host;
 
 use super::refusal::Refusal;
 use super::suggest;
+use crate::message::percent;
 use crate::transaction::AllowedHost;
 
 /// Reads an IP address and a port, which may be 0.
@@ -140,7 +141,8 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, Refusal> {
 /// Reads a path that begins with `/` and is nothing but a path.
 pub(super) fn path(text: &str) -> Result<String, Refusal> {
     let is_foreign = |c: char| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control();
-    if text.starts_with('/') && !text.contains(is_foreign) {
+    let hides_nul = percent::hides_nul(text.as_bytes());
+    if text.starts_with('/') && !text.contains(is_foreign) && !hides_nul {
         Ok(text.to_owned())
     } else {
         Err(Refusal::NoPath {

@@ -47,6 +47,11 @@ pub enum MatchError {
     /// More text behind the pattern.
     #[error("a pattern holds no blanks: write %20 for one, and remarks on another line")]
     Blank,
+    /// A control character as such, or a NUL however it is written.
+    #[error(
+        "a pattern holds no control characters: write %09 for a tab; no path with a NUL is served"
+    )]
+    Control,
     /// A query or a fragment.
     #[error("a pattern is compared with the path alone; it holds no `?` or `#`")]
     NotAPath,
@@ -76,6 +81,9 @@ impl Match {
         let pattern = pattern.trim_end();
         if pattern.contains(char::is_whitespace) {
             return Err(MatchError::Blank);
+        }
+        if pattern.contains(char::is_control) {
+            return Err(MatchError::Control);
         }
         if pattern.contains(['?', '#']) {
             return Err(MatchError::NotAPath);
@@ -206,7 +214,10 @@ impl Segment {
                 Ok(Self::Named(text.to_owned()))
             }
             _ if text.contains(['{', '}', '*']) => Err(MatchError::PartOfSegment(text.to_owned())),
-            _ => Ok(Self::Literal(percent_decoded(text.as_bytes()))),
+            _ => match percent_decoded(text.as_bytes()) {
+                literal if literal.contains('\0') => Err(MatchError::Control),
+                literal => Ok(Self::Literal(literal)),
+            },
         }
     }
 }
@@ -328,6 +339,11 @@ mod tests {
             ("/a/../b", MatchError::DotSegment),
             ("/a?b=c", MatchError::NotAPath),
             ("/orders the orders", MatchError::Blank),
+            ("/orders\tthe orders", MatchError::Blank),
+            ("/orders\0", MatchError::Control),
+            ("/{x\u{1}}", MatchError::Control),
+            ("/orders\u{7f}/**", MatchError::Control),
+            ("/orders%00", MatchError::Control),
             ("/order-*", part("order-*")),
             ("/{id}.json", part("{id}.json")),
             ("/{}", part("{}")),

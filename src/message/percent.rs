@@ -23,13 +23,15 @@ pub fn hex_byte(digits: &[u8]) -> Option<u8> {
     Some(u8::try_from(value).expect("two hex digits are a byte"))
 }
 
-/// Whether a path holds a NUL for somebody: decoded once or twice, as `%u0000`, or as the two bytes
-/// that Java writes for it. Programs in C take it for the path's end, so that nobody knows which
-/// path they serve.
+/// Whether a path holds a NUL for somebody: decoded once or twice, as `%u0000`, or in the two, three
+/// or four bytes that a lenient reader of UTF-8 takes for it (Java writes the two). Programs in C
+/// take it for the path's end, so that nobody knows which path they serve.
 pub fn hides_nul(path: &[u8]) -> bool {
     let has = |text: &[u8]| {
         text.contains(&0)
             || text.windows(2).any(|two| two == [0xc0, 0x80])
+            || text.windows(3).any(|three| three == [0xe0, 0x80, 0x80])
+            || text.windows(4).any(|four| four == [0xf0, 0x80, 0x80, 0x80])
             || text
                 .windows(6)
                 .any(|six| six.eq_ignore_ascii_case(b"%u0000"))
@@ -72,6 +74,10 @@ mod tests {
             b"/a%C0%80",
             b"/a\xc0\x80",
             b"/a%25c0%2580",
+            b"/a%E0%80%80",
+            b"/a\xe0\x80\x80b",
+            b"/a%f0%80%80%80",
+            b"/a%25f0%2580%2580%2580",
         ] {
             assert!(hides_nul(path), "{}", String::from_utf8_lossy(path));
         }
@@ -83,6 +89,7 @@ mod tests {
             b"/a%252500",
             b"/caf\xc3\xa9%20",
             b"/%u0001",
+            b"/%e0%a0%80%f0%90%80%80",
         ] {
             assert!(!hides_nul(path), "{}", String::from_utf8_lossy(path));
         }

@@ -97,3 +97,24 @@ fn hosts_are_read_as_addresses_where_they_are_some() {
         }]
     );
 }
+
+#[test]
+fn a_prefix_is_a_path_that_a_request_can_have() {
+    for prefix in [
+        "crm",
+        "/crm?a",
+        "/c rm",
+        "/crm%00",
+        "/crm%2500",
+        "/c\\u007frm",
+    ] {
+        let problems = Sources::sufficient()
+            .file(&format!("[[service]]\nname = 'crm'\nprefix = \"{prefix}\""))
+            .problems();
+        assert!(
+            problems.contains("service[0].prefix"),
+            "{prefix}: {problems}"
+        );
+        assert!(problems.contains("is no path"), "{prefix}: {problems}");
+    }
+}

@@ -52,8 +52,10 @@ pub enum EventError {
     /// A part behind `{…_path}` that is not the verb.
     #[error("`{0}` stands for the rest of the path, so only a verb can follow it")]
     RestNotLast(String),
-    /// Blanks, or a slash.
-    #[error("an event's name holds no blanks and no `/`; its parts are joined by dots")]
+    /// Blanks, control characters, or a slash.
+    #[error(
+        "an event's name holds no blanks, control characters or `/`; its parts are joined by dots"
+    )]
     Characters,
     /// A kind behind the verb.
     #[error("leave out `{0}`: an @event names no kind")]
@@ -76,7 +78,7 @@ impl EventName {
 
     /// Parses a name, whether its service is known or not.
     pub fn parse(text: &str) -> Result<Self, EventError> {
-        if text.contains(|c: char| c.is_whitespace() || c == '/') {
+        if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
             return Err(EventError::Characters);
         }
         let mut parts: Vec<_> = text.split('.').collect();

@@ -157,6 +157,10 @@ fn what_can_name_no_event_is_refused() {
         ("db.x.", EventError::EmptyPart),
         ("db.x y.get", EventError::Characters),
         ("/db/x", EventError::Characters),
+        ("db.x\0y.get", EventError::Characters),
+        ("db.{x\u{1}}.get", EventError::Characters),
+        ("db.x\u{7f}.get", EventError::Characters),
+        ("db.x\u{85}.get", EventError::Characters),
         ("db.x{id}.get", EventError::Braces(text("x{id}"))),
         ("db.{}.get", EventError::Braces(text("{}"))),
         (
