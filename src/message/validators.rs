@@ -218,17 +218,21 @@ fn either_form(opaque: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Replaces each tag of a list by those that `readings` gives; a list without any goes.
-/// `*` and what is no list of tags stay as they are.
+/// `*`, what is no list of tags, and a list with none to replace stay as they are.
+///
+/// Strong tags come first in a list that is replaced: weak ones can't match in `If-Match`
+/// (RFC 9110 §13.1.1), and Apache httpd reads no further than to the first of them.
 fn replace(fields: &mut Fields, name: HeaderName, readings: impl Fn(&Tag<'_>) -> Vec<Vec<u8>>) {
     let values: Vec<&[u8]> = fields.get_all(&name).map(HeaderValue::as_bytes).collect();
     let list = values.join(&b", "[..]);
     let Some(tags) = tags(&list) else {
         return;
     };
-    let replaced: Vec<Vec<u8>> = tags.iter().flat_map(readings).collect();
+    let mut replaced: Vec<Vec<u8>> = tags.iter().flat_map(readings).collect();
     if replaced.is_empty() {
         fields.remove(name);
-    } else {
+    } else if !replaced.iter().eq(tags.iter().map(|tag| tag.text)) {
+        replaced.sort_by_key(|tag| tag.starts_with(b"W/"));
         fields.insert(name, value_of(replaced.join(&b", "[..])));
     }
 }
@@ -349,7 +353,7 @@ mod tests {
                 "\"bare\",,W/\"c-0123456789ab\""
             ])
             .as_deref(),
-            Some("\"a,b\", W/\"a,b\", \"bare\", \"c\", W/\"c\"")
+            Some("\"a,b\", \"bare\", \"c\", W/\"a,b\", W/\"c\"")
         );
         for gone in ["W/\"old-ba9876543210\"", ""] {
             assert_eq!(asked(&[gone]), None, "{gone}");
@@ -365,7 +369,7 @@ mod tests {
         for name in ["if-match", "if-none-match"] {
             assert_eq!(
                 asked(Method::PUT, name, &["W/\"a-ba9876543210\", \"b\""]).as_deref(),
-                Some("W/\"a-ba9876543210\", \"a\", W/\"a\", \"b\""),
+                Some("\"a\", \"b\", W/\"a-ba9876543210\", W/\"a\""),
                 "{name}"
             );
             assert_eq!(asked(Method::PUT, name, &["*"]).as_deref(), Some("*"));
@@ -385,7 +389,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let marked = "W/\"a-ba9876543210\"";
-        let all = "W/\"a-ba9876543210\", \"a\", W/\"a\"";
+        let all = "\"a\", W/\"a-ba9876543210\", W/\"a\"";
 
         for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
             assert_eq!(restored(method.clone(), "if-match", &[marked]), [all]);

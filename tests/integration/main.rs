@@ -13,6 +13,7 @@ mod coded_calls;
 mod crash;
 mod deadline;
 mod demo;
+mod differences;
 mod faults;
 mod guards;
 mod host_calls;
