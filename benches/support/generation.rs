@@ -17,7 +17,7 @@ const LIMITS: Limits = Limits {
     memory: 64 << 20,
     total_memory: 4 << 30,
     text: 64 << 20,
-    stuck: 4,
+    max_hung_threads: 4,
     code_from_text: false,
 };
 

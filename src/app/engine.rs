@@ -16,7 +16,7 @@ pub(crate) fn engine(config: &Config, secrets: Secrets, memory: usize) -> Engine
         memory: config.limits.handler_memory,
         total_memory: memory,
         text: text_limit(config),
-        stuck: config.limits.stuck.get(),
+        max_hung_threads: config.limits.max_hung_threads.get(),
         code_from_text: config.scripts.allow_eval,
     };
     let settings = config

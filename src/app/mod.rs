@@ -205,15 +205,15 @@ fn client_side(limits: &config::Limits, descriptors: &Descriptors) -> proxy::Set
     proxy::Settings {
         head: head::Limits {
             bytes: limits.head_size,
-            fields: limits.head_fields.get(),
-            parameters: limits.head_parameters.get(),
+            fields: limits.max_headers.get(),
+            parameters: limits.max_parameters.get(),
         },
         head_time: limits.head_time,
-        idle_time: limits.idle_time,
-        body_time: limits.body_time,
+        idle_time: limits.idle_timeout,
+        body_time: limits.body_timeout,
         request_timeout: limits.request_timeout,
         max_connections: wanted.min(allowed),
-        requests: few(limits.requests),
+        requests: few(limits.max_requests_per_connection),
         buffers: Arc::new(Buffers::new(memory::for_buffers(
             limits,
             memory::there_is(),
@@ -222,21 +222,21 @@ fn client_side(limits: &config::Limits, descriptors: &Descriptors) -> proxy::Set
 }
 
 fn queue_settings(config: &Config) -> queue::Settings {
-    let config::Queued {
+    let config::Queue {
         capacity,
         memory,
-        workers,
+        concurrency,
         delay,
-        tries,
+        max_attempts,
         backoff,
         timeout,
-    } = &config.queued;
+    } = &config.queue;
     queue::Settings {
         capacity: capacity.get(),
         memory: *memory,
-        workers: workers.get(),
+        workers: concurrency.get(),
         delay: *delay,
-        tries: tries.get(),
+        tries: max_attempts.get(),
         backoff: *backoff,
         timeout: *timeout,
     }

@@ -189,7 +189,7 @@ impl Sidecar {
         let limits = admin::Limits {
             max_connections: descriptors.operators,
             head_time: config.limits.head_time,
-            idle_time: config.limits.idle_time,
+            idle_time: config.limits.idle_timeout,
         };
         let operators = operators(&serving, view, status, admin, limits, &ended)?;
         parent.serving();

@@ -239,7 +239,7 @@ impl Trial {
             memory: self.handler_memory,
             total_memory: usize::MAX,
             text: self.text,
-            stuck: 1,
+            max_hung_threads: 1,
             code_from_text: self.allow_eval,
         };
         let host = HostSettings {

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::refusal::Refusal;
 use super::serving::{Serving, ServingKeys};
 use super::settings::{
-    Bodies, CodedRequests, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queued,
+    Bodies, CodedRequests, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queue,
     Resources, Reuse, Scripts, Service, Store, Supervisor, Unavailable, Underscores, UpstreamPool,
 };
 use super::units::{self, GIB, KIB, MIB};
@@ -141,7 +141,7 @@ fn config(reader: &mut Reader) -> Config {
         session: nested(reader, "session", token::session_source),
         platform: nested(reader, "platform", |text| Ok(text.to_owned())),
         store: store(reader),
-        queued: queued(reader),
+        queue: queue(reader),
         transactions_kept: reader.or("transactions.keep", "off", value::count_or_off(MOST_KEPT)),
         matching: Matching {
             ignore_case: reader.or("match.ignore_case", "false", value::switch),
@@ -179,21 +179,21 @@ fn limits(reader: &mut Reader) -> Limits {
         handler_time: reader.or("limits.handler_time", "50ms", time),
         handler_memory: reader.or("limits.handler_memory", "64MiB", units::size(MIB, 4 * GIB)),
         total_memory: reader.optional("limits.total_memory", units::size(MIB, 1024 * GIB)),
-        stuck: reader.or("limits.stuck", "4", value::count(MOST_STUCK)),
+        max_hung_threads: reader.or("limits.max_hung_threads", "4", value::count(MOST_STUCK)),
         transaction_time: reader.or("limits.transaction_time", "30s", time),
         request_body: reader.or("limits.request_body", "8MiB", units::size(1, LARGEST_BODY)),
         response_body: reader.or("limits.response_body", "8MiB", units::size(1, LARGEST_BODY)),
         body_memory: reader.optional("limits.body_memory", units::size(MIB, 64 * 1024 * GIB)),
         head_time: reader.or("limits.head_time", "10s", time),
         head_size: reader.or("limits.head_size", "64KiB", units::size(KIB, MIB)),
-        head_fields: reader.or("limits.head_fields", "128", value::count(MOST_FIELDS)),
-        head_parameters: reader.or(
-            "limits.head_parameters",
+        max_headers: reader.or("limits.max_headers", "128", value::count(MOST_FIELDS)),
+        max_parameters: reader.or(
+            "limits.max_parameters",
             "4096",
             value::count(MOST_PARAMETERS),
         ),
-        body_time: reader.or("limits.body_time", "60s", time),
-        idle_time: reader.or("limits.idle_time", "60s", time),
+        body_timeout: reader.or("limits.body_timeout", "60s", time),
+        idle_timeout: reader.or("limits.idle_timeout", "60s", time),
         request_timeout: reader.or("limits.request_timeout", "off", units::duration_or_off),
         tunnel_idle_timeout: reader.or("limits.tunnel_idle_timeout", "1h", time),
         max_connections: reader.or(
@@ -202,7 +202,11 @@ fn limits(reader: &mut Reader) -> Limits {
             value::count(MOST_CLIENTS),
         ),
         buffer_memory: reader.optional("limits.buffer_memory", units::size(MIB, 1024 * GIB)),
-        requests: reader.or("limits.requests", "10000", value::count(MOST_CLIENTS)),
+        max_requests_per_connection: reader.or(
+            "limits.max_requests_per_connection",
+            "10000",
+            value::count(MOST_CLIENTS),
+        ),
         upstream_connect: reader.or("limits.upstream_connect", "2s", time),
         upstream_read: reader.or("limits.upstream_read", "60s", time),
         upstream_write: reader.or("limits.upstream_write", "30s", time),
@@ -330,15 +334,15 @@ fn store(reader: &mut Reader) -> Store {
     }
 }
 
-fn queued(reader: &mut Reader) -> Queued {
-    Queued {
-        capacity: reader.or("queued.capacity", "1000", value::count(MOST_QUEUED)),
-        memory: reader.or("queued.memory", "64MiB", units::size(MIB, 64 * GIB)),
-        workers: reader.or("queued.workers", "4", value::count(MOST_WORKERS)),
-        delay: reader.or("queued.delay", "0s", units::duration),
-        tries: reader.or("queued.tries", "3", value::count(MOST_TRIES)),
-        backoff: reader.or("queued.backoff", "1s", units::duration),
-        timeout: reader.or("queued.timeout", "30s", units::positive_duration),
+fn queue(reader: &mut Reader) -> Queue {
+    Queue {
+        capacity: reader.or("queue.capacity", "1000", value::count(MOST_QUEUED)),
+        memory: reader.or("queue.memory", "64MiB", units::size(MIB, 64 * GIB)),
+        concurrency: reader.or("queue.concurrency", "4", value::count(MOST_WORKERS)),
+        delay: reader.or("queue.delay", "0s", units::duration),
+        max_attempts: reader.or("queue.max_attempts", "3", value::count(MOST_TRIES)),
+        backoff: reader.or("queue.backoff", "1s", units::duration),
+        timeout: reader.or("queue.timeout", "30s", units::positive_duration),
     }
 }
 

@@ -51,8 +51,8 @@ pub struct Config {
     pub platform: BTreeMap<String, String>,
     /// The `[store]` table.
     pub store: Store,
-    /// The `[queued]` table.
-    pub queued: Queued,
+    /// The `[queue]` table.
+    pub queue: Queue,
     /// How many finished transactions are kept, from the `[transactions]` table; 0 for none.
     pub transactions_kept: usize,
     /// The `[match]` table.
@@ -90,7 +90,7 @@ pub struct Limits {
     /// All heaps together, never less than one; `None` for half of what there is.
     pub total_memory: Option<usize>,
     /// With how many threads in handlers that can't be stopped the process is still sound.
-    pub stuck: NonZeroUsize,
+    pub max_hung_threads: NonZeroUsize,
     /// From a request's head to its response's last byte, for transactions with handlers.
     pub transaction_time: Duration,
     /// Decoded request body that handlers see.
@@ -104,13 +104,13 @@ pub struct Limits {
     /// Request line and fields together.
     pub head_size: usize,
     /// Fields of one head.
-    pub head_fields: NonZeroUsize,
+    pub max_headers: NonZeroUsize,
     /// Parameters of one query.
-    pub head_parameters: NonZeroUsize,
+    pub max_parameters: NonZeroUsize,
     /// Between two pieces that come of a request's body or are taken of a response's.
-    pub body_time: Duration,
+    pub body_timeout: Duration,
     /// Between two requests on one connection.
-    pub idle_time: Duration,
+    pub idle_timeout: Duration,
     /// From a request's first byte to its response's last; `None` for no limit.
     pub request_timeout: Option<Duration>,
     /// How long nothing may pass through a websocket, in either direction.
@@ -121,7 +121,7 @@ pub struct Limits {
     /// what there is.
     pub buffer_memory: Option<usize>,
     /// Requests on one connection.
-    pub requests: NonZeroUsize,
+    pub max_requests_per_connection: NonZeroUsize,
     /// Until the upstream takes a connection.
     pub upstream_connect: Duration,
     /// Between two reads from the upstream.
@@ -256,19 +256,19 @@ pub struct Store {
     pub ttl: Duration,
 }
 
-/// The `[queued]` table: handlers that run once the response is on the wire.
+/// The `[queue]` table: handlers that run once the response is on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Queued {
+pub struct Queue {
     /// The most transactions whose handlers wait.
     pub capacity: NonZeroUsize,
     /// The most memory that they hold, in bytes.
     pub memory: usize,
     /// How many transactions' handlers run at once.
-    pub workers: NonZeroUsize,
+    pub concurrency: NonZeroUsize,
     /// How long they wait at first.
     pub delay: Duration,
     /// How often a handler is tried, the first time included.
-    pub tries: NonZeroUsize,
+    pub max_attempts: NonZeroUsize,
     /// The pause after the first try that failed; it doubles with each one after that.
     pub backoff: Duration,
     /// How long one handler may take, its calls included.

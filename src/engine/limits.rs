@@ -14,7 +14,7 @@ pub struct Limits {
     /// The longest text a value may be written as, in bytes.
     pub text: usize,
     /// With how many threads in handlers that can't be stopped the process is still sound.
-    pub stuck: usize,
+    pub max_hung_threads: usize,
     /// Whether `eval`, `Function` and their kin make code from text.
     pub code_from_text: bool,
 }

@@ -92,7 +92,7 @@ impl Engine {
             host: Arc::new(host),
             permits: HostCalls::permits(),
             store,
-            aside: Aside::new(limits.stuck),
+            aside: Aside::new(limits.max_hung_threads),
             memory: Common::new(limits.total_memory),
             #[cfg(test)]
             fail_at: fence::FailPoint::default(),

@@ -56,7 +56,7 @@ const LIMITS: Limits = Limits {
     memory: 64 << 20,
     total_memory: 1 << 30,
     text: 32 << 20,
-    stuck: 4,
+    max_hung_threads: 4,
     code_from_text: false,
 };
 

@@ -29,7 +29,7 @@ use waiting::{Next, Waiting};
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// What the queue obeys: `[queued]`.
+/// What the queue obeys: `[queue]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The most jobs that wait, those between two tries included.

@@ -151,7 +151,7 @@ fn the_operators_listeners_have_the_limits_of_heads_and_of_idle_connections() {
     }
 
     let sidecar = Sidecar::before(upstream.url())
-        .config("[limits]\nidle_time = \"100ms\"\n")
+        .config("[limits]\nidle_timeout = \"100ms\"\n")
         .start();
     for listener in [sidecar.status, sidecar.admin] {
         assert_eq!(connect(listener).rest().unwrap_or_default(), b"");

@@ -13,7 +13,7 @@ fn heads_and_connections_have_the_limits_that_are_set() {
     let upstream = Upstream::answering(|_| json("{}"));
     let sidecar = Sidecar::before(upstream.url())
         .config(
-            "[limits]\nhead_size = \"1KiB\"\nhead_fields = 3\nhead_parameters = 2\nrequests = 2\n",
+            "[limits]\nhead_size = \"1KiB\"\nmax_headers = 3\nmax_parameters = 2\nmax_requests_per_connection = 2\n",
         )
         .start();
 
@@ -38,7 +38,7 @@ fn heads_and_connections_have_the_limits_that_are_set() {
 fn a_client_that_asks_for_nothing_or_stops_has_as_long_as_is_set() {
     let upstream = Upstream::answering(|_| json("{}"));
     let sidecar = Sidecar::before(upstream.url())
-        .config("[limits]\nidle_time = \"50ms\"\nbody_time = \"50ms\"\n")
+        .config("[limits]\nidle_timeout = \"50ms\"\nbody_timeout = \"50ms\"\n")
         .start();
 
     assert_eq!(connect(sidecar.proxy).rest().unwrap(), b"");

@@ -112,7 +112,7 @@ fn a_response_does_not_wait_for_queued_handlers() {
         "10-tell.queued.js",
         "// @match /orders\nSysUtility.restPost('/told', null, null, {});\n",
     )]);
-    let sidecar = sidecar(&upstream, &scripts, "[queued]\nworkers = 1\n");
+    let sidecar = sidecar(&upstream, &scripts, "[queue]\nconcurrency = 1\n");
 
     let mut client = connect(sidecar.proxy);
     for _ in 0..3 {
@@ -184,7 +184,7 @@ fn a_handler_that_fails_is_tried_again_and_then_given_up_aloud() {
             "// @match /orders\nSysUtility.restPost('/told', null, null, { by: 'fine' });\n",
         ),
     ]);
-    let config = "[queued]\ntries = 3\nbackoff = \"20ms\"\n";
+    let config = "[queue]\nmax_attempts = 3\nbackoff = \"20ms\"\n";
     let sidecar = sidecar(&upstream, &scripts, config);
 
     let began = Instant::now();
@@ -224,7 +224,7 @@ fn a_handler_that_takes_too_long_is_stopped_and_the_next_one_runs() {
             "// @match /orders\nSysUtility.restPost('/told', null, null, {});\n",
         ),
     ]);
-    let config = "[queued]\ntries = 1\ntimeout = \"100ms\"\n";
+    let config = "[queue]\nmax_attempts = 1\ntimeout = \"100ms\"\n";
     let sidecar = sidecar(&upstream, &scripts, config);
 
     assert_eq!(sidecar.get("/orders").status(), 200);
@@ -248,7 +248,7 @@ fn what_finds_no_room_is_dropped_aloud_and_harms_no_response() {
                 "// @match /orders\nSysUtility.restPost('/told', null, null, {});\n",
             ),
         ]);
-        let config = format!("[queued]\ndelay = \"1h\"\n{bound}\n");
+        let config = format!("[queue]\ndelay = \"1h\"\n{bound}\n");
         let sidecar = sidecar(&upstream, &scripts, &config);
 
         for _ in 0..5 {
@@ -272,7 +272,7 @@ fn sigterm_runs_what_waits_without_waiting_for_its_time() {
         "10-tell.queued.js",
         "// @match /orders\nSysUtility.restPost('/told', null, null, {});\n",
     )]);
-    let config = "[queued]\ndelay = \"1h\"\n[drain]\ndelay = \"0s\"\ntimeout = \"10s\"\n";
+    let config = "[queue]\ndelay = \"1h\"\n[drain]\ndelay = \"0s\"\ntimeout = \"10s\"\n";
     let mut sidecar = sidecar(&upstream, &scripts, config);
     for _ in 0..20 {
         sidecar.get("/orders");
@@ -299,7 +299,7 @@ fn what_is_left_when_the_drain_is_over_is_told() {
         "10-tell.queued.js",
         "// @match /orders\nSysUtility.restPost('/told', null, null, {});\n",
     )]);
-    let config = "[queued]\nworkers = 1\ntimeout = \"700ms\"\n[drain]\ndelay = \"0s\"\ntimeout = \"200ms\"\n";
+    let config = "[queue]\nconcurrency = 1\ntimeout = \"700ms\"\n[drain]\ndelay = \"0s\"\ntimeout = \"200ms\"\n";
     let mut sidecar = sidecar(&upstream, &scripts, config);
     for _ in 0..3 {
         assert_eq!(sidecar.get("/orders").status(), 200);
@@ -336,7 +336,7 @@ fn a_queued_handler_belongs_to_the_generation_its_transaction_ran_on() {
         )
     };
     let scripts = ScriptDir::with(&[("10-tell.queued.js", &telling("old"))]);
-    let sidecar = sidecar(&upstream, &scripts, "[queued]\nworkers = 1\n");
+    let sidecar = sidecar(&upstream, &scripts, "[queue]\nconcurrency = 1\n");
     let old = sidecar.live_generation();
     // The first holds the only worker; the second waits for it across the reload.
     for _ in 0..2 {

@@ -110,7 +110,7 @@ fn a_queued_handler_has_the_session_of_its_transaction() {
     let sidecar = Sidecar::before(upstream.url())
         .scripts(scripts.path())
         .config(&format!(
-            "{CONFIG}leeway = \"0s\"\n[queued]\ndelay = \"3200ms\"\n"
+            "{CONFIG}leeway = \"0s\"\n[queue]\ndelay = \"3200ms\"\n"
         ))
         .env("SESSION_KEY", SECRET)
         .start();

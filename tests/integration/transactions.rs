@@ -230,7 +230,7 @@ fn what_became_of_queued_handlers_is_counted() {
         ("10-fine.queued.js", "// @match /fine\n"),
         ("20-bad.queued.js", "// @match /bad\nthrow 'never';\n"),
     ]);
-    let config = "[queued]\ntries = 2\nbackoff = \"1ms\"\n";
+    let config = "[queue]\nmax_attempts = 2\nbackoff = \"1ms\"\n";
     let sidecar = sidecar(&upstream, &scripts, config);
 
     sidecar.get("/fine");
@@ -267,7 +267,7 @@ fn what_queued_handlers_emit_is_told_of_each_try_counted_and_bounded() {
             "for (let i = 0; i < 70; i++) g.sys.system.emitEventWS('flood', i);\n",
         ),
     ]);
-    let config = "[transactions]\nkeep = 10\n[queued]\ntries = 2\nbackoff = \"1ms\"\n";
+    let config = "[transactions]\nkeep = 10\n[queue]\nmax_attempts = 2\nbackoff = \"1ms\"\n";
     let sidecar = sidecar(&upstream, &scripts, config);
 
     sidecar.get("/fine");

@@ -54,7 +54,7 @@ fn ten_thousand_idle_clients_take_little_memory_and_delay_nobody() {
     allow_descriptors();
     let api = Api::start();
     let sidecar = Sidecar::before(api.url())
-        .config("[log]\naccess = false\n[limits]\nidle_time = \"10m\"\n")
+        .config("[log]\naccess = false\n[limits]\nidle_timeout = \"10m\"\n")
         .start();
     let alone = sidecar.memory("VmRSS");
 
