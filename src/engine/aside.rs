@@ -14,16 +14,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::crash;
 
 use super::allocator;
 use super::limits::THREAD_STACK;
 use super::seat::Seats;
+use super::thread_time::{computed_by, this_thread};
 
-/// How often the watch looks.
+/// How often the watch looks, and when it is so late that nobody else may have got a processor
+/// either: then it gives them one more period.
 const PERIOD: Duration = Duration::from_millis(15);
+const LATE: Duration = Duration::from_millis(60);
 
 /// What a thread may compute beyond the handler's time: QuickJS asks several times in this.
 const ASKS_WITHIN: Duration = Duration::from_millis(10);
@@ -265,8 +268,14 @@ impl Aside {
     /// Gives up whatever overruns, until there has been nothing to look at for a while.
     fn look(&self) {
         let mut quiet = Duration::ZERO;
+        let mut was_late = false;
         loop {
+            let slept = Instant::now();
             thread::sleep(PERIOD);
+            was_late = slept.elapsed() > LATE && !was_late;
+            if was_late {
+                continue;
+            }
             let mut watch = lock(&self.watch);
             quiet = if watch.runs.is_empty() {
                 quiet + PERIOD
@@ -328,12 +337,13 @@ impl Run {
         let mut progress = lock(&self.progress);
         match *progress {
             Progress::Running { thread } => {
-                let computed = computed_by(thread);
+                let computed = computed_by(thread).unwrap_or_default();
                 *progress = Progress::Late { thread, computed };
                 false
             }
             Progress::Late { thread, computed } => {
-                let is_stuck = computed_by(thread) >= computed + ASKS_WITHIN;
+                let now = computed_by(thread).unwrap_or_default();
+                let is_stuck = now >= computed + ASKS_WITHIN;
                 if is_stuck {
                     *progress = Progress::Stuck;
                     let_others_go_first(thread);
@@ -354,11 +364,6 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()
         .map(drop)
 }
 
-fn this_thread() -> libc::pid_t {
-    // SAFETY: it takes nothing and can't fail.
-    unsafe { libc::gettid() }
-}
-
 /// Lets others go before this thread from now on.
 fn come_last() {
     // SAFETY: it takes numbers only. On Linux a thread has a niceness of its own.
@@ -367,24 +372,6 @@ fn come_last() {
         let error = std::io::Error::last_os_error();
         tracing::warn!(%error, "a thread for slow handlers keeps its priority");
     }
-}
-
-/// The time that a thread of ours has had a processor for.
-fn computed_by(thread: libc::pid_t) -> Duration {
-    // The kernel's clock of a thread, as `pthread_getcpuclockid` makes it from the same number.
-    let clock = (!thread << 3) | 6;
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the kernel writes to `time`, which is ours; a clock that isn't there is an error.
-    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) };
-    if failed != 0 {
-        return Duration::ZERO;
-    }
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or_default();
-    Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
 }
 
 /// Gives a thread only what nobody else wants of the processors, for the rest of its life.

@@ -2,13 +2,23 @@
 //!
 //! QuickJS asks every few thousand steps; between promise jobs we ask ourselves. A native that
 //! never asks can't be ended: the watch of its thread (`aside.rs`) reads the same clock.
+//!
+//! A handler's limit is of what its thread computes. It can't compute more than time passes, so
+//! the kernel is asked how much it was only once the limit has passed on the clock; where it is
+//! less, that is asked again as soon as the rest may be used up. Whatever it computes, a handler
+//! ends when [`WALL`] times its limit has passed.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::fmt;
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::habit::QUICK;
 use super::seat::Seat;
+use super::thread_time;
 
 /// How long a run may have a worker for itself. The sockets and transactions in the worker's
 /// care wait that long.
@@ -19,6 +29,14 @@ const TAKING_OVER: Duration = Duration::from_micros(100);
 
 /// How long the largest body may take to be written beyond the time of what writes it.
 const WRITING: Duration = Duration::from_secs(1);
+
+/// How many times its limit a handler may take on the clock, where it gets no processor.
+const WALL: u32 = 10;
+
+/// How old the kernel's answer may be by which a handler's computing is counted, at most; and of
+/// short limits such a part.
+const SAMPLE_ERROR: Duration = Duration::from_millis(1);
+const SAMPLE_PART: u64 = 16;
 
 /// Where handlers run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +57,61 @@ pub(super) struct Clock {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading(u64);
 
+/// What ended a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overrun {
+    /// It computed longer than this, its limit.
+    Computing { limit: Duration },
+    /// [`WALL`] times its limit passed, in which it computed for so long.
+    Wall { limit: Duration, computed: Duration },
+}
+
+impl fmt::Display for Overrun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Computing { limit } => write!(f, "{limit:?} of computing time"),
+            Self::Wall { limit, computed } => {
+                let wall = *limit * WALL;
+                write!(
+                    f,
+                    "{wall:?} on the clock, {WALL} times its {limit:?} of computing time, of which it \
+                     had {computed:.1?}; the machine is too busy"
+                )
+            }
+        }
+    }
+}
+
+/// Which of its bounds a handler met first, as it is kept in [`Shared`].
+const NONE: u8 = 0;
+const COMPUTING: u8 = 1;
+const ON_THE_CLOCK: u8 = 2;
+
 /// Times are in nanoseconds after `began`; `u64::MAX` is never.
 #[derive(Debug)]
 struct Shared {
     began: Instant,
-    /// When the handler's time is over, and by how much what follows may exceed it unseen.
+    /// When the handler's time may be over, and by how much what follows may exceed it unseen.
     until: AtomicU64,
     slack: AtomicU64,
+    /// How long it may compute, and when it ends however little it has computed.
+    limit: AtomicU64,
+    wall_until: AtomicU64,
+    /// The thread it runs on, and what that had computed before.
+    thread: AtomicI32,
+    computed_before: AtomicU64,
     /// When the handler began, and how long it has waited since.
     armed: AtomicU64,
     waited: AtomicU64,
-    /// When it was suspended, and what was left of its time then.
+    /// When it was suspended, what was left of its time then, and what its thread had computed.
     paused: AtomicU64,
     left: AtomicU64,
+    wall_left: AtomicU64,
+    paused_computed: AtomicU64,
     suspended: AtomicU32,
-    is_over: AtomicBool,
+    /// Which bound it has met, and what it had computed then.
+    met: AtomicU8,
+    computed: AtomicU64,
     /// What bounds everything in the run.
     deadline: AtomicU64,
     /// When the run began, and when it has had its worker for long enough.
@@ -73,12 +131,19 @@ impl Clock {
             began: Instant::now(),
             until: AtomicU64::new(u64::MAX),
             slack: AtomicU64::new(0),
+            limit: AtomicU64::new(u64::MAX),
+            wall_until: AtomicU64::new(u64::MAX),
+            thread: AtomicI32::new(0),
+            computed_before: AtomicU64::new(0),
             armed: AtomicU64::new(0),
             waited: AtomicU64::new(0),
             paused: AtomicU64::new(0),
             left: AtomicU64::new(0),
+            wall_left: AtomicU64::new(0),
+            paused_computed: AtomicU64::new(0),
             suspended: AtomicU32::new(0),
-            is_over: AtomicBool::new(false),
+            met: AtomicU8::new(NONE),
+            computed: AtomicU64::new(0),
             deadline: AtomicU64::new(u64::MAX),
             entered: AtomicU64::new(0),
             hand_over: AtomicU64::new(u64::MAX),
@@ -104,6 +169,8 @@ impl Clock {
             Place::Aside => u64::MAX,
         };
         let deadline = self.at(deadline);
+        let thread = thread_time::this_thread();
+        self.shared.thread.store(thread, Ordering::Relaxed);
         self.shared.deadline.store(deadline, Ordering::Relaxed);
         self.shared.entered.store(now, Ordering::Relaxed);
         self.shared.hand_over.store(hand_over, Ordering::Relaxed);
@@ -138,16 +205,25 @@ impl Clock {
     /// ends waiting only.
     pub(super) fn arm(&self, Reading(now): Reading, limit: Duration) {
         let shared = &self.shared;
-        let until = now.saturating_add(nanos(limit));
+        let limit = nanos(limit);
+        let until = now.saturating_add(limit);
+        let wall_until = now.saturating_add(limit.saturating_mul(WALL.into()));
+        let error = Duration::from_nanos(limit / SAMPLE_PART).min(SAMPLE_ERROR);
+        let at = shared.began + Duration::from_nanos(now);
+        let before = thread_time::computed_at(at, error).map_or(0, nanos);
         shared.armed.store(now, Ordering::Relaxed);
         shared.waited.store(0, Ordering::Relaxed);
-        shared.is_over.store(false, Ordering::Relaxed);
+        shared.met.store(NONE, Ordering::Relaxed);
         shared.suspended.store(0, Ordering::Relaxed);
         // Only whoever runs the handlers writes it.
         let begun = shared.begun.load(Ordering::Relaxed);
         shared.begun.store(begun + 1, Ordering::Relaxed);
         shared.slack.store(0, Ordering::Relaxed);
-        shared.until.store(until, Ordering::Relaxed);
+        shared.limit.store(limit, Ordering::Relaxed);
+        shared.wall_until.store(wall_until, Ordering::Relaxed);
+        shared.computed_before.store(before, Ordering::Relaxed);
+        // What the watch reads after it belongs to it.
+        shared.until.store(until, Ordering::Release);
     }
 
     /// Gives the end of a phase its time. What it writes may be large, and writing never asks.
@@ -166,12 +242,21 @@ impl Clock {
         let now = self.now();
         let deadline = shared.deadline.load(Ordering::Relaxed);
         let until = shared.until.load(Ordering::Relaxed);
+        let wall_left = shared
+            .wall_until
+            .load(Ordering::Relaxed)
+            .saturating_sub(now);
+        let computed = thread_time::computed_here().map_or(0, nanos);
         // What does not wait but computes here, such as a module that is loaded, has at least what
         // the handler has left.
-        shared.until.store(until.max(deadline), Ordering::Relaxed);
+        let wall_until = now.max(deadline).saturating_add(wall_left);
+        shared.wall_until.store(wall_until, Ordering::Relaxed);
+        shared.until.store(until.max(deadline), Ordering::Release);
         shared.paused.store(now, Ordering::Relaxed);
+        shared.paused_computed.store(computed, Ordering::Relaxed);
         let left = until.saturating_sub(now);
         shared.left.store(left, Ordering::Relaxed);
+        shared.wall_left.store(wall_left, Ordering::Relaxed);
     }
 
     /// Goes on counting where the outermost [`suspend`](Self::suspend) stopped.
@@ -183,8 +268,16 @@ impl Clock {
         let now = self.now();
         let waited = now.saturating_sub(shared.paused.load(Ordering::Relaxed));
         shared.waited.fetch_add(waited, Ordering::Relaxed);
+        let computed = thread_time::computed_here().map_or(0, nanos);
+        let paused_computed = shared.paused_computed.load(Ordering::Relaxed);
+        let meanwhile = computed.saturating_sub(paused_computed);
+        shared
+            .computed_before
+            .fetch_add(meanwhile, Ordering::Relaxed);
+        let wall_until = now.saturating_add(shared.wall_left.load(Ordering::Relaxed));
+        shared.wall_until.store(wall_until, Ordering::Relaxed);
         let until = now.saturating_add(shared.left.load(Ordering::Relaxed));
-        shared.until.store(until, Ordering::Relaxed);
+        shared.until.store(until, Ordering::Release);
     }
 
     /// Whether the time is over. Once it is, it stays so until armed anew.
@@ -200,16 +293,66 @@ impl Clock {
             let again = now.saturating_add(had);
             self.shared.hand_over.store(again, Ordering::Relaxed);
         }
-        let over = now >= self.shared.until.load(Ordering::Relaxed);
-        if over {
-            self.shared.is_over.store(true, Ordering::Relaxed);
-        }
-        over
+        now >= self.shared.until.load(Ordering::Relaxed) && !self.has_time_left(now)
+    }
+
+    /// Looks what the handler has computed, and when to look again.
+    fn has_time_left(&self, now: u64) -> bool {
+        let shared = &self.shared;
+        let limit = shared.limit.load(Ordering::Relaxed);
+        let wall_until = shared.wall_until.load(Ordering::Relaxed);
+        // Where the kernel does not say, time on the clock counts.
+        let computed = thread_time::computed_here().map_or(limit, |all| self.since_armed(all));
+        let met = if computed >= limit {
+            COMPUTING
+        } else if now >= wall_until {
+            ON_THE_CLOCK
+        } else {
+            let rest = now.saturating_add(limit - computed);
+            shared.until.store(rest.min(wall_until), Ordering::Release);
+            return true;
+        };
+        shared.computed.store(computed, Ordering::Relaxed);
+        shared.met.store(met, Ordering::Relaxed);
+        false
+    }
+
+    /// What the handler has computed, where its thread has computed so much.
+    fn since_armed(&self, all: Duration) -> u64 {
+        nanos(all).saturating_sub(self.shared.computed_before.load(Ordering::Relaxed))
     }
 
     /// Whether a handler was stopped for its time.
     pub(super) fn has_stopped(&self) -> bool {
-        self.shared.is_over.load(Ordering::Relaxed)
+        self.shared.met.load(Ordering::Relaxed) != NONE
+    }
+
+    /// What stopped the handler.
+    pub(super) fn stopped_by(&self) -> Option<Overrun> {
+        let shared = &self.shared;
+        let limit = Duration::from_nanos(shared.limit.load(Ordering::Relaxed));
+        let computed = Duration::from_nanos(shared.computed.load(Ordering::Relaxed));
+        match shared.met.load(Ordering::Relaxed) {
+            NONE => None,
+            ON_THE_CLOCK => Some(Overrun::Wall { limit, computed }),
+            _ => Some(Overrun::Computing { limit }),
+        }
+    }
+
+    /// What stopped the handler, or will once it notices. Asked by another thread.
+    pub(super) fn overrun(&self) -> Overrun {
+        self.stopped_by().unwrap_or_else(|| {
+            let shared = &self.shared;
+            let limit = Duration::from_nanos(shared.limit.load(Ordering::Relaxed));
+            let thread = shared.thread.load(Ordering::Relaxed);
+            let all = thread_time::computed_by(thread);
+            let computed = all.map_or(limit, |all| Duration::from_nanos(self.since_armed(all)));
+            if computed < limit {
+                Overrun::Wall { limit, computed }
+            } else {
+                Overrun::Computing { limit }
+            }
+        })
     }
 
     /// How long the handler has computed since it was armed.
@@ -217,7 +360,14 @@ impl Clock {
         let armed = self.shared.armed.load(Ordering::Relaxed);
         let waited = self.shared.waited.load(Ordering::Relaxed);
         let used = now.saturating_sub(armed).saturating_sub(waited);
-        Duration::from_nanos(used)
+        let used = Duration::from_nanos(used);
+        if used <= QUICK {
+            return used;
+        }
+        let computed = thread_time::computed_here();
+        computed.map_or(used, |all| {
+            used.min(Duration::from_nanos(self.since_armed(all)))
+        })
     }
 
     /// How many handlers of the run have begun.
@@ -225,11 +375,28 @@ impl Clock {
         self.shared.begun.load(Ordering::Relaxed)
     }
 
-    /// Whether the handler's time has been over for longer than `grace`.
+    /// Whether the handler has exceeded one of its bounds by more than `grace`: has computed so
+    /// much longer, or gone on so long after its time on the clock. Asked by another thread.
     pub(super) fn has_overrun(&self, grace: Duration) -> bool {
-        let until = self.shared.until.load(Ordering::Relaxed);
-        let slack = self.shared.slack.load(Ordering::Relaxed);
-        self.now() >= until.saturating_add(slack).saturating_add(nanos(grace))
+        let shared = &self.shared;
+        let (now, grace) = (self.now(), nanos(grace));
+        let until = shared.until.load(Ordering::Acquire);
+        let slack = shared.slack.load(Ordering::Relaxed);
+        if now < until.saturating_add(slack).saturating_add(grace) {
+            return false;
+        }
+        let limit = shared.limit.load(Ordering::Relaxed);
+        let wall_until = shared.wall_until.load(Ordering::Relaxed);
+        let wall_slack = slack.saturating_mul(WALL.into());
+        let thread = shared.thread.load(Ordering::Relaxed);
+        let computed = thread_time::computed_by(thread).map(|all| self.since_armed(all));
+        // The next handler may have begun since, or this one been suspended.
+        if shared.until.load(Ordering::Acquire) != until {
+            return false;
+        }
+        let allowed = limit.saturating_add(slack).saturating_add(grace);
+        now >= wall_until.saturating_add(wall_slack).saturating_add(grace)
+            || computed.is_none_or(|computed| computed >= allowed)
     }
 
     /// Nobody waits for this isolate any longer.
@@ -259,6 +426,13 @@ mod tests {
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
+
+    /// Computes for so long, as the kernel counts.
+    fn compute(time: Duration) {
+        let computed = || thread_time::computed_here().expect("the kernel counts");
+        let until = computed() + time;
+        while computed() < until {}
+    }
 
     #[test]
     fn waiting_costs_a_handler_nothing_of_its_time() {
@@ -290,6 +464,103 @@ mod tests {
 
         clock.arm(now, Duration::ZERO);
         assert!(clock.is_over() && clock.has_stopped());
+    }
+
+    /// What a handler does that gets no processor.
+    fn wait(time: Duration) {
+        thread::sleep(time);
+    }
+
+    #[test]
+    fn a_handler_without_a_processor_keeps_its_time_until_ten_times_as_much_has_passed() {
+        let clock = Clock::new();
+        let limit = Duration::from_millis(30);
+
+        let now = clock.enter(Place::Aside, Instant::now() + MINUTE);
+        clock.arm(now, limit);
+        wait(limit * 2);
+        assert!(!clock.is_over() && !clock.has_stopped());
+        // Nor do waiting for a call, and what is computed then.
+        clock.suspend();
+        wait(limit * 10);
+        compute(limit);
+        clock.resume();
+        assert!(!clock.is_over() && !clock.has_stopped());
+
+        wait(limit * 9);
+        assert!(clock.is_over());
+        assert!(
+            matches!(clock.stopped_by(), Some(Overrun::Wall { limit: it, computed }) if it == limit && computed < limit)
+        );
+    }
+
+    #[test]
+    fn a_handler_is_stopped_once_it_has_computed_for_its_limit_and_not_before() {
+        let clock = Clock::new();
+        let limit = Duration::from_millis(20);
+        let computed = || thread_time::computed_here().expect("the kernel counts");
+
+        let now = clock.enter(Place::Aside, Instant::now() + MINUTE);
+        clock.arm(now, limit);
+        let before = computed();
+        wait(limit);
+        compute(limit / 2);
+        assert!(!clock.is_over());
+        while !clock.is_over() {}
+        let took = computed().saturating_sub(before);
+
+        assert_eq!(clock.stopped_by(), Some(Overrun::Computing { limit }));
+        let error = Duration::from_millis(1);
+        assert!(limit <= took + error && took < limit * 2, "{took:?}");
+    }
+
+    #[test]
+    fn the_watch_counts_what_the_other_thread_computes() {
+        let limit = Duration::from_millis(30);
+        let clock = Clock::new();
+        let (step, steps) = std::sync::mpsc::channel();
+        let (done, dones) = std::sync::mpsc::channel();
+        let its = clock.clone();
+        let handler = thread::spawn(move || {
+            let now = its.enter(Place::Aside, Instant::now() + MINUTE);
+            its.arm(now, limit);
+            for time in steps {
+                compute(time);
+                done.send(()).expect("the test waits");
+            }
+        });
+        let after = |time| {
+            step.send(time).expect("it computes");
+            dones.recv().expect("it computes");
+            clock.has_overrun(Duration::ZERO)
+        };
+
+        let at_first = after(Duration::ZERO);
+        wait(limit * 2);
+        let without_a_processor = after(Duration::ZERO);
+        let after_its_limit = after(limit);
+
+        assert_eq!(
+            [at_first, without_a_processor, after_its_limit],
+            [false, false, true]
+        );
+        assert_eq!(clock.overrun(), Overrun::Computing { limit });
+        assert!(!clock.has_overrun(MINUTE));
+        drop(step);
+        handler.join().expect("it ends");
+    }
+
+    #[test]
+    fn the_watch_gives_up_who_has_no_processor_for_ten_times_the_limit() {
+        let limit = Duration::from_millis(10);
+        let clock = Clock::new();
+
+        let now = clock.enter(Place::Aside, Instant::now() + MINUTE);
+        clock.arm(now, limit);
+        wait(limit * WALL);
+
+        assert!(clock.has_overrun(Duration::ZERO) && !clock.has_overrun(MINUTE));
+        assert!(matches!(clock.overrun(), Overrun::Wall { .. }));
     }
 
     #[test]

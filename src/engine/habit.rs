@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// What a quick run takes at most: the worker does nothing else meanwhile.
-const QUICK: Duration = Duration::from_millis(1);
+pub(super) const QUICK: Duration = Duration::from_millis(1);
 
 /// How many quick runs a handler has to show that nobody knows, and at most one that was slow:
 /// once may be chance, on a machine that does other things too.

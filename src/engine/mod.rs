@@ -42,6 +42,7 @@ mod seat;
 #[cfg(test)]
 mod tests;
 mod text;
+mod thread_time;
 mod thrown;
 mod value;
 mod web;

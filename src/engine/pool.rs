@@ -25,7 +25,7 @@ use crate::message::Body;
 
 use super::Code;
 use super::aside::{Errand, Rank};
-use super::clock::{Clock, Place};
+use super::clock::{Clock, Overrun, Place};
 use super::habit::Pace;
 use super::isolate::{BuildError, End, Isolate};
 use super::seat::Seat;
@@ -369,15 +369,15 @@ impl Errand for RunAside {
         let handler = self.steps[begun - 1].handler;
         self.seat.leave();
         self.answer(|call| {
+            let overrun = clock.overrun();
             clock.give_up();
             let code = &self.isolates.code;
-            code.scripts[handler].habit.note(Pace::Stopped);
-            let thrown = thrown::spoiled(
-                code.name(handler),
-                Cause::Time,
-                "it ran longer than its limit, and didn't stop when told to",
-                String::new(),
-            );
+            if let Overrun::Computing { .. } = overrun {
+                code.scripts[handler].habit.note(Pace::Stopped);
+            }
+            let message =
+                format!("it ran longer than its limit, and didn't stop when told to: {overrun}");
+            let thrown = thrown::spoiled(code.name(handler), Cause::Time, &message, String::new());
             thrown::report(&thrown, &code.scripts[handler].script.file, &call.id);
             rejected(call, thrown.rejection, begun)
         });

@@ -18,6 +18,7 @@ mod panics;
 mod reachable;
 mod refusal;
 mod surrogates;
+mod time;
 mod verdicts;
 mod vocabularies;
 mod writes;

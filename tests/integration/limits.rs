@@ -3,9 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::support::client::{connect, request};
+use super::support::eventually::eventually;
 use super::support::gate::Gate;
 use super::support::load::Load;
 use super::support::script_dir::ScriptDir;
@@ -95,8 +97,9 @@ mod time {
         }
     }
 
-    /// Works for so many milliseconds.
-    const WORK: &str = "const end = Date.now() + 200;\nwhile (Date.now() < end) {}\n";
+    /// Works for so many milliseconds: more than ten times the usual limit, which ends it though
+    /// it may have had a processor for a part of them only.
+    const WORK: &str = "const end = Date.now() + 600;\nwhile (Date.now() < end) {}\n";
 
     #[test]
     fn a_handler_may_set_its_own_limit_higher() {
@@ -124,6 +127,50 @@ mod time {
             "// @timeout 20ms",
             "while (true) {}",
         );
+    }
+
+    #[test]
+    fn a_process_that_is_stopped_for_a_while_fails_no_handler() {
+        // Some 50 ms of computing. It says how long it got no processor in between.
+        const COMPUTES: &str = "// @match /compute\n// @timeout 200ms\n\
+            log.info('it computes');\n\
+            let longest = 0, last = Date.now();\n\
+            for (let i = 0; i < 150000; i++) {\n\
+              const now = Date.now();\n\
+              if (now - last > longest) longest = now - last;\n\
+              last = now;\n\
+            }\n\
+            return { longest };\n";
+        let stop = Duration::from_millis(400);
+        let upstream = api();
+        let scripts = ScriptDir::with(&[("10-compute.request.js", COMPUTES)]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .start();
+
+        // The stop may come when the handler has ended.
+        let mut was_in_between = false;
+        for attempt in 1..=20 {
+            let answer = thread::scope(|scope| {
+                let asked = scope.spawn(|| sidecar.get("/compute"));
+                eventually("a handler that computes", || {
+                    let lines = sidecar.log().lines();
+                    let lines = lines.iter().filter(|it| it.contains("it computes")).count();
+                    (lines == attempt).then_some(())
+                });
+                sidecar.signal_worker(Signal::STOP);
+                thread::sleep(stop);
+                sidecar.signal_worker(Signal::CONT);
+                asked.join().unwrap()
+            });
+
+            assert_eq!(answer.status(), 200, "{}", answer.text());
+            was_in_between = answer.json()["longest"].as_u64() >= Some(300);
+            if was_in_between {
+                break;
+            }
+        }
+        assert!(was_in_between, "no stop came while a handler computed");
     }
 
     #[test]

@@ -37,8 +37,9 @@ pub(super) fn explain<'js>(
     let handler = scope.with(|state| state.name().clone());
     let stack = thrown.as_exception().and_then(rquickjs::Exception::stack);
     let stack = places.correct(&stack.unwrap_or_default());
-    if clock.has_stopped() {
-        return spoiled(handler, Cause::Time, "it ran longer than its limit", stack);
+    if let Some(limit) = clock.stopped_by() {
+        let message = format!("it ran longer than its limit: {limit}");
+        return spoiled(handler, Cause::Time, &message, stack);
     }
     // Whatever it is: nothing after that can be called, to find out more.
     if let Some(refused) = heap.refused() {
@@ -53,15 +54,14 @@ pub(super) fn explain<'js>(
             // What it threw threw in turn, or never ended: a getter, a Proxy, or no memory is
             // left to look at it.
             drop(ctx.catch());
-            match heap.refused() {
-                Some(refused) if !clock.has_stopped() => out_of_memory(handler, refused, stack),
-                Some(_) | None => {
-                    let (cause, message) = if clock.has_stopped() {
-                        (Cause::Time, "what it threw ran longer than its limit")
-                    } else {
-                        (Cause::Thrown, "what it threw can't be read")
-                    };
-                    spoiled(handler, cause, message, stack)
+            match (clock.stopped_by(), heap.refused()) {
+                (None, Some(refused)) => out_of_memory(handler, refused, stack),
+                (Some(limit), _) => {
+                    let message = format!("what it threw ran longer than its limit: {limit}");
+                    spoiled(handler, Cause::Time, &message, stack)
+                }
+                (None, None) => {
+                    spoiled(handler, Cause::Thrown, "what it threw can't be read", stack)
                 }
             }
         }
