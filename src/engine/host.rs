@@ -18,8 +18,8 @@ use crate::handler::{Secrets, Service};
 
 use super::argument::BytesArgument;
 use super::clock::Clock;
+use super::scope::Scope;
 use super::scope::allowance::{CALLS, check_size};
-use super::scope::{Scope, field};
 use super::text::mended_json;
 use super::value;
 use super::web;
@@ -168,7 +168,7 @@ impl HostCalls {
                 answer.set("reason", response.status.canonical_reason().unwrap_or(""))?;
                 let _charge = value::charged(ctx, response.body.len())?;
                 let pair = |(name, value): &(HeaderName, HeaderValue)| {
-                    vec![name.as_str().to_owned(), text_of(value)]
+                    vec![name.as_str().to_owned(), scope.field_text(name, &[value])]
                 };
                 answer.set(
                     "fields",
@@ -198,7 +198,7 @@ impl HostCalls {
                 let _charge = value::charged(ctx, response.body.len())?;
                 answer.set("status", response.status.as_u16())?;
                 answer.set("text", web::decoded(ctx, &response.body, false)?)?;
-                answer.set("headers", headers(ctx, &response)?)?;
+                answer.set("headers", headers(ctx, scope, &response)?)?;
             }
             Err(error) => refused(&answer, &error)?,
         }
@@ -261,6 +261,7 @@ impl CallHead {
     /// milliseconds, 0 for none but the transaction's.
     pub(super) fn read(
         ctx: &Ctx<'_>,
+        scope: &Scope,
         method: &str,
         headers: &str,
         timeout: f64,
@@ -272,7 +273,7 @@ impl CallHead {
             .filter(|timeout| !timeout.is_zero());
         Ok(Self {
             method,
-            fields: parse_fields(ctx, headers)?,
+            fields: parse_fields(ctx, scope, headers)?,
             timeout,
         })
     }
@@ -312,27 +313,26 @@ fn refused(answer: &Object<'_>, error: &HostError) -> rquickjs::Result<()> {
 
 /// A response's fields as an object: names in lower case, repeated ones joined, but for
 /// `Set-Cookie`, which is a list.
-fn headers<'js>(ctx: &Ctx<'js>, response: &HostResponse) -> rquickjs::Result<Object<'js>> {
-    let mut joined: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+fn headers<'js>(
+    ctx: &Ctx<'js>,
+    scope: &Scope,
+    response: &HostResponse,
+) -> rquickjs::Result<Object<'js>> {
+    let mut joined: BTreeMap<&str, (&HeaderName, Vec<&HeaderValue>)> = BTreeMap::new();
     for (name, value) in &response.fields {
-        joined
-            .entry(name.as_str())
-            .or_default()
-            .push(text_of(value));
+        let (_, values) = joined.entry(name.as_str()).or_insert((name, Vec::new()));
+        values.push(value);
     }
     let headers = Object::new(ctx.clone())?;
-    for (name, values) in joined {
+    for (key, (name, values)) in joined {
         if name == header::SET_COOKIE {
-            headers.set(name, values)?;
+            let texts = values.iter().map(|value| scope.field_text(name, &[value]));
+            headers.set(key, texts.collect::<Vec<_>>())?;
         } else {
-            headers.set(name, values.join(", "))?;
+            headers.set(key, scope.field_text(name, &values))?;
         }
     }
     Ok(headers)
-}
-
-fn text_of(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 /// A settings object as a query: `null` is left out, names are mapped.
@@ -410,7 +410,11 @@ fn escape_path(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
 }
 
-fn parse_fields(ctx: &Ctx<'_>, headers: &str) -> rquickjs::Result<Vec<(HeaderName, HeaderValue)>> {
+fn parse_fields(
+    ctx: &Ctx<'_>,
+    scope: &Scope,
+    headers: &str,
+) -> rquickjs::Result<Vec<(HeaderName, HeaderValue)>> {
     let refuse = |message: &str| Exception::throw_type(ctx, message);
     let _charge = value::charged(ctx, PARSED * headers.len())?;
     let headers = mended_json(headers);
@@ -427,7 +431,7 @@ fn parse_fields(ctx: &Ctx<'_>, headers: &str) -> rquickjs::Result<Vec<(HeaderNam
             let value = value
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned);
-            field(name, value).map_err(|message| refuse(&message))
+            scope.field(name, value).map_err(|message| refuse(&message))
         })
         .collect()
 }

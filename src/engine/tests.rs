@@ -6,6 +6,7 @@ mod bodies;
 mod bounds;
 mod charged;
 pub(super) mod counting;
+mod field_bytes;
 mod growth;
 mod heads;
 mod isolation;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
 
+use crate::message::field_text::FieldTexts;
 use crate::message::forwarded::Client;
 use crate::message::{Fields, Pieces, Request, Response};
 
@@ -131,6 +132,8 @@ pub struct Kept {
     pub times: Times,
     /// The fields of the request that they asked for, where it has some that others may be taken for.
     pub looked_up: Option<LookedUp>,
+    /// The texts that they got of fields whose bytes are beyond ASCII.
+    pub field_texts: FieldTexts,
 }
 
 /// Names of fields that handlers have read, written or removed.

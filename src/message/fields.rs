@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::capitals::Capitals;
+use super::field_text;
 
 /// One header field.
 #[derive(Debug, Clone)]
@@ -189,13 +190,9 @@ impl Fields {
 
     /// Every value of `name` as text, joined as one list; `None` where there is none.
     pub fn joined(&self, name: &HeaderName) -> Option<String> {
-        let mut values = self.all(name);
-        let mut joined = String::from_utf8_lossy(values.next()?.as_bytes()).into_owned();
-        for value in values {
-            joined.push_str(", ");
-            joined.push_str(&String::from_utf8_lossy(value.as_bytes()));
-        }
-        Some(joined)
+        let values: Vec<&[u8]> = self.all(name).map(HeaderValue::as_bytes).collect();
+        let joined = || field_text::shown(&values.join(&b", "[..])).into_owned();
+        (!values.is_empty()).then(joined)
     }
 
     /// The first value of `name`.

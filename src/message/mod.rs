@@ -8,6 +8,7 @@ mod capitals;
 pub mod charset;
 pub mod chunked;
 pub mod coding;
+pub mod field_text;
 pub mod fields;
 pub mod forwarded;
 pub mod framing;

@@ -15,6 +15,7 @@ mod deadline;
 mod demo;
 mod differences;
 mod faults;
+mod field_bytes;
 mod guards;
 mod host_calls;
 mod json_texts;

@@ -89,6 +89,7 @@ impl Scope {
     ) -> rquickjs::Result<Value<'js>> {
         let plain = Array::new(ctx.clone())?;
         for (at, text) in texts.iter().enumerate() {
+            self.note_read(name, text);
             plain.set(at, &*text.as_str())?;
         }
         let Some(show) = self.show_list.borrow().clone() else {

@@ -28,6 +28,7 @@ use rquickjs::{Ctx, Function, Object, Persistent, Value};
 use crate::document::{Budget, Full};
 use crate::handler::host::Host;
 use crate::handler::{Call, HandlerName, Kind, Phase, Store};
+use crate::message::field_text::{self, FieldTexts};
 use crate::message::{Fields, framing};
 
 pub(super) use allowance::Allowance;
@@ -249,6 +250,53 @@ impl Scope {
         })
     }
 
+    /// Notes that a script gets a text: one that is a field's has its bytes wherever it is written.
+    fn note_read(&self, name: &Name, text: &Text) {
+        if let Text::Field(value) = text
+            && !value.as_bytes().is_ascii()
+            && let Some(field) = name.field()
+        {
+            self.with(|state| state.call.kept.field_texts.note(field.name(), value));
+        }
+    }
+
+    /// Notes that a script gets texts that come from the request's fields.
+    fn note_request(&self) {
+        self.with(|state| {
+            let texts = &mut state.call.kept.field_texts;
+            for field in state.call.request.fields.iter() {
+                texts.note(field.name(), field.value());
+            }
+        });
+    }
+
+    /// The text that a script gets of a field of another message: its values as one.
+    pub(super) fn field_text(&self, name: &HeaderName, values: &[&HeaderValue]) -> String {
+        let text = joined_text(values.iter().map(|value| value.as_bytes()));
+        if let Text::Field(value) = &text {
+            self.with(|state| state.call.kept.field_texts.note(name, value));
+        }
+        text.as_str().into_owned()
+    }
+
+    /// A field that a script names. Its value must not be able to begin another one (RFC 9110
+    /// §5.5): anything but control characters, UTF-8 unless it was read from other bytes.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the name or the value.
+    pub(super) fn field(
+        &self,
+        name: &str,
+        value: String,
+    ) -> Result<(HeaderName, HeaderValue), String> {
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| no_name(name))?;
+        let value = Text::Own(value);
+        let value =
+            self.with(|state| field_value(&state.call.kept.field_texts, &parsed, name, value))?;
+        Ok((parsed, value))
+    }
+
     /// The names a view shows, in order.
     fn names(&self, shows: Shows) -> Vec<String> {
         self.with(|state| match shows {
@@ -304,14 +352,16 @@ impl Scope {
                 (&mut state.call.response.fields, &mut state.allowance.response)
             };
             left.take(fields, field.name(), values.as_slice())?;
+            let texts = &state.call.kept.field_texts;
             match values {
                 Given::One(value) => {
-                    let value = field_value(text, value)?;
+                    let value = field_value(texts, field.name(), text, value)?;
                     fields.set(field, [value]);
                 }
                 Given::Several(values) => {
+                    let values = values.into_iter();
                     let values: Result<Vec<_>, _> =
-                        values.into_iter().map(|it| field_value(text, it)).collect();
+                        values.map(|it| field_value(texts, field.name(), text, it)).collect();
                     fields.set(field, values?);
                 }
             }
@@ -433,11 +483,19 @@ fn shown_field(fields: &Fields, name: &Name) -> Option<Shown> {
 fn joined(fields: &Fields, name: &Name) -> Option<Shown> {
     match shown_field(fields, name)? {
         Shown::Several(values) if !names(name, &SET_COOKIE) => {
-            let texts: Vec<_> = values.iter().map(Text::as_str).collect();
-            Some(Shown::One(Text::Own(texts.join(", "))))
+            Some(Shown::One(joined_text(values.iter().map(Text::as_bytes))))
         }
         shown => Some(shown),
     }
+}
+
+/// Several values as one.
+fn joined_text<'v>(values: impl Iterator<Item = &'v [u8]>) -> Text {
+    let joined = values.collect::<Vec<_>>().join(&b", "[..]);
+    HeaderValue::from_bytes(&joined).map_or_else(
+        |_| Text::Own(field_text::shown(&joined).into_owned()),
+        Text::Field,
+    )
 }
 
 fn field_names(fields: &Fields, without: &str) -> Vec<String> {
@@ -451,27 +509,22 @@ fn field_names(fields: &Fields, without: &str) -> Vec<String> {
     names
 }
 
-/// A field that a script names. Its value must not be able to begin another one (RFC 9110 §5.5):
-/// anything but control characters, UTF-8 as it is.
-///
-/// # Errors
-///
-/// What is wrong with the name or the value.
-pub(super) fn field(name: &str, value: String) -> Result<(HeaderName, HeaderValue), String> {
-    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| no_name(name))?;
-    Ok((parsed, field_value(name, Text::Own(value))?))
-}
-
 fn no_name(name: &str) -> String {
     format!("{name:?} is no name of a header field")
 }
 
-fn field_value(name: &str, value: Text) -> Result<HeaderValue, String> {
+/// A value for `field`, which the script spells `name`.
+fn field_value(
+    texts: &FieldTexts,
+    field: &HeaderName,
+    name: &str,
+    value: Text,
+) -> Result<HeaderValue, String> {
     let text = match value {
         Text::Field(value) => return Ok(value),
         Text::Own(text) => text,
     };
-    HeaderValue::try_from(text).map_err(|_| {
+    texts.value_of(field, text).map_err(|_| {
         format!(
             "the value of header field {name:?} has a line break, NUL or another control character"
         )

@@ -5,6 +5,7 @@
 
 use http::HeaderValue;
 
+use crate::message::field_text::FieldTexts;
 use crate::message::framing;
 
 use super::super::analysis::{Member, Move, Source};
@@ -34,6 +35,8 @@ struct Place {
 enum Origin {
     Nothing,
     Text(HeaderValue),
+    /// Its bytes depend on what was read before.
+    TextBeyondAscii(String),
     Place(Place),
 }
 
@@ -92,7 +95,15 @@ impl Step {
         let from = match from {
             Source::Nothing => Origin::Nothing,
             Source::Text(text) => {
-                Origin::Text(field_value(to.name.as_str(), Text::Own(text)).ok()?)
+                let written = Text::Own(text.clone());
+                let texts = FieldTexts::default();
+                let value =
+                    field_value(&texts, to.name.field()?.name(), to.name.as_str(), written).ok()?;
+                if text.is_ascii() {
+                    Origin::Text(value)
+                } else {
+                    Origin::TextBeyondAscii(text)
+                }
             }
             Source::Member(member) => Origin::Place(Place::of(member)?),
         };
@@ -124,11 +135,18 @@ impl Origin {
         match self {
             Self::Nothing => nothing,
             Self::Text(value) => Given::One(Text::Field(value.clone())),
+            Self::TextBeyondAscii(text) => Given::One(Text::from(text.as_str())),
             Self::Place(from) => match scope.shown(from.shows, &from.name) {
                 None => nothing,
-                Some(Shown::One(text)) => Given::One(text.mended()),
+                Some(Shown::One(text)) => {
+                    scope.note_read(&from.name, &text);
+                    Given::One(text)
+                }
                 Some(Shown::Several(texts)) => {
-                    Given::Several(texts.into_iter().map(Text::mended).collect())
+                    for text in &texts {
+                        scope.note_read(&from.name, text);
+                    }
+                    Given::Several(texts)
                 }
             },
         }

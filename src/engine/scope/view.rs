@@ -21,6 +21,7 @@ use super::lists::texts_of;
 use super::name::{Name, Names};
 use crate::engine::fence::{Fence, hook};
 use crate::engine::text::{string, text_of};
+use crate::message::field_text;
 
 /// What a view shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,29 +92,23 @@ impl Shown {
 impl Text {
     pub(super) fn as_str(&self) -> Cow<'_, str> {
         match self {
-            Self::Field(value) => String::from_utf8_lossy(value.as_bytes()),
+            Self::Field(value) => field_text::shown(value.as_bytes()),
             Self::Own(text) => Cow::Borrowed(text),
         }
     }
 }
 
 impl Text {
-    /// What a script gets by reading it: a field that is no UTF-8 has replacements in it.
-    pub(super) fn mended(self) -> Self {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Field(ref value) if !value.as_bytes().is_ascii() => {
-                Self::Own(self.as_str().into_owned())
-            }
-            Self::Field(_) | Self::Own(_) => self,
+            Self::Field(value) => value.as_bytes(),
+            Self::Own(text) => text.as_bytes(),
         }
     }
 
     /// In bytes, as it is written to a field.
     pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Field(value) => value.len(),
-            Self::Own(text) => text.len(),
-        }
+        self.as_bytes().len()
     }
 }
 
@@ -405,7 +400,10 @@ unsafe fn raw<'js>(
                     Text::Field(value) if value.as_bytes().is_ascii() => {
                         string(context, value.as_bytes())
                     }
-                    Text::Field(_) | Text::Own(_) => string(context, text.as_str().as_bytes()),
+                    Text::Field(_) | Text::Own(_) => {
+                        view.scope.note_read(name, &text);
+                        string(context, text.as_str().as_bytes())
+                    }
                 };
                 if qjs::JS_IsException(value) {
                     return Err(rquickjs::Error::Exception);

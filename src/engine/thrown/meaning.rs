@@ -11,7 +11,7 @@ use crate::document::Full;
 use crate::engine::argument::{CoercedText, TextArgument};
 use crate::engine::realm::Realm;
 use crate::engine::scope::allowance::check_size;
-use crate::engine::scope::{Scope, field, written};
+use crate::engine::scope::{Scope, written};
 use crate::engine::script::Places;
 use crate::engine::{object, value};
 use crate::handler::{Cause, Content, Fault, Message, Phase, Rejection};
@@ -172,7 +172,7 @@ fn deliberate<'js>(
 ) -> rquickjs::Result<Thrown> {
     let status = status_of(ctx, thrown)?;
     if object::has_own(ctx, thrown, "body")? {
-        return Ok(on_purpose(status, own_content(ctx, thrown)?));
+        return Ok(on_purpose(status, own_content(ctx, scope, thrown)?));
     }
     let text = message_of(ctx, scope, thrown)?;
     let code = if object::has_own(ctx, thrown, "code")? {
@@ -291,8 +291,12 @@ fn json<'js>(
 }
 
 /// `body` and `headers` of a thrown object.
-fn own_content<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> rquickjs::Result<Content> {
-    let mut fields = own_fields(ctx, &thrown.get("headers")?)?;
+fn own_content<'js>(
+    ctx: &Ctx<'js>,
+    scope: &Scope,
+    thrown: &Object<'js>,
+) -> rquickjs::Result<Content> {
+    let mut fields = own_fields(ctx, scope, &thrown.get("headers")?)?;
     let declared = fields
         .iter()
         .find(|(name, _)| *name == header::CONTENT_TYPE)
@@ -322,6 +326,7 @@ fn own_content<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> rquickjs::Result<Co
 /// The fields of `headers`, those that frame the message left out.
 fn own_fields<'js>(
     ctx: &Ctx<'js>,
+    scope: &Scope,
     headers: &Value<'js>,
 ) -> rquickjs::Result<Vec<(HeaderName, HeaderValue)>> {
     let mut fields = Vec::new();
@@ -336,7 +341,7 @@ fn own_fields<'js>(
         let name = TextArgument::from_js(ctx, name)?;
         bytes += name.len() + value.len();
         check_size(fields.len() + 1, bytes).map_err(refused)?;
-        let (name, value) = field(&name, value.to_owned()).map_err(refused)?;
+        let (name, value) = scope.field(&name, value.to_owned()).map_err(refused)?;
         if !is_ours(&name) {
             fields.push((name, value));
         }

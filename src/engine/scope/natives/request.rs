@@ -128,6 +128,9 @@ pub(in crate::engine::scope) fn text<'js>(
     scope: &Scope,
     word: Word,
 ) -> rquickjs::Result<Value<'js>> {
+    if word == Word::Session {
+        scope.note_request();
+    }
     if word == Word::Verb {
         return verb(ctx, scope);
     }

@@ -76,7 +76,7 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
                   body: TextArgument<'js>,
                   timeout: f64| {
                 let _charge = value::charged(&ctx, ADDRESS * (url.len() + parameters.len()))?;
-                let call = CallHead::read(&ctx, &method, &headers, timeout)?;
+                let call = CallHead::read(&ctx, &of, &method, &headers, timeout)?;
                 of.host.call(&ctx, &of, call, &url, &parameters, &body)
             },
         ),
@@ -92,7 +92,7 @@ fn offer_calls<'js>(natives: &Object<'js>, scope: &Rc<Scope>) -> rquickjs::Resul
                   body: Value<'js>,
                   timeout: f64| {
                 let _charge = value::charged(&ctx, ADDRESS * url.len())?;
-                let call = CallHead::read(&ctx, &method, &headers, timeout)?;
+                let call = CallHead::read(&ctx, &of, &method, &headers, timeout)?;
                 of.host.fetch(&ctx, &of, &call, &url, body)
             },
         ),
