@@ -1,19 +1,17 @@
 //! Where log lines go and how they are written.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::Layer;
-use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use crate::handler::OneLine;
-
 use super::backlog::{self, Intake};
+use super::line::Lines;
 
 /// The target of lines that are written at every level: bound addresses.
 pub(crate) const ALWAYS: &str = "listening";
@@ -33,7 +31,7 @@ pub struct LogSettings {
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// logfmt: `key=value`, for people and for tools.
     Text,
     /// One object a line.
     Json,
@@ -58,6 +56,7 @@ impl Log {
             .with(lines(settings.format, stderr).with_filter(Self::rest(settings)))
             .with(lines(settings.format, stdout).with_filter(access))
             .try_init()?;
+        log_panics();
         Ok(Self {
             _guards: vec![stderr_guard, stdout_guard],
         })
@@ -73,6 +72,7 @@ impl Log {
         tracing_subscriber::registry()
             .with(lines(settings.format, stderr).with_filter(Self::rest(settings)))
             .try_init()?;
+        log_panics();
         Ok(Self {
             _guards: vec![guard],
         })
@@ -85,41 +85,35 @@ impl Log {
             .with_default(settings.level)
             .with_target(ALWAYS, Level::INFO)
             .with_target(ACCESS, LevelFilter::OFF)
+            // It has a line for every file event. Where the log is a file beside the scripts each
+            // line of it would be an event again, without end.
+            .with_target("notify", LevelFilter::OFF)
             .with_target("pingora", LevelFilter::OFF)
             .with_target("pingora_core", LevelFilter::OFF)
             .with_target("pingora_proxy", LevelFilter::OFF)
     }
 }
 
+/// Has a panic written as a line of the log, like all else: by default it is text of several
+/// lines that no reader of the log expects. `RUST_BACKTRACE` adds the backtrace.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(tracing::field::display);
+        let error = panic.payload_as_str().unwrap_or("a value that is no text");
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured)
+            .then(|| tracing::field::display(backtrace));
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name(), place, error, backtrace, "panic");
+    }));
+}
+
 fn lines<S>(format: Format, to: Intake) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(to);
-    match format {
-        Format::Text => layer.with_ansi(false).fmt_fields(one_line()).boxed(),
-        Format::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .boxed(),
-    }
-}
-
-/// Fields as the default has them, but that nothing in them begins another line or says
-/// something to a terminal: what handlers throw stands in some.
-fn one_line() -> impl for<'w> FormatFields<'w> {
-    format::debug_fn(|writer, field, value| {
-        let value = format!("{value:?}");
-        let name = field.name();
-        if name.starts_with("log.") {
-            return Ok(());
-        }
-        if name != "message" {
-            write!(writer, "{name}=")?;
-        }
-        write!(writer, "{}", OneLine(&value))
-    })
-    .delimited(" ")
+    tracing_subscriber::fmt::layer()
+        .with_writer(to)
+        .event_format(Lines(format))
+        .boxed()
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod backlog;
+mod line;
 mod log;
 mod observers;
 mod ring;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::generation::GenerationId;
-use crate::handler::{Audience, Emitted, Kind};
+use crate::handler::{Audience, Emitted, Kind, TransactionId};
 use crate::transaction::ports::Observer;
 use crate::transaction::story::Chronicler;
 use crate::transaction::unseen::Reason;
@@ -84,6 +84,15 @@ pub struct End {
     pub duration: Duration,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+impl Entry {
+    /// Whether it is of this transaction, and not of another one that its client has given the same
+    /// name: all that is told of a transaction shares the one text that was made when it began.
+    fn is_of(&self, transaction: &TransactionId) -> bool {
+        let id = self.id.as_ref();
+        id.is_some_and(|id| Arc::ptr_eq(id, &transaction.0))
+    }
 }
 
 impl Ring {
@@ -193,9 +202,10 @@ impl Chronicler for Ring {
         }
         let mut kept = self.kept();
         // A client's request has its record just before; one that a handler made has none.
-        let position = kept.entries.iter().rposition(|entry| {
-            entry.story.is_none() && entry.id.as_ref() == Some(&story.transaction.0)
-        });
+        let position = kept
+            .entries
+            .iter()
+            .rposition(|entry| entry.story.is_none() && entry.is_of(&story.transaction));
         let entry = match position.and_then(|position| kept.entries.remove(position)) {
             Some(entry) => {
                 kept.memory -= size(&entry);
@@ -262,10 +272,9 @@ impl Kept {
             mut emitted,
         } = told;
         let is_waiting = |told: &&mut Told| told.kind == Kind::Queued && told.name == name;
-        // A client may name several transactions alike: the newest is meant.
         let entries = self.entries.iter_mut().rev();
         let found = entries
-            .filter(|entry| entry.id.as_ref() == Some(&transaction.0))
+            .filter(|entry| entry.is_of(&transaction))
             .find_map(|entry| {
                 let entry = Arc::make_mut(entry);
                 let story = entry.story.as_mut()?;
@@ -421,6 +430,44 @@ mod tests {
                 events: vec![(Audience::Feed, event.to_owned(), 2)],
                 dropped: 1,
             },
+        }
+    }
+
+    #[test]
+    fn two_transactions_of_one_name_keep_what_is_their_own_in_whatever_order_it_is_told() {
+        let named = || TransactionId("a".into());
+        for swapped in [false, true] {
+            let (ring, first, second) = (Ring::new(9), named(), named());
+            ring.finished(&record(&first, "/first"));
+            ring.finished(&record(&second, "/second"));
+
+            let mut stories = [story(&first, "of-first"), story(&second, "of-second")];
+            let mut tries = [
+                tried(&first, "of-first", "first", Fate::Ran(None)),
+                tried(&second, "of-second", "second", Fate::Failed),
+            ];
+            if swapped {
+                stories.reverse();
+                tries.reverse();
+            }
+            for story in stories {
+                ring.told(story);
+            }
+            for told in tries {
+                ring.told_of_queued(told);
+            }
+
+            let entries = ring.entries();
+            assert_eq!(entries.len(), 2);
+            for (path, handler, event) in [
+                ("/first", "of-first", "first"),
+                ("/second", "of-second", "second"),
+            ] {
+                let entry = entries.iter().find(|entry| entry.path == path).unwrap();
+                let story = entry.story.as_ref().unwrap();
+                assert_eq!(story.handlers[0].name.as_str(), handler);
+                assert_eq!(story.emitted.events[0].1, event);
+            }
         }
     }
 
