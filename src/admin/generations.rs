@@ -152,7 +152,12 @@ fn live(generation: &Generation) -> Live {
 }
 
 pub(super) async fn release(State(view): State<View>, Path(name): Path<String>) -> Response {
-    let released = (view.release)(&name);
+    // It waits until the supervisor knows.
+    let (release, released_name) = (Arc::clone(&view.release), name.clone());
+    let released = tokio::task::spawn_blocking(move || release(&released_name)).await;
+    let Ok(released) = released else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
     let generation = view.generations.current();
     let is_known = generation.is_some_and(|generation| {
         let mut handlers = generation.handlers.iter();

@@ -1,6 +1,7 @@
 //! Why a handler ran, or didn't: the last transactions, as operators read them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Json, Response};
@@ -118,9 +119,14 @@ fn shown(entry: &Entry, view: &View, live: Option<&Arc<Generation>>) -> Value {
         shown["status"] = end.status.into();
         shown["outcome"] = end.outcome.label().into();
         shown["error"] = entry.error.as_deref().into();
-        shown["duration_ms"] = (end.duration.as_secs_f64() * 1000.0).into();
+        shown["duration_ms"] = millis(end.duration).into();
     }
     shown
+}
+
+/// A duration in milliseconds, to a microsecond: three decimals at most.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 /// The way a transaction took.
@@ -175,7 +181,7 @@ fn told(told: &Told) -> Value {
         "fate": told.fate.label(),
     });
     if let Fate::Ran(Some(took)) = told.fate {
-        shown["ms"] = (took.as_secs_f64() * 1000.0).into();
+        shown["ms"] = millis(took).into();
     }
     if told.tries > 0 {
         shown["tries"] = told.tries.into();

@@ -80,6 +80,7 @@ impl Requests {
                 Request::Leave => return End::Orphaned,
                 Request::End => {
                     parent.stopping();
+                    tracing::info!("ending at once");
                     return End::AtOnce;
                 }
                 Request::Reload => {
@@ -141,8 +142,14 @@ impl Signals {
                 _ = self.terminate.recv() => Request::Drain,
                 _ = self.interrupt.recv() => Request::End,
                 _ = self.hangup.recv() => Request::Reload,
-                _ = self.user1.recv() => continue,
-                _ = self.user2.recv() => continue,
+                _ = self.user1.recv() => {
+                    tracing::info!(signal = "SIGUSR1", "this signal means nothing yet");
+                    continue;
+                }
+                _ = self.user2.recv() => {
+                    tracing::info!(signal = "SIGUSR2", "this signal means nothing yet");
+                    continue;
+                }
             };
             if requests.send(request).is_err() {
                 return;

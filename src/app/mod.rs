@@ -76,7 +76,10 @@ pub enum AppError {
     #[error("could not start: {0}")]
     System(#[from] io::Error),
     /// An address can't be listened at.
-    #[error("could not listen at {address} ({listener}): {source}")]
+    #[error(
+        "could not listen at {address} ({listener}): {source}{}",
+        way_out(listener, source)
+    )]
     Listen {
         /// Which listener it is for.
         listener: &'static str,
@@ -196,11 +199,19 @@ fn client_side(limits: &config::Limits, descriptors: &Descriptors) -> proxy::Set
     let wanted = few(limits.max_connections);
     let allowed = descriptors.clients;
     if allowed < wanted {
-        tracing::warn!(
-            connections = allowed,
-            wanted,
-            "fewer clients than limits.max_connections can be connected; raise the limit of open files"
-        );
+        let connections = allowed;
+        if limits.max_connections == config::DEFAULT_MAX_CONNECTIONS {
+            tracing::info!(
+                connections,
+                "so many clients can be connected; a higher limit of open files allows more"
+            );
+        } else {
+            tracing::warn!(
+                connections,
+                wanted,
+                "fewer clients than limits.max_connections can be connected; raise the limit of open files"
+            );
+        }
     }
     proxy::Settings {
         head: head::Limits {
@@ -253,6 +264,29 @@ fn announce(bound: &Bound) {
         if let Some(address) = address {
             tracing::info!(target: "listening", %listener, %address, "listening");
         }
+    }
+}
+
+/// What to do about an address that can't be listened at, where that is known.
+fn way_out(listener: &str, error: &io::Error) -> String {
+    let flag = match listener {
+        "status" => "--status ADDR|off",
+        "admin" => "--admin ADDR|off",
+        _ => "--listen ADDR",
+    };
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(
+                "; another program listens there: end it, or choose another address with {flag}"
+            )
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("; this machine has no such address: choose another one with {flag}")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE): get it, or choose another one with {flag}"
+        ),
+        _ => String::new(),
     }
 }
 

@@ -45,11 +45,15 @@ impl Parent {
         }
     }
 
-    /// A value that later workers are to have.
+    /// A value that later workers are to have. Blocks until they will.
     pub(super) fn state(&self, name: &str, value: serde_json::Value) {
         match self {
             Self::System(_) => {}
-            Self::Supervisor(reports) => reports.state(name, value),
+            Self::Supervisor(reports) => {
+                if let Err(error) = reports.state(name, value) {
+                    tracing::warn!(%error, name, "a worker after this one won't know of a change");
+                }
+            }
         }
     }
 

@@ -82,9 +82,20 @@ pub(super) fn note(death: &Death, state: &mut State) {
 /// What a worker knows of it.
 pub(super) struct Wards {
     parent: Parent,
-    known: Mutex<crash::Quarantine>,
+    known: Mutex<Known>,
     deaths: Mutex<Deaths>,
-    quarantine: Arc<Quarantine>,
+    /// What operators are shown.
+    shown: Arc<Quarantine>,
+}
+
+#[derive(Default)]
+struct Known {
+    suspects: crash::Quarantine,
+    /// That of the live generation. Each has its own, so that the new set isn't refused what the old
+    /// one must not run, whichever of the two hears first that the set has changed.
+    of_live: Arc<Quarantine>,
+    /// The supervisor may not know of the last change: this worker did not serve then.
+    is_untold: bool,
 }
 
 impl Wards {
@@ -94,13 +105,13 @@ impl Wards {
             parent,
             known: Mutex::default(),
             deaths: Mutex::default(),
-            quarantine: Arc::default(),
+            shown: Arc::default(),
         })
     }
 
-    /// The handlers that don't run.
-    pub(super) fn quarantine(&self) -> &Arc<Quarantine> {
-        &self.quarantine
+    /// The handlers that don't run, for operators.
+    pub(super) fn shown(&self) -> &Arc<Quarantine> {
+        &self.shown
     }
 
     /// Takes over a value of the state.
@@ -108,34 +119,60 @@ impl Wards {
         match name {
             QUARANTINE => {
                 let mut known = lock(&self.known);
-                *known = read(value);
-                self.quarantine.set(shown(&known));
+                known.suspects = read(value);
+                known.is_untold = false;
+                self.show(&known);
             }
             DEATHS => *lock(&self.deaths) = read(value),
             _ => {}
         }
     }
 
-    /// This generation is live.
-    pub(super) fn is_live(&self, generation: GenerationId) {
+    /// This generation is about to be live: gives the quarantine that is its own; those before it keep
+    /// theirs. Blocks until the supervisor knows, so that whatever dies of the new set counts.
+    pub(super) fn goes_live(&self, generation: GenerationId) -> Arc<Quarantine> {
         let mut known = lock(&self.known);
-        let before = known.clone();
-        if known.is_live(&generation.to_string()) {
+        let before = known.suspects.clone();
+        if known.suspects.is_live(&generation.to_string()) {
             tracing::info!(%generation, "the set has changed, so the quarantine ends");
         }
-        if *known != before {
+        if known.suspects != before {
+            self.tell(&known);
+        }
+        known.of_live = Arc::default();
+        self.show(&known);
+        Arc::clone(&known.of_live)
+    }
+
+    /// The same for a set that went live in another worker, which has told of it.
+    pub(super) fn follows(&self, generation: GenerationId) -> Arc<Quarantine> {
+        let mut known = lock(&self.known);
+        let before = known.suspects.clone();
+        known.suspects.is_live(&generation.to_string());
+        known.is_untold |= known.suspects != before;
+        known.of_live = Arc::default();
+        self.show(&known);
+        Arc::clone(&known.of_live)
+    }
+
+    /// This worker serves from now on, and what it knows counts. Blocks.
+    pub(super) fn serves(&self) {
+        let mut known = lock(&self.known);
+        if std::mem::take(&mut known.is_untold) {
             self.tell(&known);
         }
     }
 
-    /// Lets the handlers of this name run again.
+    /// Lets the handlers of this name run again. Blocks until the supervisor knows, so that a worker
+    /// after this one lets them run too.
     pub(super) fn release(&self, name: &str) -> Vec<Released> {
         let mut known = lock(&self.known);
-        let before = known.clone();
-        let released = known.release(name);
-        if *known != before {
+        let before = known.suspects.clone();
+        let released = known.suspects.release(name);
+        if known.suspects != before {
             self.tell(&known);
         }
+        self.show(&known);
         let released = released.into_iter().map(|it| {
             tracing::info!(handler = it.name, kind = it.kind, "handler released");
             Released {
@@ -155,9 +192,13 @@ impl Wards {
         })
     }
 
-    fn tell(&self, known: &crash::Quarantine) {
-        self.quarantine.set(shown(known));
-        self.parent.state(QUARANTINE, json(known));
+    fn show(&self, known: &Known) {
+        known.of_live.set(shown(&known.suspects));
+        self.shown.set(shown(&known.suspects));
+    }
+
+    fn tell(&self, known: &Known) {
+        self.parent.state(QUARANTINE, json(&known.suspects));
     }
 }
 
@@ -203,6 +244,54 @@ fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervisor::Systemd;
+
+    fn names(quarantine: &Quarantine) -> Vec<String> {
+        let handlers = quarantine.handlers();
+        handlers.iter().map(|it| it.name.clone()).collect()
+    }
+
+    /// Wards with `10-kills` in quarantine, and the quarantine of the generation that is live.
+    fn with_one_in_quarantine(live: GenerationId) -> (Arc<Wards>, Arc<Quarantine>) {
+        let wards = Wards::new(Parent::System(Systemd::new()));
+        let of_live = wards.goes_live(live);
+        let mut suspects = lock(&wards.known).suspects.clone();
+        let identity = Identity {
+            kind: "request".to_owned(),
+            name: "10-kills".to_owned(),
+            file: "request/10-kills.js".to_owned(),
+        };
+        for _ in 0..2 {
+            suspects.died(identity.clone(), &live.to_string(), 1);
+        }
+        wards.adopt(QUARANTINE, &json(&suspects));
+        (wards, of_live)
+    }
+
+    #[test]
+    fn a_new_set_begins_without_the_quarantine_and_the_old_one_keeps_it() {
+        let (old, new) = (GenerationId([1; 6]), GenerationId([2; 6]));
+        let (wards, of_old) = with_one_in_quarantine(old);
+        assert_eq!(names(&of_old), ["10-kills"]);
+
+        let of_new = wards.goes_live(new);
+
+        assert_eq!(names(&of_old), ["10-kills"], "what is left of the old set");
+        assert_eq!(names(&of_new), [""; 0], "not refused by the old quarantine");
+        assert_eq!(names(wards.shown()), [""; 0]);
+    }
+
+    #[test]
+    fn the_same_set_compiled_again_keeps_its_quarantine_until_it_is_released() {
+        let live = GenerationId([1; 6]);
+        let (wards, _) = with_one_in_quarantine(live);
+
+        let again = wards.follows(live);
+        assert_eq!(names(&again), ["10-kills"]);
+
+        assert_eq!(wards.release("10-kills").len(), 1);
+        assert_eq!((names(&again), names(wards.shown())), (vec![], vec![]));
+    }
 
     #[test]
     fn five_deaths_within_ten_seconds_are_too_many_until_the_first_is_that_long_ago() {

@@ -45,9 +45,9 @@ impl Publisher {
         };
         // Before anybody can see it: who has must find it again after a crash.
         self.parent.goes_live(&generation, snapshot);
-        let generation = generation.without_quarantined(self.wards.quarantine());
+        let quarantine = self.wards.goes_live(generation.id);
+        let generation = generation.without_quarantined(&quarantine);
         let live = self.generations.publish(generation);
-        self.wards.is_live(live.id);
         tracing::info!(generation = %live.id, handlers = live.handlers.len(), "generation is live");
         Ok(())
     }
@@ -74,7 +74,8 @@ impl Publisher {
             return None;
         };
         compiled.since = set.name.since;
-        let compiled = compiled.without_quarantined(self.wards.quarantine());
+        let quarantine = self.wards.follows(compiled.id);
+        let compiled = compiled.without_quarantined(&quarantine);
         self.generations.publish(compiled);
         Some(Live::of(&snapshot))
     }

@@ -156,6 +156,10 @@ impl Sidecar {
             upstream,
         };
 
+        let of_worker = Arc::clone(&wards);
+        tokio::task::spawn_blocking(move || of_worker.serves())
+            .await
+            .map_err(io::Error::other)?;
         let (reload, reloads) = reload_loop(&config, publisher, live);
         let reading = tokio::spawn(reload.run());
         if config.require_handlers {
@@ -179,7 +183,7 @@ impl Sidecar {
             reloads: reloads.clone(),
             lifecycle,
             unsound: Arc::new(move || unsound(&stuck)),
-            quarantine: Arc::clone(wards.quarantine()),
+            quarantine: Arc::clone(wards.shown()),
             release: {
                 let wards = Arc::clone(&wards);
                 Arc::new(move |name: &str| wards.release(name))

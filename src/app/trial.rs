@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! publisher ──set, region──▶ child: `compiler`, this program again ──exit code 0──▶ load it here
-//!                              └─ died, or took too long ──▶ a load error of the file it was at
+//!                │             ├─ died, panicked, or took too long ──▶ a load error of the file it was at
+//!                │             └─ failed by itself ──▶ a load error, whose text says that it is our fault
+//!                └─ no child can be started ──▶ a warning; load it here
 //! ```
 //!
-//! What the child finds wrong is found here again and told from here. Where no child can be
-//! started the set is compiled without one.
+//! What the child finds wrong is found here again and told from here. A set whose trial began and
+//! has not ended well is never live. Where no child can be started nothing is known of the set, and
+//! a machine that allows no child would else serve nothing: the set is compiled without a trial.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -67,6 +70,9 @@ struct Named {
     api_version: Option<String>,
 }
 
+/// Exit code of a child whose compiler panicked: `EX_SOFTWARE` of `sysexits.h`.
+const PANICKED: u8 = 70;
+
 /// How a child ended.
 enum Ended {
     Itself(ExitStatus),
@@ -94,17 +100,22 @@ impl Trial {
     ///
     /// # Errors
     ///
-    /// The child died of it.
+    /// The child died of it, or could not come to an end.
     pub fn run(&self, snapshot: &Snapshot) -> Result<(), Diagnostic> {
         // Killed from elsewhere it may be for want of memory, or for no reason: once more.
         for is_last in [false, true] {
-            let (region, ended) = match self.child(snapshot) {
-                Ok(ended) => ended,
+            let (region, child, limit) = match self.child(snapshot) {
+                Ok(started) => started,
                 Err(error) => {
-                    tracing::warn!(%error, "a set is compiled without being tried in a child first");
+                    tracing::warn!(
+                        %error,
+                        "no child can be started that tries the set first; it is compiled without: \
+                         should its compiler die, this process does"
+                    );
                     return Ok(());
                 }
             };
+            let ended = wait(child, limit).map_err(|error| failed(&error.to_string()))?;
             let (file, how) = match ended {
                 Ended::TooLate(limit) => (
                     region.compiles(),
@@ -112,7 +123,7 @@ impl Trial {
                 ),
                 Ended::Itself(status) => {
                     let Some(signal) = status.signal() else {
-                        return Ok(());
+                        return by_itself(status, region.compiles());
                     };
                     let death = region.death(&End::Signal(signal));
                     if !death.is_fault && !is_last {
@@ -127,8 +138,8 @@ impl Trial {
         Ok(())
     }
 
-    /// Runs a child to its end, or to the end of its time.
-    fn child(&self, snapshot: &Snapshot) -> io::Result<(Region, Ended)> {
+    /// Starts a child, and says how long it may take.
+    fn child(&self, snapshot: &Snapshot) -> io::Result<(Region, Child, Duration)> {
         let region = Region::new()?;
         let set = snapshot.to_bytes();
         let mebibytes = u32::try_from(set.len() >> 20).unwrap_or(u32::MAX);
@@ -149,7 +160,7 @@ impl Trial {
             .stdout(Stdio::from(region.descriptor()?))
             .stderr(Stdio::null())
             .spawn()?;
-        Ok((region, wait(child, limit)?))
+        Ok((region, child, limit))
     }
 }
 
@@ -168,23 +179,50 @@ fn wait(mut child: Child, limit: Duration) -> io::Result<Ended> {
     }
 }
 
+/// What follows from the end of a child that no signal has ended.
+fn by_itself(status: ExitStatus, file: Option<String>) -> Result<(), Diagnostic> {
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(code) if code == i32::from(PANICKED) => Err(died(
+            file,
+            "it panicked, which is a fault of interpose; please report it",
+        )),
+        _ => Err(failed(&status.to_string())),
+    }
+}
+
+/// The child has not said whether the set is sound, and it isn't the set's fault.
+fn failed(how: &str) -> Diagnostic {
+    let message = format!(
+        "the compiler could not try the set ({how}): a fault of interpose or of the machine, not \
+         of the set; POST /reload tries again"
+    );
+    Diagnostic::of_set("scripts", message)
+}
+
 fn died(file: Option<String>, how: &str) -> Diagnostic {
     match file {
         Some(file) => {
             let message = format!("the compiler died on {file}: {how}");
             Diagnostic::of_file(file, message)
         }
-        None => Diagnostic::of_file(".", format!("the compiler died: {how}")),
+        None => Diagnostic::of_set("scripts", format!("the compiler died: {how}")),
     }
 }
 
 /// The child: compiles the set that its standard input is, and says in the region that its
-/// standard output is which file it is at. Gives whether it could.
-pub fn compile_only() -> bool {
-    try_to_compile().is_ok()
+/// standard output is which file it is at. Gives its exit code: 0 where the compiler came to its
+/// end, whatever it found.
+pub fn compile_only() -> u8 {
+    match try_to_compile() {
+        Ok(true) => 0,
+        Ok(false) => PANICKED,
+        Err(_) => 1,
+    }
 }
 
-fn try_to_compile() -> io::Result<()> {
+/// Gives whether the compiler came to its end.
+fn try_to_compile() -> io::Result<bool> {
     // Nobody waits for it where its parent is gone.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     crash::record(io::stdout())?;
@@ -205,7 +243,7 @@ fn try_to_compile() -> io::Result<()> {
     let compiling = thread::Builder::new()
         .stack_size(THREAD_STACK - STACK_MARGIN)
         .spawn(move || drop(load(&snapshot, &trial.services(), &trial.engine())))?;
-    compiling.join().map_err(|_| io::ErrorKind::Other.into())
+    Ok(compiling.join().is_ok())
 }
 
 /// What would take all memory ends this process only.

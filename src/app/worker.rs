@@ -91,16 +91,16 @@ fn requests(mut orders: Orders) -> Requests {
                 Order::Signal(Signal::Terminate) => Request::Drain,
                 Order::Signal(Signal::Interrupt) => Request::End,
                 Order::Signal(Signal::Hangup) => Request::Reload,
-                Order::Signal(signal @ (Signal::User1 | Signal::User2)) => {
-                    tracing::debug!(?signal, "a signal that means nothing");
-                    continue;
-                }
                 Order::Gone => {
                     tracing::error!("the supervisor is gone");
                     sender.send(Request::Leave).ok();
                     return;
                 }
-                Order::Set(_) | Order::State(..) | Order::Activate(_) => continue,
+                // The two signals mean nothing yet, which the supervisor has logged.
+                Order::Signal(Signal::User1 | Signal::User2)
+                | Order::Set(_)
+                | Order::State(..)
+                | Order::Activate(_) => continue,
             };
             if sender.send(request).is_err() {
                 return;

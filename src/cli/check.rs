@@ -11,7 +11,7 @@ use crate::config::{self, Inputs};
 use crate::handler::{Chains, Declared, Diagnostic, OnError, Order, Secrets};
 use crate::scripts::{Snapshot, SnapshotError};
 
-/// Exit status where the set has errors.
+/// Exit status where the set has errors; [`USAGE`](super::USAGE) where the configuration has.
 const ERRORS: u8 = 1;
 
 /// Exit status where the directory can't be read.
@@ -56,43 +56,55 @@ pub fn check(
     let config = match config::for_check(&inputs) {
         Ok(config) => config,
         Err(problems) => {
-            eprintln!("{problems}");
-            return super::USAGE.into();
+            let errors = problems
+                .each()
+                .map(|(place, problem)| Diagnostic::of_set(place, problem));
+            return match format {
+                ReportFormat::Json => print(&failed(errors.collect()), format, super::USAGE),
+                ReportFormat::Text => {
+                    eprintln!("{problems}");
+                    super::USAGE.into()
+                }
+            };
         }
     };
     let snapshot = match Snapshot::take(&config.scripts.directory) {
         Ok(snapshot) => snapshot,
-        Err(SnapshotError::Files(errors)) => {
-            let report = Report {
-                ok: false,
-                order: Order::default(),
-                handlers: Vec::new(),
-                errors,
-                warnings: Vec::new(),
+        Err(SnapshotError::Files(errors)) => return print(&failed(errors), format, ERRORS),
+        Err(
+            error @ (SnapshotError::Missing(_)
+            | SnapshotError::Directory(_)
+            | SnapshotError::Torn(_)),
+        ) => {
+            return match format {
+                ReportFormat::Json => print(&failed(error.into_diagnostics()), format, UNREADABLE),
+                ReportFormat::Text => {
+                    eprintln!("interpose: {error}");
+                    UNREADABLE.into()
+                }
             };
-            return print(&report, format);
-        }
-        Err(error) => {
-            eprintln!("interpose: {error}");
-            return UNREADABLE.into();
         }
     };
     if let Err(problem) = app::Trial::of(&config).run(&snapshot) {
-        let report = Report {
-            ok: false,
-            order: Order::default(),
-            handlers: Vec::new(),
-            errors: vec![problem],
-            warnings: Vec::new(),
-        };
-        return print(&report, format);
+        return print(&failed(vec![problem]), format, ERRORS);
     }
     let loaded = app::load(
         &snapshot,
         &app::services(&config),
         &app::engine(&config, Secrets::default(), config.limits.handler_memory),
     );
-    print(&report(loaded), format)
+    print(&report(loaded), format, ERRORS)
+}
+
+/// Of what could not be compiled at all.
+fn failed(errors: Vec<Diagnostic>) -> Report {
+    Report {
+        ok: false,
+        order: Order::default(),
+        handlers: Vec::new(),
+        errors,
+        warnings: Vec::new(),
+    }
 }
 
 fn report(loaded: Loaded) -> Report {
@@ -139,7 +151,8 @@ fn listed(handler: &Declared, sees_body: Option<bool>) -> Listed {
     }
 }
 
-fn print(report: &Report, format: ReportFormat) -> ExitCode {
+/// Prints it; gives `otherwise` where not all is well.
+fn print(report: &Report, format: ReportFormat, otherwise: u8) -> ExitCode {
     match format {
         ReportFormat::Json => {
             let text = serde_json::to_string_pretty(report)
@@ -151,7 +164,7 @@ fn print(report: &Report, format: ReportFormat) -> ExitCode {
     if report.ok {
         ExitCode::SUCCESS
     } else {
-        ERRORS.into()
+        otherwise.into()
     }
 }
 

@@ -1,13 +1,22 @@
 //! `interpose demo`: a small legacy API, the proxy before it, and what to try.
 
-use std::path::{Path, PathBuf};
+mod scripts;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::ExitCode;
+
+use tempfile::TempDir;
 
 use crate::app;
 use crate::config::{self, Inputs, flag};
 
-/// The handlers that come with the repository.
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
+/// The handlers where the demo is started in the repository.
+const SCRIPTS: &str = "scripts";
+
+/// As many clients as the usual limit of 1,024 open files is enough for.
+const CLIENTS: NonZeroUsize = NonZeroUsize::new(256).expect("it is not zero");
 
 /// Where the demo listens unless the port is taken.
 const PREFERRED: &str = "127.0.0.1:8080";
@@ -24,14 +33,13 @@ pub fn demo() -> ExitCode {
 }
 
 fn start() -> Result<(), Box<dyn std::error::Error>> {
-    let scripts = scripts()
-        .ok_or("there is no directory scripts/ here; start the demo from the repository")?;
+    let handlers = DemoScripts::find()?;
     let legacy = std::net::TcpListener::bind("127.0.0.1:0")?;
     let inputs = Inputs {
         flags: vec![
             (flag::LISTEN, free(PREFERRED)),
             (flag::UPSTREAM, format!("http://{}", legacy.local_addr()?)),
-            (flag::SCRIPTS, scripts.display().to_string()),
+            (flag::SCRIPTS, handlers.path().display().to_string()),
             (flag::STATUS, free("127.0.0.1:9464")),
             (flag::ADMIN, free("127.0.0.1:9465")),
             (flag::ACCESS_LOG, "off".to_owned()),
@@ -43,18 +51,50 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
     let (serving, mut config) = config::for_run(&inputs)?;
     // So that the HTTPS that a proxy before us would report can be tried with curl.
     config.trusted_proxies = vec!["127.0.0.1/32".parse()?];
+    config.limits.max_connections = CLIENTS;
+    // What is printed can be tried at once.
+    config.require_handlers = true;
     app::run_demo(serving, config, legacy, |bound| {
-        print!("{}", table(&scripts, bound));
+        print!("{}", table(&handlers, bound));
     })?;
     Ok(())
 }
 
-/// The repository's handlers, from its root or from where it was built.
-fn scripts() -> Option<PathBuf> {
-    ["scripts", SCRIPTS]
-        .into_iter()
-        .map(PathBuf::from)
-        .find(|path| path.join("request").is_dir())
+/// Where the handlers of the demo are.
+enum DemoScripts {
+    /// In the repository that the demo is started in.
+    OfRepository(&'static Path),
+    /// In a directory of their own, which is gone with the demo.
+    Written(TempDir),
+}
+
+impl DemoScripts {
+    fn find() -> io::Result<Self> {
+        let here = Path::new(SCRIPTS);
+        if scripts::has_scripts(here) {
+            return Ok(Self::OfRepository(here));
+        }
+        let directory = tempfile::Builder::new()
+            .prefix("interpose-demo-")
+            .tempdir()?;
+        scripts::write_scripts(directory.path())?;
+        Ok(Self::Written(directory))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::OfRepository(path) => path,
+            Self::Written(directory) => directory.path(),
+        }
+    }
+
+    /// What becomes of them in the end, where that is not as expected.
+    fn end(&self) -> &'static str {
+        match self {
+            Self::OfRepository(_) => "",
+            Self::Written(_) => " The directory is removed then: copy what you want to keep.",
+        }
+    }
 }
 
 /// The address, or any free one where somebody else has it.
@@ -65,7 +105,7 @@ fn free(address: &str) -> String {
     }
 }
 
-fn table(scripts: &Path, bound: &app::Bound) -> String {
+fn table(scripts: &DemoScripts, bound: &app::Bound) -> String {
     let app::Bound {
         proxy,
         status,
@@ -94,10 +134,11 @@ Try:
   curl -i http://{proxy}/customers/99
 
 Now edit a file in {scripts} and ask again: the change is live within a second.
-End with Ctrl-C.
+End with Ctrl-C.{end}
 
 ",
-        scripts = scripts.display(),
+        scripts = scripts.path().display(),
+        end = scripts.end(),
         status = shown(*status),
         admin = shown(*admin),
     )

@@ -24,11 +24,7 @@ pub fn exit_status(error: &clap::Error) -> u8 {
 
 /// `interpose compiler`, which a process that loads a set starts: what it is for is whether it lives.
 pub fn compiler() -> ExitCode {
-    if app::compile_only() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    app::compile_only().into()
 }
 
 /// `interpose version`.

@@ -58,6 +58,28 @@ impl Problems {
 
 impl Error for Problems {}
 
+impl Problems {
+    /// Each problem: the file or other source that it is in, and what is wrong there.
+    pub fn each(&self) -> impl Iterator<Item = (String, String)> {
+        let problems = self.problems.iter();
+        problems.map(|problem| (self.heading(problem.place), problem.to_string()))
+    }
+}
+
+/// One line: the key and what is wrong with it.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject, refusal, ..
+        } = self;
+        let cause = refusal.source();
+        let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+        // A quoted key of TOML may hold anything.
+        let told = format!("{subject}: {refusal}{cause}");
+        write!(f, "{}", OneLine(&told))
+    }
+}
+
 /// A paragraph for each place, a line for each problem, the last without a line end.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,15 +98,8 @@ impl fmt::Display for Problems {
             let plural = if here.len() == 1 { "" } else { "s" };
             let heading = self.heading(place);
             write!(f, "{between}{heading}: {} problem{plural}", here.len())?;
-            for Problem {
-                subject, refusal, ..
-            } in here
-            {
-                let cause = refusal.source();
-                let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-                // A quoted key of TOML may hold anything.
-                let told = format!("{subject}: {refusal}{cause}");
-                write!(f, "\n  {}", OneLine(&told))?;
+            for problem in here {
+                write!(f, "\n  {problem}")?;
             }
             between = "\n";
         }

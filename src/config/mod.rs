@@ -43,8 +43,9 @@ pub use refusal::Refusal;
 pub use secret::Secret;
 pub use serving::{Admin, ErrorBody, Serving, Upstream, UpstreamTls};
 pub use settings::{
-    Bodies, CodedRequests, Config, Drain, Hosts, Limits, Log, LogFormat, Matching, Queue,
-    Resources, Reuse, Scripts, Service, Store, Supervisor, Unavailable, Underscores, UpstreamPool,
+    Bodies, CodedRequests, Config, DEFAULT_MAX_CONNECTIONS, Drain, Hosts, Limits, Log, LogFormat,
+    Matching, Queue, Resources, Reuse, Scripts, Service, Store, Supervisor, Unavailable,
+    Underscores, UpstreamPool,
 };
 pub use token::{Token, TokenAlgorithm};
 pub use upstream::{Origin, ServerName, Url};

@@ -80,6 +80,11 @@ pub struct Scripts {
     pub commit: Option<String>,
 }
 
+/// What `limits.max_connections` is where nobody has set it. A machine that allows fewer is no
+/// surprise to anybody then.
+pub const DEFAULT_MAX_CONNECTIONS: NonZeroUsize =
+    NonZeroUsize::new(16_384).expect("it is not zero");
+
 /// The `[limits]` table. Times are above nought, sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

@@ -15,6 +15,7 @@ pub(super) enum Failure {
     Hang,
     Memory,
     Exit,
+    Panic,
 }
 
 pub(super) fn of_handler(name: &str) -> Option<Failure> {
@@ -37,6 +38,7 @@ fn wanted(place: &str) -> Option<Failure> {
         "hang" => Failure::Hang,
         "memory" => Failure::Memory,
         "exit" => Failure::Exit,
+        "panic" => Failure::Panic,
         other => panic!("no such failure: {other}"),
     })
 }
@@ -59,6 +61,7 @@ impl Failure {
                 }
             }
             Self::Exit => std::process::exit(3),
+            Self::Panic => panic!("wanted by a test"),
         }
     }
 }

@@ -323,8 +323,8 @@ fn fault_of_ours(file: &str) -> Diagnostic {
 }
 
 fn no_engine(error: &dyn std::error::Error) -> Vec<Diagnostic> {
-    vec![Diagnostic::of_file(
-        "",
+    vec![Diagnostic::of_set(
+        "scripts",
         format!("no engine could be started: {error}"),
     )]
 }

@@ -15,7 +15,8 @@ use super::{Generation, GenerationId, Handler, Program, Ran, Step};
 use crate::handler::host::Host;
 use crate::handler::{Call, Content, Fault, Kind, Message, Rejection, Verdict};
 
-/// Which handlers don't run.
+/// Which handlers of one generation don't run. A former generation keeps its own: what is left of
+/// its transactions does not get past it because the set has changed.
 #[derive(Debug, Default)]
 pub struct Quarantine {
     /// So that nothing else is looked at as long as there are none.
@@ -60,7 +61,7 @@ impl Quarantine {
 }
 
 impl Generation {
-    /// The same, but for the handlers that are in quarantine whenever they would run.
+    /// The same, but for the handlers that are in `quarantine` whenever they would run.
     #[must_use]
     pub fn without_quarantined(mut self, quarantine: &Arc<Quarantine>) -> Self {
         self.program = Box::new(Guarded {

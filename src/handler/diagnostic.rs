@@ -11,14 +11,14 @@ const EXCERPT_CHARS: usize = 120;
 
 /// One error or warning about one file of the script set.
 ///
-/// Displays as `file:line:column: message`.
+/// Displays as `file:line:column: message`; as `directory: message` where it is about the set as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// The file, relative to the set's root with `/`; the directory itself where it is at fault.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 where it is about the set as a whole.
     pub line: u32,
-    /// From 1, in characters.
+    /// From 1, in characters; 0 where it is about the set as a whole.
     pub column: u32,
     /// Lower case, no full stop, on one line.
     pub message: String,
@@ -55,6 +55,15 @@ impl Diagnostic {
         }
     }
 
+    /// About the set as a whole, which has no line: `directory` is where it is.
+    pub fn of_set(directory: impl Into<String>, message: impl fmt::Display) -> Self {
+        Self {
+            line: 0,
+            column: 0,
+            ..Self::of_file(directory, message)
+        }
+    }
+
     /// About the place `offset` bytes into `text`, the file's text without its BOM.
     ///
     /// An offset past the end or inside a character stands for the character before it.
@@ -85,6 +94,9 @@ impl fmt::Display for Diagnostic {
             message,
             excerpt: _,
         } = self;
+        if *line == 0 {
+            return write!(f, "{}: {message}", OneLine(file));
+        }
         write!(f, "{}:{line}:{column}: {message}", OneLine(file))
     }
 }
@@ -144,6 +156,10 @@ mod tests {
         assert_eq!(
             Diagnostic::of_file("a.js", "is a fifo").to_string(),
             "a.js:1:1: is a fifo"
+        );
+        assert_eq!(
+            Diagnostic::of_set("/srv/scripts", "holds no handlers").to_string(),
+            "/srv/scripts: holds no handlers"
         );
     }
 }

@@ -103,7 +103,7 @@ impl Reloads {
 
 fn stopped() -> Rejected {
     let message = "the program is ending; scripts are not read any more";
-    Rejected::now(None, vec![Diagnostic::of_file(".", message)])
+    Rejected::now(None, vec![Diagnostic::of_set("scripts", message)])
 }
 
 /// The reloads of one directory. Nothing happens until it is run.
@@ -375,6 +375,7 @@ where
     async fn ask(&mut self, asked: Asked) {
         if let Err(error) = self.look().await {
             let problem = unanswered(&self.settings, error);
+            tracing::warn!(error = %problem, "reload failed");
             asked
                 .reply
                 .send(Err(Rejected::now(None, vec![problem])))
@@ -390,7 +391,8 @@ where
         self.patience = None;
         let is_unanswered = matches!(outcome, Some(Outcome::Unanswered(_)));
         let is_torn = matches!(outcome, Some(Outcome::Torn(_)));
-        let result = self.conclude(outcome);
+        let is_asked = !self.serving.is_empty();
+        let result = self.conclude(outcome, is_asked);
         if is_unanswered {
             self.stall(Activity::Reading);
         } else {
@@ -499,31 +501,46 @@ where
         self.stall(Activity::Compiling);
     }
 
-    /// Makes a load's outcome known, and gives what those who asked are told.
-    fn conclude(&mut self, outcome: Option<Outcome>) -> Result<GenerationId, Rejected> {
+    /// Makes a load's outcome known, and gives what those who asked are told. One that was asked
+    /// for has a line in the log, whatever came of it.
+    fn conclude(
+        &mut self,
+        outcome: Option<Outcome>,
+        is_asked: bool,
+    ) -> Result<GenerationId, Rejected> {
         match outcome {
+            // Who has loaded it has logged it.
             Some(Outcome::Taken(live)) => {
                 self.live = Some(live);
-                tracing::info!(generation = %live.id, "script set taken");
                 Ok(self.accept(live))
             }
-            Some(Outcome::Unchanged(live)) => Ok(self.accept(live)),
-            Some(Outcome::Refused(id, errors)) => Err(self.reject(Some(id), errors)),
+            Some(Outcome::Unchanged(live)) => {
+                if is_asked {
+                    tracing::info!(generation = %live.id, "nothing has changed; the same generation stays live");
+                }
+                Ok(self.accept(live))
+            }
+            Some(Outcome::Refused(id, errors)) => Err(self.reject(Some(id), errors, is_asked)),
             Some(Outcome::RefusedBefore(rejected)) => Err(rejected),
             Some(Outcome::Unreadable(errors)) => {
                 self.seen = None;
-                Err(self.reject(None, errors))
+                Err(self.reject(None, errors, is_asked))
             }
             Some(Outcome::Unanswered(problem)) => {
                 self.seen = None;
-                Err(self.reject(None, vec![problem]))
+                Err(self.reject(None, vec![problem], is_asked))
             }
             // Not the set's fault, so it isn't told as such: it will be read again.
-            Some(Outcome::Torn(problem)) => Err(Rejected::now(None, vec![problem])),
+            Some(Outcome::Torn(problem)) => {
+                if is_asked {
+                    tracing::info!(error = %problem, "script set is read again");
+                }
+                Err(Rejected::now(None, vec![problem]))
+            }
             None => {
                 let message = "could not be loaded: the loader panicked";
                 let problem = directory_problem(&self.settings.directory, message);
-                Err(self.reject(None, vec![problem]))
+                Err(self.reject(None, vec![problem], is_asked))
             }
         }
     }
@@ -536,11 +553,25 @@ where
         live.id
     }
 
-    /// A set that is refused as it was before has been so since then, and isn't logged again.
-    fn reject(&self, id: Option<GenerationId>, errors: Vec<Diagnostic>) -> Rejected {
+    /// A set that is refused as it was before has been so since then, and isn't logged again,
+    /// but in one line where somebody asked.
+    fn reject(
+        &self,
+        id: Option<GenerationId>,
+        errors: Vec<Diagnostic>,
+        is_asked: bool,
+    ) -> Rejected {
         if let Some(before) = &self.status.borrow().rejected
             && (before.id, &before.errors) == (id, &errors)
         {
+            if is_asked {
+                let first = errors.first().map(tracing::field::display);
+                tracing::warn!(
+                    errors = errors.len(),
+                    at = first,
+                    "script set is still refused"
+                );
+            }
             return before.clone();
         }
         for error in &errors {

@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::layout;
-use super::listing::{ListedFile, Listing, Stamp, Unlistable, directory_problem};
+use super::listing::{ListedFile, Listing, Stamp, Unlistable, Unreadable, directory_problem};
 use crate::generation::GenerationId;
 use crate::handler::Diagnostic;
 
@@ -221,7 +221,7 @@ enum ReadError {
     /// It is not the file that was listed.
     #[error("changes while it is read")]
     Changed,
-    #[error("cannot be read: {}", .0.kind())]
+    #[error("{}", Unreadable(.0))]
     Io(#[source] io::Error),
     #[error("is not UTF-8 from byte {0} on")]
     NotUtf8(usize),

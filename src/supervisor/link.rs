@@ -129,19 +129,28 @@ impl Reports {
     /// There is no memory or no descriptor for a copy of its files, or the supervisor takes none.
     pub fn live(&self, name: SetName, files: &[u8]) -> io::Result<()> {
         let files = Sealed::new("script set", files)?.descriptor()?;
+        self.hand_over(FromWorker::Set(name), vec![(Attachment::Set, files)])
+    }
+
+    /// A value that later workers are to have. Blocks until the supervisor is sure to have it.
+    ///
+    /// # Errors
+    ///
+    /// The supervisor takes none.
+    pub fn state(&self, name: impl Into<String>, value: serde_json::Value) -> io::Result<()> {
+        self.hand_over(FromWorker::State(name.into(), value), Vec::new())
+    }
+
+    /// Says something, and waits until the end of this process can't undo it.
+    fn hand_over(&self, message: FromWorker, attached: Attached) -> io::Result<()> {
         let (sent, was_sent) = sync_channel(1);
         let report = Report {
-            message: FromWorker::Set(name),
-            attached: vec![(Attachment::Set, files)],
+            message,
+            attached,
             sent: Some(sent),
         };
         self.0.send(report).ok();
         was_sent.recv_timeout(HANDOVER).map_err(io::Error::other)
-    }
-
-    /// A value that later workers are to have.
-    pub fn state(&self, name: impl Into<String>, value: serde_json::Value) {
-        self.say(FromWorker::State(name.into(), value));
     }
 
     fn say(&self, message: FromWorker) {

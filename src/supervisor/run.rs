@@ -611,11 +611,17 @@ impl Workers {
                 self.pass_on(signal);
                 // Who begins to serve reads the directory anyway.
                 if self.active.is_none() {
+                    tracing::info!("no worker serves; the next one reads the script directory");
                     self.is_up();
                 }
             }
             Signal::User1 | Signal::User2 => {
-                tracing::debug!(?signal, "a signal that means nothing");
+                let name = if signal == Signal::User1 {
+                    "SIGUSR1"
+                } else {
+                    "SIGUSR2"
+                };
+                tracing::info!(signal = name, "this signal means nothing yet");
                 self.pass_on(signal);
             }
         }

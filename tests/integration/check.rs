@@ -463,8 +463,90 @@ fn a_directory_that_cannot_be_read_exits_with_2() {
             let ended = run_to_end(&["check", "--scripts", directory, "--format", format]);
 
             assert_eq!(ended.code, Some(2), "{name}: {}", ended.said);
-            assert_eq!(ended.stdout, "");
-            assert!(ended.stderr.contains(directory), "{}", ended.stderr);
+            if format == "text" {
+                assert_eq!(ended.stdout, "");
+                assert!(ended.stderr.contains(directory), "{}", ended.stderr);
+                assert!(!ended.said.contains(":1:1"), "{}", ended.said);
+                assert!(ended.said.contains("scripts.directory"), "{}", ended.said);
+            } else {
+                let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+                assert_eq!(report["errors"][0]["file"], directory, "{report}");
+                assert_eq!(report["errors"][0]["line"], 0, "{report}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_end_has_one_json_object_of_the_same_form_and_its_exit_code() {
+    let files = ScriptDir::with(&[
+        ("good/10-a.request.js", ""),
+        ("broken/10-a.request.js", "throw ("),
+        ("nested/10-a.request.js", "x = [[["),
+        ("none.txt", ""),
+        ("unknown.toml", "[limits]\nhandler_tme = \"1s\"\n"),
+        ("syntax.toml", "[limits\n"),
+    ]);
+    let large = "x".repeat(2 * 1024 * 1024);
+    files.write("large/10-a.request.js", &large);
+    let at = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    for (args, code) in [
+        (vec!["--scripts".to_owned(), at("good")], 0),
+        (vec!["--scripts".to_owned(), at("broken")], 1),
+        (vec!["--scripts".to_owned(), at("nested")], 1),
+        (vec!["--scripts".to_owned(), at("large")], 1),
+        (vec!["--scripts".to_owned(), at("missing")], 2),
+        (vec!["--scripts".to_owned(), at("none.txt")], 2),
+        (
+            vec![
+                "--config".to_owned(),
+                at("unknown.toml"),
+                "--scripts".to_owned(),
+                at("good"),
+            ],
+            64,
+        ),
+        (
+            vec![
+                "--config".to_owned(),
+                at("syntax.toml"),
+                "--scripts".to_owned(),
+                at("good"),
+            ],
+            64,
+        ),
+        (
+            vec![
+                "--config".to_owned(),
+                at("missing.toml"),
+                "--scripts".to_owned(),
+                at("good"),
+            ],
+            64,
+        ),
+        (vec![], 64),
+    ] {
+        let mut words = vec!["check".to_owned(), "--format".to_owned(), "json".to_owned()];
+        words.extend(args.iter().cloned());
+
+        let ended = run_to_end(&words);
+
+        assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.said);
+        assert_eq!(ended.stderr, "", "{args:?}");
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(report["ok"], code == 0, "{args:?}: {report}");
+        for list in ["handlers", "errors", "warnings"] {
+            assert!(report[list].is_array(), "{args:?}: {report}");
+        }
+        assert!(report["order"].is_object(), "{args:?}: {report}");
+        assert_eq!(
+            report["errors"] == json!([]),
+            code == 0,
+            "{args:?}: {report}"
+        );
+        for error in report["errors"].as_array().unwrap() {
+            assert_ne!(error["file"], "", "{args:?}: {report}");
+            assert_ne!(error["message"], "", "{args:?}: {report}");
         }
     }
 }

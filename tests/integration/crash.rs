@@ -291,3 +291,129 @@ fn check_says_which_file_ends_its_compiler() {
     let message = format!("the compiler died on {BAD}: SIGABRT");
     assert_eq!(report["errors"][0]["message"], message);
 }
+
+#[test]
+fn a_set_whose_trial_does_not_come_to_its_end_is_refused_and_the_log_says_why() {
+    for args in [&[][..], &["--no-supervisor"]] {
+        let upstream = api();
+        let scripts = ScriptDir::with(&[("response/10-mark.js", MARK)]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .env("FAIL_POINT", &dies("exit"))
+            .args(args)
+            .start();
+        let live = sidecar.live_generation();
+
+        scripts.write(BAD, "// fine\n");
+        let error = sidecar.next_load_failure().to_string();
+
+        for said in ["could not try the set", "exit status: 3", "POST /reload"] {
+            assert!(error.contains(said), "{error}");
+        }
+        sidecar.logs(|line| {
+            line.contains("script set refused") && line.contains("could not try the set")
+        });
+        assert_eq!(sidecar.live_generation(), live);
+        assert_eq!(sidecar.get("/").head.value("X-Mark"), Some("a"));
+        assert_eq!(lines(&sidecar, "worker died"), [Value::Null; 0]);
+    }
+}
+
+#[test]
+fn a_compiler_that_panics_is_a_fault_of_ours_and_the_set_is_refused() {
+    let upstream = api();
+    let scripts = ScriptDir::with(&[("response/10-mark.js", MARK)]);
+    let sidecar = sidecar(&upstream, &scripts, &dies("panic"));
+    let live = sidecar.live_generation();
+
+    scripts.write(BAD, "// fine\n");
+    let error = sidecar.next_load_failure().to_string();
+
+    assert!(error.contains("please report it"), "{error}");
+    assert_eq!(sidecar.live_generation(), live);
+    assert_eq!(sidecar.get("/").status(), 200);
+}
+
+#[test]
+fn sets_are_tried_after_the_program_was_replaced_or_deleted() {
+    let upstream = api();
+    let scripts = ScriptDir::with(&[("response/10-mark.js", MARK)]);
+    let site = ScriptDir::with(&[]);
+    let program = site.path().join("interpose");
+    let program = program.to_str().unwrap();
+    let start = format!("cp \"$0\" '{program}' && exec '{program}' \"$@\"");
+    let sidecar = Sidecar::before(upstream.url())
+        .within(&["sh", "-c", &start])
+        .scripts(scripts.path())
+        .env("FAIL_POINT", &dies("segfault"))
+        .start();
+    std::fs::remove_file(program).unwrap();
+
+    scripts.write(BAD, "// fine\n");
+
+    let error = sidecar.next_load_failure().to_string();
+    assert!(error.contains("the compiler died on"), "{error}");
+    assert_eq!(sidecar.get("/").status(), 200);
+}
+
+#[test]
+fn where_no_child_can_be_started_the_set_is_live_without_a_trial_and_the_log_says_so() {
+    // Without /proc this program can't be found.
+    let hide = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
+    let words = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        hide,
+    ];
+    let probe = std::process::Command::new(words[0])
+        .args(&words[1..])
+        .arg("true")
+        .output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("not shown here: no namespaces of mounts");
+        return;
+    }
+    let upstream = api();
+    let scripts = ScriptDir::with(&[("response/10-mark.js", MARK)]);
+
+    let sidecar = Sidecar::before(upstream.url())
+        .within(&words)
+        .scripts(scripts.path())
+        .args(&["--no-supervisor"])
+        .start();
+
+    assert_eq!(sidecar.get("/").head.value("X-Mark"), Some("a"));
+    let said = |line: &str| {
+        line.contains("\"WARN\"") && line.contains("no child can be started that tries the set")
+    };
+    sidecar.logs(said);
+    scripts.write("response/10-mark.js", "res.headers['X-Mark'] = 'b';\n");
+    eventually("a new set", || {
+        (sidecar.get("/").head.value("X-Mark") == Some("b")).then_some(())
+    });
+}
+
+#[test]
+fn a_release_outlives_the_worker_that_answered_it() {
+    let upstream = api();
+    let scripts = ScriptDir::with(&[("request/10-kills.js", "// @match /kill\n")]);
+    let sidecar = sidecar(&upstream, &scripts, "handler:10-kills=segfault");
+    let to_kill = request("GET", "/kill", "");
+    kill(&sidecar, &to_kill, 1);
+    kill(&sidecar, &to_kill, 2);
+    assert_eq!(sidecar.exchange(&to_kill).status(), 500);
+
+    for deaths in 3..6 {
+        let release = request("POST", "/handlers/10-kills/release", "{}");
+        let released = try_exchange(sidecar.admin, &release).unwrap();
+        assert_eq!(released.status(), 200);
+        // At once: whatever the worker has not said before it answered is lost.
+        sidecar.kill_worker(rustix::process::Signal::KILL);
+        until_died(&sidecar, deaths);
+        assert_eq!(sidecar.generations()["quarantined"], json!([]));
+    }
+}

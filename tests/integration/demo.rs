@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::support::client::{get, request, send_json};
+use super::support::demo::Demo;
+use super::support::eventually::eventually;
 use super::support::legacy::LegacyApi;
+use super::support::log::Output;
+use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
 
 mod alone {
@@ -202,5 +206,67 @@ mod behind_the_sidecar {
                 .unwrap()
                 .contains("GET the path")
         );
+    }
+}
+
+mod the_verb {
+    use super::*;
+
+    #[test]
+    fn works_anywhere_with_the_handlers_that_are_in_the_program() {
+        let empty = tempfile::tempdir().unwrap();
+        let mut demo = Demo::start_in(empty.path(), &[]);
+        let proxy = demo.proxy.strip_prefix("http://").unwrap().parse().unwrap();
+
+        assert!(
+            !demo.scripts.starts_with(env!("CARGO_MANIFEST_DIR")),
+            "{:?}",
+            demo.scripts
+        );
+        let order = get(proxy, "/purchaseorders/303").text();
+        assert!(!order.contains("@metadata"), "{order}");
+        std::fs::write(
+            demo.scripts.join("response/30-mark.js"),
+            "res.headers['X-Mark'] = 'a';\n",
+        )
+        .unwrap();
+        eventually("the edited set", || {
+            get(proxy, "/customers/1")
+                .head
+                .value("X-Mark")
+                .map(str::to_owned)
+        });
+
+        let said = demo.log().lines().join("\n");
+        assert!(said.contains("is removed then"), "{said}");
+        let scripts = demo.scripts.clone();
+        assert!(scripts.is_dir());
+        demo.interrupt();
+        assert!(!scripts.exists(), "{scripts:?}");
+        assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn takes_no_other_directory_for_its_own() {
+        let other = ScriptDir::with(&[("scripts/request/10-other.js", "throw 'no';\n")]);
+
+        let demo = Demo::start_in(other.path(), &[]);
+
+        assert_ne!(demo.scripts, other.path().join("scripts"));
+    }
+
+    #[test]
+    fn begins_without_a_warning_on_a_usual_machine() {
+        for limit in ["1024", "4096", "16384"] {
+            let limit = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+            let empty = tempfile::tempdir().unwrap();
+
+            let mut demo = Demo::start_in(empty.path(), &["sh", "-c", &limit]);
+            demo.interrupt();
+
+            for line in demo.log().lines_of(Output::Stderr) {
+                assert!(line.contains("level=INFO"), "{line}");
+            }
+        }
     }
 }

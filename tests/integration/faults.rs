@@ -164,7 +164,7 @@ const LOSSES: [Loss; 6] = [
     Loss {
         name: "deleted",
         lose: |directory, _| fs::remove_dir_all(directory).unwrap(),
-        reason: "cannot be read: entity not found",
+        reason: "cannot be read: there is no such directory",
         restore: |directory, _| fs::create_dir(directory).unwrap(),
     },
     Loss {
@@ -176,7 +176,7 @@ const LOSSES: [Loss; 6] = [
     Loss {
         name: "renamed away",
         lose: |directory, away| fs::rename(directory, away).unwrap(),
-        reason: "cannot be read: entity not found",
+        reason: "cannot be read: there is no such directory",
         restore: |directory, away| fs::rename(away, directory).unwrap(),
     },
     Loss {

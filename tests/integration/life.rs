@@ -129,7 +129,7 @@ mod at_the_start {
         for (line, listener) in lines.iter().zip(["proxy", "status", "admin"]) {
             let words: Vec<_> = line.split_whitespace().collect();
             let listener = format!("listener={listener}");
-            assert!(words.contains(&"listening"), "{line}");
+            assert!(words.contains(&"msg=listening"), "{line}");
             assert!(words.contains(&listener.as_str()), "{line}");
             assert!(
                 words

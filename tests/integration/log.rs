@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::support::client::{request, try_exchange};
+use super::support::client::{get, request, try_exchange};
 use super::support::eventually::eventually;
 use super::support::launch::Launch;
 use super::support::log::Output;
+use super::support::logfmt;
 use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
 use super::support::upstream::{Upstream, json, response};
@@ -391,4 +392,254 @@ fn a_failure_is_told_with_its_place_and_stack() {
             && stack.contains("deeper (10-fail.request.js:3:")
             && stack.contains("10-fail.request.js:5:")
     });
+}
+
+/// What a client, a handler and the API put where it may reach the log.
+const HOSTILE: [&str; 8] = [
+    "a b",
+    "a\" level=ERROR msg=\"forged",
+    "x=1",
+    "back\\slash \\\" \\u0041",
+    "tab\there",
+    "caf\u{e9} \u{6f22}",
+    "\u{202e}txt.exe\u{2066}",
+    "{\"level\":\"ERROR\"}",
+];
+
+/// Everything that a sidecar logs while hostile texts come from all sides, and what access lines
+/// have to say of the id and the path.
+fn hostile_lines(launch: impl FnOnce(Launch) -> Launch) -> Vec<String> {
+    let upstream = Upstream::conversing(|conversation| {
+        while let Some(request) = conversation.request()? {
+            let head = match request.target().split('?').next() {
+                Some("/broken") => "HTTP/1.1 200 OK\r\nBad \" =Field\u{202e}: level=ERROR\r\n\r\n",
+                _ => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            };
+            conversation.wire.send(head.as_bytes())?;
+        }
+        Ok(())
+    });
+    let said: Vec<_> = HOSTILE
+        .iter()
+        .map(|text| format!("{text}\n\u{1b}[31m"))
+        .collect();
+    let say = format!(
+        "for (const text of {}) {{ log.info(text); console.warn(text, {{ text }}); }}\n",
+        serde_json::to_string(&said).unwrap()
+    );
+    let scripts = ScriptDir::with(&[
+        ("10-say.request.js", &*say),
+        (
+            "20-throw.request.js",
+            "// @match /throw\nthrow new TypeError(`${req.headers['x-request-id']}\\n level=ERROR`);\n",
+        ),
+    ]);
+    let sidecar = launch(Sidecar::before(upstream.url()).scripts(scripts.path())).start();
+    for text in HOSTILE {
+        for path in ["/a\"b=c", "/throw", "/broken"] {
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: a.test\r\nX-Request-Id: {text}\r\n\
+                 User-Agent: {text}\r\nReferer: {text}\r\n\r\n"
+            );
+            try_exchange(sidecar.proxy, request.as_bytes()).ok();
+        }
+        // What can't be a request.
+        for unsound in [
+            format!("G=\" /a HTTP/1.1\r\nHost: {text}\r\n\r\n"),
+            format!("GET /{text} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ] {
+            try_exchange(sidecar.proxy, unsound.as_bytes()).ok();
+        }
+    }
+    sidecar.get("/the-end");
+    sidecar.logs(|line| line.contains("/the-end"));
+    sidecar.log().lines()
+}
+
+/// Each line as a reader of its format has it.
+#[track_caller]
+fn assert_nothing_is_forged(lines: &[Vec<(String, String)>], message: &str) {
+    let of = |line: &[(String, String)], key: &str| {
+        let found = line.iter().find(|(known, _)| known == key);
+        found.map(|(_, value)| value.clone())
+    };
+    let accesses = lines
+        .iter()
+        .filter(|line| of(line, "target").as_deref() == Some("access"));
+    let ids: Vec<_> = accesses
+        .filter_map(|line| of(line, "transaction"))
+        .collect();
+    let said: Vec<_> = lines
+        .iter()
+        .filter(|line| of(line, "target").as_deref() == Some("script"))
+        .filter_map(|line| of(line, message))
+        .collect();
+    for text in [
+        "a b",
+        "a\" level=ERROR msg=\"forged",
+        "x=1",
+        "{\"level\":\"ERROR\"}",
+    ] {
+        assert!(ids.iter().any(|id| id == text), "{text:?} in {ids:#?}");
+    }
+    for text in HOSTILE {
+        assert!(
+            said.iter().any(|it| it.starts_with(text)),
+            "{text:?} in {said:#?}"
+        );
+    }
+    let forged = lines.iter().filter(|line| {
+        of(line, "level").as_deref() == Some("ERROR")
+            && of(line, "target").is_none_or(|target| !target.starts_with("interpose"))
+    });
+    assert_eq!(forged.count(), 0, "{lines:#?}");
+}
+
+#[test]
+fn every_line_of_text_is_logfmt_whatever_comes_from_outside() {
+    let lines = hostile_lines(Launch::text_log);
+    let read = lines.iter().map(|line| {
+        let pairs = logfmt::read(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        let keys: Vec<_> = pairs.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys[..3], ["ts", "level", "msg"], "{line:?}");
+        assert_eq!(keys.last(), Some(&"target"), "{line:?}");
+        pairs
+    });
+    assert_nothing_is_forged(&read.collect::<Vec<_>>(), "msg");
+}
+
+#[test]
+fn every_line_of_json_is_one_object_whatever_comes_from_outside() {
+    let lines = hostile_lines(|launch| launch);
+    let read = lines.iter().map(|line| {
+        let object: serde_json::Map<String, Value> =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let pairs = object.into_iter().map(|(key, value)| (key, text(value)));
+        pairs.collect::<Vec<_>>()
+    });
+    assert_nothing_is_forged(&read.collect::<Vec<_>>(), "message");
+}
+
+#[test]
+fn every_number_of_the_log_and_of_the_record_has_three_decimals_at_most() {
+    let upstream = Upstream::answering(|_| json("{}"));
+    let scripts = ScriptDir::with(&[("10-a.request.js", "req.headers.a = String(1);\n")]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .config("[transactions]\nkeep = 50\n")
+        .start();
+    for _ in 0..50 {
+        sidecar.get("/orders");
+    }
+    let is_access = |line: &&String| line.contains("duration_ms");
+    eventually("the access lines", || {
+        (sidecar.log().lines().iter().filter(is_access).count() == 50).then_some(())
+    });
+
+    let shown = get(sidecar.admin, "/transactions").text();
+    let texts = sidecar.log().lines();
+    let texts = texts.iter().map(String::as_str).chain([&*shown]);
+    let mut seen = 0;
+    for text in texts {
+        for (at, _) in text.match_indices("ms\":") {
+            let value = &text[at + 4..];
+            let end = value.find([',', '}']).expect("something follows");
+            let decimals = value[..end].trim().split_once('.').map_or("", |it| it.1);
+            assert!(decimals.len() <= 3, "{text}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 150, "{seen}");
+}
+
+/// The real binary with its log in `file`; it is ended with its value.
+struct LoggingTo {
+    file: std::path::PathBuf,
+    child: std::process::Child,
+}
+
+impl LoggingTo {
+    fn start(
+        file: std::path::PathBuf,
+        scripts: &std::path::Path,
+        level: &str,
+        more: &[&str],
+    ) -> Self {
+        let log = std::fs::File::create(&file).unwrap();
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_interpose"))
+            .args([
+                "run",
+                "--listen",
+                "127.0.0.1:0",
+                "--upstream",
+                "http://127.0.0.1:9",
+            ])
+            .args([
+                "--status",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--log-level",
+                level,
+            ])
+            .arg("--scripts")
+            .arg(scripts)
+            .args(more)
+            .stdin(std::process::Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("the binary was built");
+        Self { file, child }
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.file).unwrap()
+    }
+}
+
+impl Drop for LoggingTo {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.child.id()).ok();
+        let pid = pid.and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn a_log_that_is_written_beside_the_scripts_comes_to_rest_at_every_level() {
+    for (level, more) in [
+        ("trace", &[][..]),
+        ("trace", &["--no-supervisor"][..]),
+        ("debug", &[]),
+        ("info", &[]),
+    ] {
+        for name in ["site/interpose.log", "site/scripts/interpose.log"] {
+            let site = ScriptDir::with(&[("site/scripts/10-a.request.js", "log.info('a');\n")]);
+            let scripts = site.path().join("site/scripts");
+            let logging = LoggingTo::start(site.path().join(name), &scripts, level, more);
+            eventually("a generation", || {
+                logging.text().contains("generation is live").then_some(())
+            });
+            site.write("site/scripts/10-a.request.js", "log.info('b');\n");
+            eventually("another one", || {
+                (logging.text().matches("generation is live").count() > 1).then_some(())
+            });
+
+            // The spare starts meanwhile; then nothing happens, and nothing is written.
+            let mut last = (0, std::time::Instant::now());
+            eventually("a log that has come to rest", || {
+                let length = logging.text().len();
+                if length != last.0 {
+                    last = (length, std::time::Instant::now());
+                }
+                (last.1.elapsed() > Duration::from_millis(1500)).then_some(())
+            });
+        }
+    }
 }

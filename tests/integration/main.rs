@@ -28,6 +28,7 @@ mod lost_events;
 mod nested;
 mod product;
 mod queued;
+mod readme;
 mod reload;
 mod reload_triggers;
 mod reload_under_load;

@@ -148,6 +148,92 @@ mod without_waiting_for_quiet {
         assert_eq!(mark(&sidecar).as_deref(), Some("b"));
     }
 
+    /// The lines of the log that have any of these in them.
+    fn lines(sidecar: &Sidecar, wanted: &[&str]) -> Vec<String> {
+        let mut lines = sidecar.log().lines();
+        lines.retain(|line| wanted.iter().any(|it| line.contains(it)));
+        lines
+    }
+
+    #[test]
+    fn every_sighup_has_one_line_whatever_comes_of_it() {
+        for args in [&[][..], &["--no-supervisor"]] {
+            let upstream = api();
+            let scripts = ScriptDir::with(&[("10-mark.response.js", MARK_A)]);
+            let sidecar = Sidecar::before(upstream.url())
+                .scripts(scripts.path())
+                .config(LONG_SETTLE)
+                .args(args)
+                .unready()
+                .start();
+            let outcomes = [
+                "generation is live",
+                "nothing has changed",
+                "script set refused",
+                "script set is still refused",
+            ];
+            let broken = "throw (";
+            for (number, (text, outcome)) in [
+                (MARK_A, outcomes[0]),
+                (MARK_A, outcomes[1]),
+                (MARK_A, outcomes[1]),
+                (broken, outcomes[2]),
+                (broken, outcomes[3]),
+                (MARK_A, outcomes[1]),
+                (MARK_B, outcomes[0]),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                scripts.write("10-mark.response.js", text);
+                sidecar.signal(Signal::HUP);
+                let lines = eventually("a line", || {
+                    let lines = lines(&sidecar, &outcomes);
+                    (lines.len() > number).then_some(lines)
+                });
+                assert_eq!(lines.len(), number + 1, "{lines:#?}");
+                assert!(lines[number].contains(outcome), "{number}: {lines:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn signals_without_a_meaning_are_named_once() {
+        for args in [&[][..], &["--no-supervisor"]] {
+            let upstream = api();
+            let sidecar = Sidecar::before(upstream.url()).args(args).start();
+            for (signal, name) in [(Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")] {
+                sidecar.signal(signal);
+                sidecar.logs(|line| line.contains(name));
+                assert_eq!(lines(&sidecar, &[name]).len(), 1);
+            }
+            sidecar.signal(Signal::INT);
+            sidecar.logs(|line| line.contains("ending at once"));
+        }
+    }
+
+    #[test]
+    fn a_new_generation_has_one_line() {
+        let upstream = api();
+        let scripts = ScriptDir::with(&[("10-mark.response.js", MARK_A)]);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .start();
+        let old = sidecar.live_generation();
+        scripts.write("10-mark.response.js", MARK_B);
+        let new = sidecar.generation_after(&old);
+
+        // What a later line says has been written behind it.
+        assert_eq!(reload(&sidecar).status(), 200);
+        sidecar.logs(|line| line.contains("nothing has changed"));
+
+        for id in [old, new] {
+            let mut about = lines(&sidecar, &[&*id]);
+            about.retain(|line| !line.contains("nothing has changed"));
+            assert_eq!(about.len(), 1, "{about:#?}");
+        }
+    }
+
     #[test]
     fn until_it_is_quiet_the_old_set_stays_and_the_change_is_shown_as_settling() {
         let upstream = api();

@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use super::support::client::get;
+use super::support::process::run_to_end;
 use super::support::script_dir::ScriptDir;
 use super::support::sidecar::Sidecar;
 use super::support::upstream::{Upstream, json};
@@ -88,6 +89,34 @@ fn without_a_usable_set_nothing_reaches_the_upstream() {
     assert_eq!(get(sidecar.status, "/readyz").status(), 503);
     assert_eq!(get(sidecar.status, "/livez").status(), 200);
     assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_with_its_listener_and_the_way_out() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for args in [&[][..], &["--no-supervisor"]] {
+        for (listener, flag) in [
+            ("proxy", "listen"),
+            ("status", "status"),
+            ("admin", "admin"),
+        ] {
+            let mut command = vec!["run", "--upstream", "http://127.0.0.1:9", "--scripts", "/"];
+            for one in ["--listen", "--status", "--admin"] {
+                let is_taken = one.trim_start_matches('-') == flag;
+                command.extend([one, if is_taken { &address } else { "127.0.0.1:0" }]);
+            }
+            command.extend(args);
+
+            let ended = run_to_end(&command);
+
+            assert_eq!(ended.code, Some(1), "{}", ended.said);
+            for said in [&*address, &format!("({listener})"), &format!("--{flag}")] {
+                assert!(ended.said.contains(said), "{said}: {}", ended.said);
+            }
+            assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.said);
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::support::client::{connect, get, request, try_exchange};
@@ -33,6 +34,31 @@ fn mark_of(sidecar: &Sidecar) -> String {
     let response = sidecar.get("/");
     let mark = response.head.value("x-mark");
     mark.expect("the handlers run").to_owned()
+}
+
+/// The lines of the log with this message.
+fn lines_of(sidecar: &Sidecar, message: &str) -> Vec<Value> {
+    let lines = sidecar.log().lines();
+    let lines = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    lines
+        .filter(|line: &Value| line["message"] == message)
+        .collect()
+}
+
+/// When a line was written, in milliseconds of its day.
+fn at_ms(line: &Value) -> u128 {
+    let at = line["timestamp"].as_str().expect("a line has its time");
+    let at = &at[at.find('T').expect("a time behind the day") + 1..];
+    let part = |range: std::ops::Range<usize>| at[range].parse::<u128>().expect("digits");
+    ((part(0..2) * 60 + part(3..5)) * 60 + part(6..8)) * 1000 + part(9..12)
+}
+
+/// The same for now.
+fn at_ms_now() -> u128 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("it is after 1970").as_millis() % (24 * 60 * 60 * 1000)
 }
 
 /// Waits until somebody waits to take over.
@@ -91,6 +117,31 @@ mod a_worker_that_dies {
         assert_eq!(sidecar.spare_id(), None);
     }
 
+    /// The median of some, since the machine may be busy; a debug build starts slowly.
+    #[test]
+    fn is_replaced_within_200_ms_without_a_spare() {
+        let limit = if cfg!(debug_assertions) { 5_000 } else { 200 };
+        let upstream = api();
+        let sidecar = Sidecar::before(upstream.url())
+            .config("[supervisor]\nspare = false\n")
+            .start();
+        let took_over = || {
+            let lines = lines_of(&sidecar, "worker took over");
+            let times = lines.iter().filter_map(|line| line["after_ms"].as_u64());
+            times.collect::<Vec<_>>()
+        };
+
+        for count in 1..=3 {
+            sidecar.kill_worker(Signal::SEGV);
+            assert_eq!(sidecar.get("/").status(), 200);
+            eventually("a successor", || (took_over().len() == count).then_some(()));
+        }
+
+        let mut times = took_over();
+        times.sort_unstable();
+        assert!(times[1] < limit, "{times:?}");
+    }
+
     #[test]
     fn takes_only_its_requests_in_flight_with_it() {
         let gate = Gate::default();
@@ -127,6 +178,77 @@ mod a_worker_that_dies {
 
         sidecar.logs(|line| line.contains("workers die too often"));
         assert_eq!(sidecar.get("/").status(), 200);
+    }
+
+    #[test]
+    fn five_times_within_ten_seconds_is_not_ready_and_restarted_once_a_second_until_it_holds() {
+        let upstream = api();
+        let names = ["10-kills", "20-kills", "30-kills"];
+        let text = |name: &str| format!("// @match /{name}\n");
+        let files = names.map(|name| (format!("{name}.request.js"), text(name)));
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| (&**name, &**text))
+            .collect();
+        let points = names
+            .map(|name| format!("handler:{name}=segfault"))
+            .join(",");
+        let scripts = ScriptDir::with(&files);
+        let sidecar = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .env("FAIL_POINT", &points)
+            .start();
+        spare_of(&sidecar);
+        let is_ready = || {
+            let answer = try_exchange(sidecar.status, &request("GET", "/readyz", ""));
+            answer.is_ok_and(|answer| answer.status() == 200)
+        };
+        assert!(is_ready());
+
+        // Two of each at most: the third would not run.
+        for (deaths, name) in [0, 0, 1, 1, 2].into_iter().enumerate() {
+            let answer = try_exchange(
+                sidecar.proxy,
+                &request("GET", &format!("/{}", names[name]), ""),
+            );
+            assert!(answer.is_err(), "death {deaths}");
+            eventually("a death", || {
+                (lines_of(&sidecar, "worker died").len() > deaths).then_some(())
+            });
+        }
+        let died: Vec<_> = lines_of(&sidecar, "worker died")
+            .iter()
+            .map(at_ms)
+            .collect();
+        if died[4] - died[0] >= 10_000 {
+            println!("not shown here: five deaths took this machine more than ten seconds");
+            return;
+        }
+
+        sidecar.logs(|line| line.contains("workers die too often"));
+        let readiness = || get(sidecar.status, "/readyz?verbose").json().to_string();
+        if at_ms_now() - died[0] < 9_000 {
+            let shown = readiness();
+            assert!(
+                shown.contains("5 workers died within 10 s") || at_ms_now() - died[0] > 9_900,
+                "{shown}"
+            );
+        }
+        // It serves all the same, and is ready again once the deaths are long ago.
+        assert_eq!(sidecar.get("/").status(), 200);
+        eventually("ready again", || is_ready().then_some(()));
+        assert!(at_ms_now() - died[0] >= 9_900);
+
+        let started: Vec<_> = lines_of(&sidecar, "worker started")
+            .iter()
+            .map(at_ms)
+            .collect();
+        let behind: Vec<_> = started.iter().filter(|at| **at > died[4]).collect();
+        let before = started.iter().filter(|at| **at <= died[4]).max().unwrap();
+        if let Some(next) = behind.first() {
+            let pause = *next - before;
+            assert!(pause >= 950, "{pause} ms between two starts");
+        }
     }
 
     #[test]
@@ -174,6 +296,9 @@ mod a_worker_that_hangs {
 
         sidecar.logs(|line| line.contains("worker gives no sign of life"));
         sidecar.logs(|line| line.contains("worker died") && line.contains("SIGABRT"));
+        let died = &lines_of(&sidecar, "worker died")[0];
+        assert_eq!(died["handler"], "10-stick", "{died}");
+        assert_eq!(died["file"], "10-stick.request.js", "{died}");
         assert_eq!(sidecar.get("/").status(), 200);
         assert_eq!(sidecar.process_id(), spare);
         assert!(client.response("GET").is_err());
@@ -326,7 +451,7 @@ mod signals {
             spare_of(&sidecar),
         ];
 
-        for (signal, name) in [(Signal::USR1, "User1"), (Signal::USR2, "User2")] {
+        for (signal, name) in [(Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")] {
             for process in all {
                 sidecar.signal_process(process, signal);
             }

@@ -118,3 +118,10 @@ fn a_prefix_is_a_path_that_a_request_can_have() {
         assert!(problems.contains("is no path"), "{prefix}: {problems}");
     }
 }
+
+#[test]
+fn the_usual_number_of_clients_is_the_default() {
+    let (_, config) = Sources::sufficient().run();
+
+    assert_eq!(config.limits.max_connections, DEFAULT_MAX_CONNECTIONS);
+}

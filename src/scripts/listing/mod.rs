@@ -8,11 +8,14 @@
 mod tests;
 mod walk;
 
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use rustix::io::Errno;
 
 use crate::handler::Diagnostic;
 
@@ -107,7 +110,7 @@ impl Listing {
     pub(super) fn of(directory: &Path) -> Result<Self, Unlistable> {
         let unlistable = |error: &io::Error| Unlistable {
             is_missing: error.kind() == io::ErrorKind::NotFound,
-            problem: directory_problem(directory, format_args!("cannot be read: {}", error.kind())),
+            problem: directory_problem(directory, NoDirectory(error)),
         };
         let root = fs::canonicalize(directory).map_err(|error| unlistable(&error))?;
         // The walk takes a directory that can't be read for one problem among others.
@@ -148,5 +151,42 @@ impl Listing {
 
 /// A problem with the script directory as a whole.
 pub(super) fn directory_problem(directory: &Path, message: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::of_file(directory.display().to_string(), message)
+    Diagnostic::of_set(directory.display().to_string(), message)
+}
+
+/// Why a script directory can't be read, and what to do.
+struct NoDirectory<'a>(&'a io::Error);
+
+impl fmt::Display for NoDirectory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.0.kind() {
+            io::ErrorKind::NotFound => {
+                "there is no such directory; create it, or name another one with --scripts or scripts.directory"
+            }
+            io::ErrorKind::NotADirectory => {
+                "not a directory; name one with --scripts or scripts.directory"
+            }
+            _ => return Unreadable(self.0).fmt(f),
+        };
+        write!(f, "cannot be read: {why}")
+    }
+}
+
+/// Why something in the set can't be read, and what to do where that is known.
+pub(super) struct Unreadable<'a>(pub(super) &'a io::Error);
+
+impl fmt::Display for Unreadable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot be read: ")?;
+        match self.0.kind() {
+            io::ErrorKind::NotFound => f.write_str("a symlink to something that is not there"),
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("permission denied; let the user that interpose runs as read it")
+            }
+            _ if self.0.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                f.write_str("a symlink that leads to itself")
+            }
+            _ => self.0.fmt(f),
+        }
+    }
 }

@@ -107,9 +107,8 @@ fn what_is_no_file_of_the_set_is_refused_by_name() {
         [
             "a.request.js:1:1: is a directory, not a file",
             "b.request.js:1:1: is a symlink that leads out of the script directory",
-            "c.request.js:1:1: cannot be read: entity not found",
-            "d.request.js:1:1: cannot be read: \
-             filesystem loop or indirection limit (e.g. symlink loop)",
+            "c.request.js:1:1: cannot be read: a symlink to something that is not there",
+            "d.request.js:1:1: cannot be read: a symlink that leads to itself",
             "e.request.js:1:1: is a socket, not a file",
             "f.request.js:1:1: has 1073741824 bytes, more than 1048576",
             "g.request.js:1:1: is a symlink that leads out of the script directory",
@@ -152,8 +151,26 @@ fn a_missing_directory_is_told_from_one_that_cannot_be_read() {
     let directory = directory(&["file"]);
     let listing = |name: &str| Listing::of(&directory.path().join(name)).unwrap_err();
 
-    assert!(listing("missing").is_missing);
-    assert!(!listing("file").is_missing);
+    let root = directory.path().display();
+    for (name, is_missing, message) in [
+        (
+            "missing",
+            true,
+            "there is no such directory; create it, or name another one with --scripts or scripts.directory",
+        ),
+        (
+            "file",
+            false,
+            "not a directory; name one with --scripts or scripts.directory",
+        ),
+    ] {
+        let found = listing(name);
+        assert_eq!(found.is_missing, is_missing);
+        assert_eq!(
+            found.to_string(),
+            format!("{root}/{name}: cannot be read: {message}")
+        );
+    }
 }
 
 #[test]

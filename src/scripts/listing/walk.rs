@@ -7,7 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::super::layout::{self, Directory, HandlerFile};
-use super::{ListedDirectory, ListedFile, Listing, Stamp};
+use super::{ListedDirectory, ListedFile, Listing, Stamp, Unreadable, directory_problem};
 use crate::handler::Diagnostic;
 
 /// A file that is longer is no script but a mistake.
@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
     fn names(&mut self, directory: &Path, shown: &str) -> BTreeSet<String> {
         let names = self.read_names(directory, shown);
         names.unwrap_or_else(|error| {
-            self.problem(shown, format_args!("cannot be read: {}", error.kind()));
+            self.problem(shown, Unreadable(&error));
             BTreeSet::new()
         })
     }
@@ -129,7 +129,7 @@ impl<'a> Walk<'a> {
         for (count, entry) in fs::read_dir(directory)?.enumerate() {
             if count == MAX_NAMES {
                 let message = format!("holds more than {MAX_NAMES} names");
-                self.problem(if shown.is_empty() { "." } else { shown }, message);
+                self.problem(shown, message);
                 break;
             }
             match entry?.file_name().into_string() {
@@ -186,17 +186,19 @@ impl<'a> Walk<'a> {
             // Gone since its directory was read, and no symlink to nowhere.
             Err(_) if fs::symlink_metadata(&path).is_err() => None,
             Err(error) => {
-                let message = format_args!("cannot be read: {}", error.kind());
-                self.problem(&below(shown, name), message);
+                self.problem(&below(shown, name), Unreadable(&error));
                 None
             }
         }
     }
 
+    /// `shown` is empty for the root.
     fn problem(&mut self, shown: &str, message: impl std::fmt::Display) {
-        self.listing
-            .problems
-            .push(Diagnostic::of_file(shown, message));
+        self.listing.problems.push(if shown.is_empty() {
+            directory_problem(self.root, message)
+        } else {
+            Diagnostic::of_file(shown, message)
+        });
     }
 }
 

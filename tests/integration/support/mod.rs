@@ -4,12 +4,14 @@
 //! wait has an end, [`eventually::PATIENCE`], so a broken sidecar fails a test and never hangs it.
 
 pub(crate) mod client;
+pub(crate) mod demo;
 pub(crate) mod eventually;
 pub(crate) mod gate;
 pub(crate) mod launch;
 pub(crate) mod legacy;
 pub(crate) mod load;
 pub(crate) mod log;
+pub(crate) mod logfmt;
 pub(crate) mod namespace;
 pub(crate) mod process;
 pub(crate) mod script_dir;

@@ -182,6 +182,9 @@ impl fmt::Display for LoadFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |key| self.0[key].as_str().unwrap_or("?");
         let (line, column) = (&self.0["line"], &self.0["column"]);
+        if *line == 0 {
+            return write!(formatter, "{}: {}", text("file"), text("message"));
+        }
         write!(
             formatter,
             "{}:{line}:{column}: {}",

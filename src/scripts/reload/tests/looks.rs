@@ -78,7 +78,7 @@ async fn a_set_that_could_not_be_read_is_tried_again_though_nothing_seems_to_cha
     assert_eq!(progress.state, State::Watching);
 
     let problem = Diagnostic::of_file("a.request.js", "too many open files");
-    let told = progress.conclude(Some(Outcome::Unreadable(vec![problem])));
+    let told = progress.conclude(Some(Outcome::Unreadable(vec![problem])), false);
     progress.look().await.unwrap();
 
     assert!(told.is_err());
