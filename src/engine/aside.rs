@@ -6,9 +6,11 @@
 //!                      watch: a handler's time has been over for a while ─────────┘
 //! ```
 //!
-//! A thread in a native that QuickJS never interrupts can't be ended. It is counted and
-//! replaced, goes on at the lowest priority, and ends with its work. One that is late for want of
-//! a processor isn't stuck: it computes next to nothing before it stops.
+//! A thread in a native that QuickJS never interrupts can't be ended. It is answered for and comes
+//! behind the others. One that is late for want of a processor isn't: it computes next to nothing
+//! before it stops. Where it goes on for long it counts as stuck, has the lowest priority, and ends
+//! with its work. It doesn't count so at once: QuickJS asks for the time every ten thousand steps,
+//! and steps may be slow.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -21,15 +23,20 @@ use crate::crash;
 use super::allocator;
 use super::limits::THREAD_STACK;
 use super::seat::Seats;
-use super::thread_time::{computed_by, this_thread};
+use super::thread_time::{self, computed_by, this_thread};
 
 /// How often the watch looks, and when it is so late that nobody else may have got a processor
-/// either: then it gives them one more period.
+/// either: then those that computed too little have one more period.
 const PERIOD: Duration = Duration::from_millis(15);
 const LATE: Duration = Duration::from_millis(60);
 
 /// What a thread may compute beyond the handler's time: QuickJS asks several times in this.
 const ASKS_WITHIN: Duration = Duration::from_millis(10);
+
+/// What it may compute, and how long it may take, before it counts as stuck: ten thousand steps
+/// may take so long where each looks for a key among thousands that are hashed alike.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
+const STUCK_AT_LAST: Duration = Duration::from_secs(10);
 
 /// How long a handler that comes last may overrun before it is answered without it: it was
 /// stopped before, and may have to wait for a processor.
@@ -37,9 +44,6 @@ const GRACE: Duration = Duration::from_millis(40);
 
 /// The same for one that was never stopped: if it computes nothing, the machine is too busy.
 const LONG_GRACE: Duration = Duration::from_secs(1);
-
-/// By how much a thread comes behind others that wants what is left over, as `nice` counts.
-const LAST: libc::c_int = 10;
 
 /// How long a thread waits for work, and the watch for something to look at.
 const KEPT: Duration = Duration::from_secs(10);
@@ -106,7 +110,13 @@ enum Progress {
         thread: libc::pid_t,
         computed: Duration,
     },
-    /// It hasn't noticed, though it has computed since.
+    /// It hasn't noticed, though it has computed since, and was given up.
+    GivenUp {
+        thread: libc::pid_t,
+        computed: Duration,
+        at: Instant,
+    },
+    /// Nor has it noticed long after that.
     Stuck,
     /// The thread has left it.
     Over,
@@ -194,16 +204,17 @@ impl Aside {
         Some(waiting.remove(at))
     }
 
-    /// One errand after the other, until there is none for a while or one got stuck.
+    /// One errand after the other, until there is none for a while, one got stuck, or one had the
+    /// thread come last that was not to.
     fn work(&self, first: Arc<Run>, rank: Rank) {
         if rank == Rank::Last {
-            come_last();
+            thread_time::come_last();
         }
         let (door, work) = mpsc::channel();
         let id = thread::current().id();
         let mut run = first;
         loop {
-            if !self.work_at(&run) {
+            if !self.work_at(&run, rank) || (rank == Rank::Usual && thread_time::comes_last()) {
                 return;
             }
             drop(run);
@@ -229,14 +240,20 @@ impl Aside {
     }
 
     /// Whether the thread may go on with something else.
-    fn work_at(&self, run: &Arc<Run>) -> bool {
+    fn work_at(&self, run: &Arc<Run>, rank: Rank) -> bool {
         let thread = this_thread();
         *lock(&run.progress) = Progress::Running { thread };
         run.errand.run();
         let last = std::mem::replace(&mut *lock(&run.progress), Progress::Over);
         self.forget(run);
-        if last != Progress::Stuck {
-            return true;
+        match last {
+            Progress::Stuck => {}
+            // The watch has had it come last.
+            Progress::GivenUp { .. } => return rank == Rank::Last,
+            Progress::OnItsWay
+            | Progress::Running { .. }
+            | Progress::Late { .. }
+            | Progress::Over => return true,
         }
         let left = self.stuck.now.fetch_sub(1, Ordering::Relaxed) - 1;
         tracing::warn!(
@@ -273,9 +290,6 @@ impl Aside {
             let slept = Instant::now();
             thread::sleep(PERIOD);
             was_late = slept.elapsed() > LATE && !was_late;
-            if was_late {
-                continue;
-            }
             let mut watch = lock(&self.watch);
             quiet = if watch.runs.is_empty() {
                 quiet + PERIOD
@@ -299,27 +313,42 @@ impl Aside {
             let overdue: Vec<Arc<Run>> = watch.runs.iter().filter(is_overdue).cloned().collect();
             drop(watch);
             for run in overdue {
-                self.look_at(&run);
+                self.look_at(&run, was_late);
             }
         }
     }
 
     /// Looks at a run whose time is over.
-    fn look_at(&self, run: &Arc<Run>) {
+    fn look_at(&self, run: &Arc<Run>, is_late: bool) {
         let grace = match run.rank {
             Rank::Usual => LONG_GRACE,
             Rank::Last => GRACE,
         };
-        let has_stuck = run.has_stuck();
-        if has_stuck || run.errand.has_overrun(grace) {
-            run.errand.answer_without();
-        }
-        if has_stuck {
-            let stuck = self.stuck.now.fetch_add(1, Ordering::Relaxed) + 1;
-            run.errand.is_stuck(stuck);
-            self.forget(run);
+        match run.look() {
+            Found::OnItsWay => {
+                if !is_late && run.errand.has_overrun(grace) {
+                    run.errand.answer_without();
+                }
+            }
+            Found::GivenUp => run.errand.answer_without(),
+            Found::Stuck => {
+                let stuck = self.stuck.now.fetch_add(1, Ordering::Relaxed) + 1;
+                run.errand.is_stuck(stuck);
+                self.forget(run);
+            }
         }
     }
+}
+
+/// What the watch finds of a run whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It may notice yet, or was given up before.
+    OnItsWay,
+    /// It goes on without looking at the time. Found once.
+    GivenUp,
+    /// It still does. Found once.
+    Stuck,
 }
 
 impl Run {
@@ -331,27 +360,48 @@ impl Run {
         }
     }
 
-    /// Whether it goes on without looking at the time. Known from then on, and said once.
-    fn has_stuck(&self) -> bool {
+    /// Looks how far it is, though its time is over.
+    fn look(&self) -> Found {
         // While this is held the thread stays at it, so its number is its own.
         let mut progress = lock(&self.progress);
         match *progress {
             Progress::Running { thread } => {
                 let computed = computed_by(thread).unwrap_or_default();
                 *progress = Progress::Late { thread, computed };
-                false
+                Found::OnItsWay
             }
-            Progress::Late { thread, computed } => {
-                let now = computed_by(thread).unwrap_or_default();
-                let is_stuck = now >= computed + ASKS_WITHIN;
-                if is_stuck {
-                    *progress = Progress::Stuck;
-                    let_others_go_first(thread);
-                    crash::abandon(thread);
+            Progress::Late {
+                thread,
+                computed: before,
+            } => {
+                let computed = computed_by(thread).unwrap_or_default();
+                if computed < before + ASKS_WITHIN {
+                    return Found::OnItsWay;
                 }
-                is_stuck
+                let at = Instant::now();
+                *progress = Progress::GivenUp {
+                    thread,
+                    computed,
+                    at,
+                };
+                thread_time::have_come_last(thread);
+                crash::abandon(thread);
+                Found::GivenUp
             }
-            Progress::OnItsWay | Progress::Stuck | Progress::Over => false,
+            Progress::GivenUp {
+                thread,
+                computed,
+                at,
+            } => {
+                let now = computed_by(thread).unwrap_or_default();
+                if now < computed + STUCK_AFTER && at.elapsed() < STUCK_AT_LAST {
+                    return Found::OnItsWay;
+                }
+                *progress = Progress::Stuck;
+                let_others_go_first(thread);
+                Found::Stuck
+            }
+            Progress::OnItsWay | Progress::Stuck | Progress::Over => Found::OnItsWay,
         }
     }
 }
@@ -362,16 +412,6 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()
         .stack_size(THREAD_STACK)
         .spawn(work)
         .map(drop)
-}
-
-/// Lets others go before this thread from now on.
-fn come_last() {
-    // SAFETY: it takes numbers only. On Linux a thread has a niceness of its own.
-    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LAST) };
-    if failed != 0 {
-        let error = std::io::Error::last_os_error();
-        tracing::warn!(%error, "a thread for slow handlers keeps its priority");
-    }
 }
 
 /// Gives a thread only what nobody else wants of the processors, for the rest of its life.

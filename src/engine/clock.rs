@@ -24,6 +24,9 @@ use super::thread_time;
 /// care wait that long.
 const HAND_OVER: Duration = Duration::from_millis(1);
 
+/// How long a handler on probation computes before its thread comes last.
+const PROBATION: Duration = Duration::from_millis(2);
+
 /// What a thread of the runtime's needs to wake and take a worker's place.
 const TAKING_OVER: Duration = Duration::from_micros(100);
 
@@ -45,6 +48,8 @@ pub(super) enum Place {
     Worker,
     /// On a thread of their own.
     Aside,
+    /// The same, where the thread is to come last once they take longer than quick ones do.
+    OnProbation,
 }
 
 /// Tells an isolate when its handler's time is over. Clones are the same clock.
@@ -117,6 +122,8 @@ struct Shared {
     /// When the run began, and when it has had its worker for long enough.
     entered: AtomicU64,
     hand_over: AtomicU64,
+    /// When its thread may have computed for long enough to come last.
+    comes_last: AtomicU64,
     /// How many handlers of the run have begun.
     begun: AtomicUsize,
     /// Where the run computes, aside; nowhere in particular on a worker.
@@ -147,6 +154,7 @@ impl Clock {
             deadline: AtomicU64::new(u64::MAX),
             entered: AtomicU64::new(0),
             hand_over: AtomicU64::new(u64::MAX),
+            comes_last: AtomicU64::new(u64::MAX),
             begun: AtomicUsize::new(0),
             seat: Mutex::default(),
             is_given_up: AtomicBool::new(false),
@@ -164,9 +172,10 @@ impl Clock {
     /// Begins a run of handlers at this place, none of which waits beyond `deadline`.
     pub(super) fn enter(&self, place: Place, deadline: Instant) -> Reading {
         let now = self.now();
-        let hand_over = match place {
-            Place::Worker => now + nanos(HAND_OVER),
-            Place::Aside => u64::MAX,
+        let (hand_over, comes_last) = match place {
+            Place::Worker => (now + nanos(HAND_OVER), u64::MAX),
+            Place::Aside => (u64::MAX, u64::MAX),
+            Place::OnProbation => (u64::MAX, now + nanos(PROBATION)),
         };
         let deadline = self.at(deadline);
         let thread = thread_time::this_thread();
@@ -174,6 +183,7 @@ impl Clock {
         self.shared.deadline.store(deadline, Ordering::Relaxed);
         self.shared.entered.store(now, Ordering::Relaxed);
         self.shared.hand_over.store(hand_over, Ordering::Relaxed);
+        self.shared.comes_last.store(comes_last, Ordering::Relaxed);
         self.shared.begun.store(0, Ordering::Relaxed);
         Reading(now)
     }
@@ -199,6 +209,7 @@ impl Clock {
     pub(super) fn leave(&self) {
         self.shared.until.store(u64::MAX, Ordering::Relaxed);
         self.shared.hand_over.store(u64::MAX, Ordering::Relaxed);
+        self.shared.comes_last.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// Gives the next handler its time, all of it though the run's deadline may have passed: that
@@ -293,7 +304,25 @@ impl Clock {
             let again = now.saturating_add(had);
             self.shared.hand_over.store(again, Ordering::Relaxed);
         }
+        if now >= self.shared.comes_last.load(Ordering::Relaxed) {
+            self.end_probation(now);
+        }
         now >= self.shared.until.load(Ordering::Relaxed) && !self.has_time_left(now)
+    }
+
+    /// Has the thread come last, and makes room for others, once the handler has computed for long
+    /// enough.
+    fn end_probation(&self, now: u64) {
+        let computed = thread_time::computed_here().map_or(u64::MAX, |all| self.since_armed(all));
+        let rest = nanos(PROBATION).saturating_sub(computed);
+        let comes_last = if rest > 0 {
+            now.saturating_add(rest)
+        } else {
+            self.stand_up();
+            thread_time::come_last();
+            u64::MAX
+        };
+        self.shared.comes_last.store(comes_last, Ordering::Relaxed);
     }
 
     /// Looks what the handler has computed, and when to look again.

@@ -2,27 +2,46 @@
 //!
 //! A handler that is known to be quick runs on the worker that has its transaction, which costs
 //! nothing; one that isn't known yet, or was slow, runs aside until it has been quick for a while.
-//! One that had to be stopped runs there behind everybody else.
+//!
+//! Whether a handler has to be stopped may be a client's doing: that is held against the run, and
+//! against the handler only where it happens every time. So after one was stopped, its runs
+//! begin as any other and come behind everybody else's once they take longer than a quick one.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::clock::Overrun;
+
 /// What a quick run takes at most: the worker does nothing else meanwhile.
 pub(super) const QUICK: Duration = Duration::from_millis(1);
 
-/// How many quick runs a handler has to show that nobody knows, and at most one that was slow:
-/// once may be chance, on a machine that does other things too.
+/// How many quick runs a handler has to show that nobody knows, and at most one that was slow or
+/// stopped: once may be chance, on a machine that does other things too.
 const NEW: u32 = 3;
 const SLOW: u32 = 81;
 
-/// And one that was stopped. As long as it has shown fewer than half of them, it comes last.
-const STOPPED: u32 = 400;
+/// How many of the last runs are remembered. Where all of them had to be stopped, the handler is
+/// at fault.
+const REMEMBERED: u32 = u16::BITS;
+
+/// How far a handler's next run is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// As any other.
+    Usual,
+    /// As any other while it is quick: one was stopped of late.
+    Suspect,
+    /// It comes last: all were stopped of late.
+    Last,
+}
 
 /// What is known of one handler of one generation.
 pub(super) struct Habit {
     /// How many quick runs it has to show before it may run on a worker. A count that two
     /// runs change at once may come out one too high.
     owed: AtomicU32,
+    /// The last runs, the last one lowest: a bit is set where it was stopped.
+    stopped: AtomicU32,
     has_stuck: AtomicBool,
 }
 
@@ -37,10 +56,21 @@ pub(super) enum Pace {
     Stuck,
 }
 
+impl From<Overrun> for Pace {
+    fn from(overrun: Overrun) -> Self {
+        match overrun {
+            // What had no processor is not slow for that.
+            Overrun::Wall { computed, .. } if computed <= QUICK => Self::Took(computed),
+            Overrun::Wall { .. } | Overrun::Computing { .. } => Self::Stopped,
+        }
+    }
+}
+
 impl Habit {
     pub(super) fn new() -> Self {
         Self {
             owed: AtomicU32::new(NEW),
+            stopped: AtomicU32::new(0),
             has_stuck: AtomicBool::new(false),
         }
     }
@@ -50,9 +80,13 @@ impl Habit {
         self.owed.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether it is to run only as far as it takes nothing from others.
-    pub(super) fn comes_last(&self) -> bool {
-        self.owed.load(Ordering::Relaxed) > STOPPED / 2
+    /// How far its next run is trusted.
+    pub(super) fn standing(&self) -> Standing {
+        match self.stopped.load(Ordering::Relaxed).count_ones() {
+            0 => Standing::Usual,
+            REMEMBERED.. => Standing::Last,
+            _ => Standing::Suspect,
+        }
     }
 
     /// Whether a thread of it was stuck once.
@@ -66,14 +100,21 @@ impl Habit {
         let now = match pace {
             Pace::Took(time) if time <= QUICK => owed.saturating_sub(1),
             Pace::Took(_) => owed.max((owed.max(1) * NEW).min(SLOW)),
-            Pace::Stopped => STOPPED,
+            Pace::Stopped => SLOW,
+            // That it was stopped has been noted.
             Pace::Stuck => {
                 self.has_stuck.store(true, Ordering::Relaxed);
-                STOPPED
+                return;
             }
         };
         if now != owed {
             self.owed.store(now, Ordering::Relaxed);
+        }
+        let stopped = self.stopped.load(Ordering::Relaxed);
+        if stopped != 0 || pace == Pace::Stopped {
+            let last = u32::from(pace == Pace::Stopped);
+            let remembered = (stopped << 1 | last) & ((1 << REMEMBERED) - 1);
+            self.stopped.store(remembered, Ordering::Relaxed);
         }
     }
 }
@@ -105,7 +146,7 @@ mod tests {
     fn a_slow_run_has_to_be_made_good() {
         let habit = Habit::new();
         runs_until_quick(&habit);
-        for (pace, runs) in [(MUCH, 3), (Pace::Stopped, 400), (Pace::Stuck, 400)] {
+        for (pace, runs) in [(MUCH, 3), (Pace::Stopped, 81)] {
             habit.note(pace);
 
             assert_eq!(runs_until_quick(&habit), runs, "{pace:?}");
@@ -123,18 +164,41 @@ mod tests {
         });
 
         assert_eq!(owed, [3, 9, 27, 81, 81]);
-        assert!(!habit.comes_last());
+        assert_eq!(habit.standing(), Standing::Usual);
     }
 
     #[test]
-    fn one_that_was_stopped_comes_last_until_it_has_been_quick_for_a_while() {
+    fn one_that_was_stopped_is_suspect_for_a_few_runs() {
         let habit = Habit::new();
 
         habit.note(Pace::Stopped);
-        assert!(habit.comes_last());
-        (0..200).for_each(|_| habit.note(LITTLE));
+        assert_eq!(habit.standing(), Standing::Suspect);
+        (0..15).for_each(|_| habit.note(LITTLE));
+        assert_eq!(habit.standing(), Standing::Suspect);
+        habit.note(LITTLE);
 
-        assert!(!habit.comes_last() && !habit.is_quick());
+        assert_eq!(habit.standing(), Standing::Usual);
+        assert!(!habit.is_quick());
+    }
+
+    #[test]
+    fn only_one_that_is_stopped_every_time_comes_last() {
+        // How many of ten are stopped.
+        for (stopped, standing) in [
+            (1, Standing::Suspect),
+            (9, Standing::Suspect),
+            (10, Standing::Last),
+        ] {
+            let habit = Habit::new();
+            for at in 0..100 {
+                let is_stopped = at % 10 < stopped;
+                habit.note(if is_stopped { Pace::Stopped } else { LITTLE });
+            }
+
+            assert_eq!(habit.standing(), standing, "{stopped} of ten");
+            habit.note(LITTLE);
+            assert_eq!(habit.standing(), Standing::Suspect, "{stopped} of ten");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::handler::host::Host;
 use crate::handler::{Call, Phase, Verdict};
 
 use super::abandon::{abandon, forget_all};
-use super::clock::{Clock, Overrun, Place, Reading};
+use super::clock::{Clock, Place, Reading};
 use super::fence::Fence;
 use super::habit::Pace;
 use super::heap::{Heap, Memory};
@@ -453,10 +453,13 @@ impl Isolate {
 
     /// Takes note of how long a handler took: the next one may run elsewhere.
     fn note_pace(&self, step: &Step, now: Reading) {
+        if self.clock.is_given_up() {
+            // That was noted when it was.
+            return;
+        }
         let pace = match self.clock.stopped_by() {
-            Some(Overrun::Computing { .. }) => Pace::Stopped,
-            // What had no processor is not slow for that.
-            Some(Overrun::Wall { .. }) | None => Pace::Took(self.clock.used(now)),
+            Some(overrun) => overrun.into(),
+            None => Pace::Took(self.clock.used(now)),
         };
         self.code.scripts[step.handler].habit.note(pace);
     }

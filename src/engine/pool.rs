@@ -25,8 +25,8 @@ use crate::message::Body;
 
 use super::Code;
 use super::aside::{Errand, Rank};
-use super::clock::{Clock, Overrun, Place};
-use super::habit::Pace;
+use super::clock::{Clock, Place};
+use super::habit::{Pace, Standing};
 use super::isolate::{BuildError, End, Isolate};
 use super::seat::Seat;
 use super::thrown;
@@ -87,22 +87,26 @@ impl Pool {
 
     async fn run_aside(&self, call: Box<Call>, steps: Vec<Step>, host: &Arc<dyn Host>) -> Ran {
         let scripts = &self.isolates.code.scripts;
-        let come_last = steps
-            .iter()
-            .any(|step| scripts[step.handler].habit.comes_last());
+        let standing = |step: &Step| scripts[step.handler].habit.standing();
+        let standing = steps.iter().map(standing).max();
         let aside = &self.isolates.code.aside;
-        let (rank, seat) = if come_last {
-            (Rank::Last, Seat::default())
-        } else {
-            let Some(seat) = aside.seats().take(call.deadline).await else {
-                return rejected(call, no_room(), 0);
-            };
-            (Rank::Usual, seat)
+        let (place, rank) = match standing.unwrap_or(Standing::Usual) {
+            Standing::Usual => (Place::Aside, Rank::Usual),
+            Standing::Suspect => (Place::OnProbation, Rank::Usual),
+            Standing::Last => (Place::Aside, Rank::Last),
+        };
+        let seat = match rank {
+            Rank::Last => Seat::default(),
+            Rank::Usual => match aside.seats().take(call.deadline).await {
+                Some(seat) => seat,
+                None => return rejected(call, no_room(), 0),
+            },
         };
         let (reply, answer) = oneshot::channel();
         let phase = Arc::new(RunAside {
             isolates: Arc::clone(&self.isolates),
             steps,
+            place,
             rank,
             seat,
             host: Arc::clone(host),
@@ -208,6 +212,11 @@ impl Isolates {
         let mut next = first;
         while begun < steps.len() {
             let rest = &steps[begun..];
+            // What is on probation spoils an isolate more often than others do.
+            let rank = match place {
+                Place::OnProbation => Rank::Last,
+                Place::Worker | Place::Aside => rank,
+            };
             let checked_out = next.take().map_or_else(|| self.check_out(rest, rank), Ok);
             let mut out = match checked_out {
                 Ok(out) => out,
@@ -295,6 +304,7 @@ impl Isolates {
 struct RunAside {
     isolates: Arc<Isolates>,
     steps: Vec<Step>,
+    place: Place,
     rank: Rank,
     seat: Seat,
     host: Arc<dyn Host>,
@@ -337,7 +347,7 @@ impl Errand for RunAside {
         let ran = catch_unwind(AssertUnwindSafe(|| {
             self.isolates.run_steps(
                 None,
-                (Place::Aside, self.rank),
+                (self.place, self.rank),
                 call,
                 &self.steps,
                 &self.host,
@@ -372,9 +382,7 @@ impl Errand for RunAside {
             let overrun = clock.overrun();
             clock.give_up();
             let code = &self.isolates.code;
-            if let Overrun::Computing { .. } = overrun {
-                code.scripts[handler].habit.note(Pace::Stopped);
-            }
+            code.scripts[handler].habit.note(overrun.into());
             let message =
                 format!("it ran longer than its limit, and didn't stop when told to: {overrun}");
             let thrown = thrown::spoiled(code.name(handler), Cause::Time, &message, String::new());

@@ -5,6 +5,7 @@ mod aliases;
 mod bodies;
 mod bounds;
 mod charged;
+mod collisions;
 pub(super) mod counting;
 mod field_bytes;
 mod growth;

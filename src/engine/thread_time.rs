@@ -1,4 +1,4 @@
-//! How long threads have had a processor, as the kernel counts it.
+//! How long threads have had a processor, as the kernel counts it, and who gets one first.
 //!
 //! To ask the kernel takes longer than all else that begins a handler. [`computed_at`] asks only
 //! where the last answer in its thread is too old.
@@ -6,7 +6,11 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+/// By how much a thread comes behind others that wants what is left over, as `nice` counts.
+const NICENESS: libc::c_int = 10;
+
 thread_local! {
+    static COMES_LAST: Cell<bool> = const { Cell::new(false) };
     static THREAD: Cell<Option<libc::pid_t>> = const { Cell::new(None) };
     static LAST: Cell<Option<Sample>> = const { Cell::new(None) };
 }
@@ -51,6 +55,28 @@ pub(super) fn computed_at(now: Instant, error: Duration) -> Option<Duration> {
     let computed = computed_here()?;
     LAST.set(Some(Sample { at: now, computed }));
     Some(computed)
+}
+
+/// Lets others go before this thread from now on: no thread can be given more than it had.
+pub(super) fn come_last() {
+    if !COMES_LAST.replace(true) {
+        have_come_last(this_thread());
+    }
+}
+
+/// Lets others go before another thread of this process from now on.
+pub(super) fn have_come_last(thread: libc::pid_t) {
+    // SAFETY: it takes numbers only. On Linux a thread has a niceness of its own.
+    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, thread.unsigned_abs(), NICENESS) };
+    if failed != 0 {
+        let error = std::io::Error::last_os_error();
+        tracing::warn!(%error, "a thread for slow handlers keeps its priority");
+    }
+}
+
+/// Whether this thread lets others go first.
+pub(super) fn comes_last() -> bool {
+    COMES_LAST.get()
 }
 
 fn read(clock: libc::clockid_t) -> Option<Duration> {

@@ -5,6 +5,9 @@
 //! letter in order, is refused with a `RangeError` that says so. Whatever else takes long in a
 //! native is left to the watch of its thread (`aside.rs`).
 //!
+//! Those that look up what a client may have chosen, thousands of them in one call, ask for the
+//! time: QuickJS hashes without a seed, so each look-up may take as long as all before it.
+//!
 //! And one looks at memory: `bind`, which crashes where there is none for its arguments. As many as
 //! are allowed are always granted (`heap.rs`).
 
@@ -12,11 +15,13 @@ mod lengths;
 mod marks;
 
 use std::ffi::c_int;
+use std::ptr::NonNull;
 
 use rquickjs::object::Property;
 use rquickjs::{Ctx, Function, Object, Value, qjs};
 
 use super::fence::hook;
+use super::value;
 use lengths::{Lengths, Refused};
 
 /// The natives of arrays that walk a length without asking for the time. They take any object.
@@ -47,6 +52,9 @@ const SEARCHES: [&str; 6] = [
     "split",
 ];
 
+/// After how many look-ups the time is looked at.
+const LOOK_UPS: i32 = 64;
+
 /// What a value of an array takes of the heap, in bytes.
 const ELEMENT: usize = 16;
 
@@ -75,6 +83,8 @@ enum Rule {
     Marks = 7,
     /// How many arguments there are.
     Few = 8,
+    /// The time, now and then.
+    Time = 9,
 }
 
 impl Rule {
@@ -88,6 +98,7 @@ impl Rule {
             6 => Self::Steps,
             7 => Self::Marks,
             8 => Self::Few,
+            9 => Self::Time,
             _ => Self::Search,
         }
     }
@@ -121,6 +132,11 @@ pub(super) fn install(ctx: &Ctx<'_>, memory: usize) -> rquickjs::Result<()> {
     let function: Object = globals.get("Function")?;
     let function: Object = function.get("prototype")?;
     guard(ctx, &function, "bind", Rule::Few, BOUND)?;
+    // The constructors call these for each member.
+    for (class, name) in [("Map", "set"), ("Set", "add")] {
+        let class: Object = globals.get(class)?;
+        guard(ctx, &class.get("prototype")?, name, Rule::Time, 0)?;
+    }
     Ok(())
 }
 
@@ -177,6 +193,12 @@ unsafe fn guarded(
     // `length`, and the three values of `guard`. All live until this returns.
     unsafe {
         let (native, spreadable) = (*data, *data.add(2));
+        if Rule::of(magic) == Rule::Time {
+            return match count_look_up(ctx, data) {
+                Ok(()) => qjs::JS_Call(ctx, native, this, argc, argv),
+                Err(Refused) => qjs::JS_EXCEPTION,
+            };
+        }
         let mut most = 0.0;
         if qjs::JS_ToFloat64(ctx, &raw mut most, *data.add(1)) < 0 {
             return qjs::JS_EXCEPTION;
@@ -205,11 +227,36 @@ unsafe fn guarded(
             Rule::Steps => lengths.allow_steps(arguments),
             Rule::Marks => lengths.allow_marks(this, arguments),
             Rule::Few => lengths.allow_few(arguments),
+            Rule::Time => Ok(()),
         };
         match allowed {
             Ok(()) => qjs::JS_Call(ctx, native, this, argc, argv),
             Err(Refused) => qjs::JS_EXCEPTION,
         }
+    }
+}
+
+/// Counts a look-up, in what is a length in the data of other guards; looks at the time where there
+/// were enough.
+///
+/// # Safety
+///
+/// As [`guarded`], whose data this is.
+unsafe fn count_look_up(ctx: *mut qjs::JSContext, data: *mut qjs::JSValue) -> Result<(), Refused> {
+    // SAFETY: as demanded; a number owns nothing that would have to be freed.
+    unsafe {
+        let count = data.add(1);
+        let mut counted = 0;
+        if qjs::JS_ToInt32(ctx, &raw mut counted, *count) < 0 {
+            return Err(Refused);
+        }
+        if counted < LOOK_UPS {
+            *count = qjs::JS_MKVAL(qjs::JS_TAG_INT, counted + 1);
+            return Ok(());
+        }
+        *count = qjs::JS_MKVAL(qjs::JS_TAG_INT, 0);
+        let ctx = Ctx::from_raw(NonNull::new(ctx).expect("QuickJS calls with its context"));
+        value::look(&ctx).map_err(|_| Refused)
     }
 }
 

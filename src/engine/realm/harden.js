@@ -37,6 +37,22 @@
     }
   }
 
+  // QuickJS's own one never asks for the time, however long it looks for each key.
+  function letFromEntriesBeInterrupted() {
+    const { create, prototype, setPrototypeOf } = Object;
+    const { fromEntries } = {
+      fromEntries(entries) {
+        const made = create(null);
+        for (const entry of entries) {
+          if ((typeof entry !== 'object' && typeof entry !== 'function') || entry === null) throw new TypeError('not an object');
+          made[entry[0]] = entry[1];
+        }
+        return setPrototypeOf(made, prototype);
+      },
+    };
+    defineProperty(Object, 'fromEntries', { value: fromEntries });
+  }
+
   // What can be reached without being a property of anything: the functions behind our accessors,
   // and the prototypes of what calls return.
   const hidden = [];
@@ -92,6 +108,7 @@
   }
 
   removeWhatOutlives();
+  letFromEntriesBeInterrupted();
   findWhatCallsReturn();
   if (!allowsCodeFromText) forbidCodeFromText();
   const errors = ['Error', 'TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'EvalError', 'URIError', 'AggregateError', 'InternalError'];

@@ -201,6 +201,10 @@ impl Drop for KeyList<'_> {
 /// it.
 const SHARED: usize = 64;
 
+/// How many small things it takes as long as to intern a key, at worst: QuickJS compares it with
+/// all that it hashes alike, and hashes without a seed.
+const INTERNED: u32 = 64;
+
 /// How far to look beyond the place where the next key is expected, for records that leave members
 /// out.
 const REACH: usize = 8;
@@ -236,6 +240,7 @@ impl Keys {
                 return Ok(key.retain(cx));
             }
         }
+        realm.ticks(cx, INTERNED)?;
         let key = Key::of_text(cx, &realm.text(cx, document, node)?.0)?;
         if self.known.len() < SHARED {
             self.known.insert(*next, (node, key.retain(cx)));

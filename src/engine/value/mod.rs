@@ -195,6 +195,15 @@ pub(super) fn charged(ctx: &Ctx<'_>, bytes: usize) -> Result<Charge> {
     realm.charge_of(entered(ctx), bytes).map_err(thrown)
 }
 
+/// Ends the script where its time is over, for a native that QuickJS never interrupts.
+///
+/// # Errors
+///
+/// It is.
+pub(super) fn look(ctx: &Ctx<'_>) -> Result<()> {
+    realm_of(ctx)?.look(entered(ctx)).map_err(thrown)
+}
+
 /// Throws that there is no memory.
 pub(super) fn out_of_memory(ctx: &Ctx<'_>) -> Error {
     thrown(entered(ctx).out_of_memory())

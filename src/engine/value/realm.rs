@@ -179,7 +179,13 @@ impl Realm {
     /// over. QuickJS asks for that only between the script's own steps.
     #[inline]
     pub(super) fn tick(&self, cx: Cx<'_>) -> Result<(), Thrown> {
-        match self.until_look.get().checked_sub(1) {
+        self.ticks(cx, 1)
+    }
+
+    /// The same for something that may take as long as so many of them.
+    #[inline]
+    pub(super) fn ticks(&self, cx: Cx<'_>, many: u32) -> Result<(), Thrown> {
+        match self.until_look.get().checked_sub(many) {
             Some(left) => {
                 self.until_look.set(left);
                 Ok(())
@@ -188,8 +194,9 @@ impl Realm {
         }
     }
 
+    /// Ends the script where its time is over.
     #[cold]
-    fn look(&self, cx: Cx<'_>) -> Result<(), Thrown> {
+    pub(super) fn look(&self, cx: Cx<'_>) -> Result<(), Thrown> {
         self.until_look.set(UNTIL_LOOK);
         match &self.budget {
             Some(budget) if budget.is_over() => Err(cx.interrupted()),
