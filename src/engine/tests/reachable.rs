@@ -38,41 +38,80 @@ fn found(ran: Ran) -> String {
 
 const WRITES: &str = "req.path === '/write' ? 'write' : 'look'";
 
-/// What the second handler of a transaction finds of what the first one left, and what the next
-/// transaction finds, in a job as well.
-fn left(roots: &str) -> [String; 2] {
+/// Who looks for the marks of another.
+struct Left {
+    another_handler: String,
+    next_transaction: String,
+    /// In a job that a later handler of its own kind runs for.
+    job: String,
+    next_job: String,
+    /// In a transaction, of a job.
+    of_job: String,
+}
+
+impl Left {
+    fn all(&self) -> [&str; 5] {
+        let Self {
+            another_handler,
+            next_transaction,
+            job,
+            next_job,
+            of_job,
+        } = self;
+        [another_handler, next_transaction, job, next_job, of_job].map(String::as_str)
+    }
+}
+
+/// What each finds of what the handler before it left: one of the same transaction, the next
+/// transaction, also behind an `await`, a queued job, the next job, and a transaction after it.
+fn left(roots: &str) -> Left {
     let (writes, looks) = (handler(WRITES, roots), handler("'look'", roots));
-    let job = format!("await Promise.resolve();\n{looks}");
-    let set = Set::of(Kind::Request, &[&writes, &looks, &job]);
+    let later = format!("await Promise.resolve();\n{looks}");
+    let set = Set::of(Kind::Request, &[&writes, &looks, &later]);
     let mut set = set.with_module(
         "lib/shared.js",
         "module.exports = { held: () => made }; const made = {};",
     );
+    set.handlers
+        .extend(Set::of(Kind::Queued, &[&writes]).handlers);
     set.limits.handler_time = Duration::from_secs(300);
     set.limits.memory = 256 << 20;
-    let calls = ["/write", "/look"].map(|path| {
+    let compiled = set.compile().unwrap_or_else(|errors| panic!("{errors:?}"));
+    let host: Arc<dyn Host> = Arc::new(Echo);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let run = |path: &str, handlers: &[usize]| {
         let mut call = call("GET", path, "");
         call.deadline = Instant::now() + Duration::from_secs(600);
-        call
-    });
-    let ran = set.run_all(calls.into());
-    let [write, look] = <[Ran; 2]>::try_from(ran).expect("two");
-    [found(write), found(look)]
+        let step = |&handler: &usize| Step {
+            handler,
+            kind: set.handlers[handler].kind,
+        };
+        let steps = handlers.iter().map(step).collect();
+        found(runtime.block_on(compiled.program.run(Box::new(call), steps, &host)))
+    };
+    Left {
+        another_handler: run("/write", &[0, 1]),
+        next_transaction: run("/look", &[1, 2]),
+        job: run("/look", &[3]),
+        next_job: [run("/write", &[3]), run("/look", &[3])].concat(),
+        of_job: run("/look", &[2]),
+    }
 }
 
 #[test]
 fn what_a_handler_writes_to_whatever_it_reaches_is_seen_by_nobody_else() {
-    let [another_handler, next_transaction] = left(ROOTS);
-
-    assert_eq!(another_handler, "");
-    assert_eq!(next_transaction, "");
+    assert_eq!(left(ROOTS).all(), [""; 5]);
 }
 
 #[test]
 fn what_is_shared_though_only_by_what_a_call_gives_is_found() {
     let roots = "{ callee: arguments.callee, module: require('shared') }";
 
-    for found in left(roots) {
+    for found in left(roots).all() {
         assert!(found.lines().any(|path| path == "module.held()"), "{found}");
     }
 }
