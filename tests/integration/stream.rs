@@ -1,9 +1,10 @@
 //! What streams: large bodies in little memory, websockets, server-sent events.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tungstenite::handshake::client::generate_key;
 use tungstenite::http::{Request, StatusCode};
@@ -208,6 +209,90 @@ fn a_websocket_client_speaks_through_handlers_on_heads() {
 
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     assert!(matches!(end, Error::ConnectionClosed), "{end}");
+}
+
+/// How long one end speaks: twice the silence that a tunnel may have.
+const SPEAKS: Duration = Duration::from_millis(800);
+
+/// What ends what it says.
+const END: u8 = b'!';
+
+fn speak(stream: &mut TcpStream) {
+    let began = Instant::now();
+    while began.elapsed() < SPEAKS {
+        stream.write_all(b".").expect("it is taken");
+    }
+    stream.write_all(&[END]).expect("it is taken");
+}
+
+fn hear(stream: &mut TcpStream) {
+    let mut heard = [0; 4096];
+    loop {
+        let count = stream.read(&mut heard).expect("it goes on");
+        assert!(count > 0, "cut while it was spoken to");
+        if heard[..count].contains(&END) {
+            return;
+        }
+    }
+}
+
+/// An API whose tunnels speak or hear, as the path says.
+fn one_way(mut stream: TcpStream) {
+    let head = lines_to_the_empty_one(&mut BufReader::new(&stream));
+    let tunnel =
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    if head[0].contains("/plain") {
+        let plain = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(plain).expect("it is taken");
+        return;
+    }
+    stream.write_all(tunnel).expect("it is taken");
+    if head[0].contains("/speaks") {
+        speak(&mut stream);
+    } else {
+        hear(&mut stream);
+        stream.write_all(&[END]).expect("it is taken");
+    }
+    let rest = stream.read(&mut [0]).unwrap_or_default();
+    assert_eq!(rest, 0, "nobody says more");
+}
+
+#[test]
+fn a_tunnel_may_be_silent_as_long_as_is_set_and_has_a_place_until_then() {
+    let upstream = serving(one_way);
+    let sidecar = Sidecar::before(&upstream)
+        .config("[limits]\ntunnel_idle_timeout = \"400ms\"\nmax_connections = 1\n")
+        .start();
+    for path in ["/speaks", "/hears"] {
+        let mut tunnel = connect(sidecar.proxy);
+        let asked = format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n\r\n",
+            generate_key()
+        );
+        tunnel.write_all(asked.as_bytes()).unwrap();
+        let mut byte = BufReader::with_capacity(1, tunnel.try_clone().unwrap());
+        let head = lines_to_the_empty_one(&mut byte);
+        assert!(head[0].contains(" 101 "), "{head:?}");
+        let mut waiting = connect(sidecar.proxy);
+        let plain = b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        waiting.write_all(plain).unwrap();
+
+        // One end alone is enough to keep it, and it keeps its place.
+        if path == "/hears" {
+            speak(&mut tunnel);
+        }
+        hear(&mut tunnel);
+        waiting.set_nonblocking(true).unwrap();
+        let early = waiting
+            .read(&mut [0])
+            .expect_err("there is no place for it");
+        assert_eq!(early.kind(), ErrorKind::WouldBlock);
+        waiting.set_nonblocking(false).unwrap();
+
+        assert_eq!(tunnel.read(&mut [0]).unwrap(), 0, "silent for too long");
+        let head = lines_to_the_empty_one(&mut BufReader::new(waiting));
+        assert!(head[0].contains(" 200 "), "{head:?}");
+    }
 }
 
 #[test]
