@@ -1,4 +1,5 @@
-//! The values that scripts see, and what they are compared with; no more of the engine.
+//! The values that scripts see, and what they are compared with; how a text is read before it is a
+//! script; no more of the engine.
 
 use std::cell::RefCell;
 
@@ -22,6 +23,31 @@ mod comparison;
 
 #[path = "../../src/engine/value/tests/plain.rs"]
 mod plain;
+
+#[path = "../../src/engine/analysis/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "only the compiler of a set uses all of it"
+)]
+mod analysis;
+
+#[path = "../../src/engine/imports.rs"]
+mod imports;
+
+#[path = "../../src/engine/limits.rs"]
+#[expect(dead_code, reason = "texts are loaded and not run")]
+mod limits;
+
+#[path = "../../src/engine/old_spellings.rs"]
+mod old_spellings;
+
+#[path = "../../src/engine/script.rs"]
+#[expect(dead_code, reason = "texts are loaded and not run")]
+mod script;
+
+#[path = "../../src/engine/tests/script_text.rs"]
+mod script_text;
 
 /// How many cases are compared in one context, so that what one of them leaves is seen.
 const CASES: u32 = 1000;
@@ -49,4 +75,12 @@ fn context() -> Context {
     let context = Context::full(&runtime).expect("memory for a context");
     context.with(|ctx| comparison::prepare(&ctx).expect("memory for the functions"));
     context
+}
+
+/// A text is loaded as a script, or refused at a place of it, and nests no deeper than it may.
+pub fn script(data: &[u8]) {
+    thread_local! {
+        static LOADER: script_text::Loader = script_text::Loader::start();
+    }
+    LOADER.with(|loader| assert!(loader.holds(data), "the loader panicked"));
 }

@@ -39,7 +39,7 @@ pub(super) fn take(text: &str) -> Option<Imported> {
     }
     Some(Imported {
         text: String::from_utf8(bytes).expect("whole statements were blanked out"),
-        declarations: found.into_iter().filter_map(|(_, it)| it).collect(),
+        declarations: found.into_iter().flat_map(|(_, it)| it).collect(),
     })
 }
 
@@ -66,7 +66,7 @@ fn use_strict(text: &str) -> Option<&str> {
 }
 
 /// The length of the import that `text` begins with, and what stands for it.
-fn import(text: &str) -> Option<(usize, Option<String>)> {
+fn import(text: &str) -> Option<(usize, Vec<String>)> {
     let rest = text.strip_prefix("import")?;
     let end = rest.find(" from ")?;
     let (clause, behind) = (rest[..end].trim(), &rest[end + " from ".len()..]);
@@ -83,21 +83,64 @@ fn import(text: &str) -> Option<(usize, Option<String>)> {
         return None;
     }
     let behind = behind.strip_prefix(';').unwrap_or(behind);
-    Some((text.len() - behind.len(), declaration(clause)))
+    Some((text.len() - behind.len(), declaration(clause)?))
 }
 
-/// `* as types` is all of `T`, `{ A, B as C }` are members of it; types alone are nothing.
-fn declaration(clause: &str) -> Option<String> {
+/// `* as types` is all of `T`, `{ A, B as C }` are members of it; types alone are no declaration.
+/// `None` where it is something else, which the parser refuses.
+fn declaration(clause: &str) -> Option<Vec<String>> {
     if clause.starts_with("type ") {
-        return None;
+        return Some(Vec::new());
     }
-    if let Some(name) = clause.strip_prefix('*') {
-        let name = name.trim().strip_prefix("as ")?.trim();
-        return (name != "T").then(|| format!("{name}=T"));
+    if let Some(all) = clause.strip_prefix('*') {
+        let name = name(all.trim().strip_prefix("as ")?)?;
+        let is_there = name == "T";
+        return Some(if is_there {
+            Vec::new()
+        } else {
+            vec![format!("{name}=T")]
+        });
     }
-    clause
-        .starts_with('{')
-        .then(|| format!("{}=T", clause.replace(" as ", ":")))
+    let Some(list) = clause.strip_prefix('{') else {
+        return Some(Vec::new());
+    };
+    let list = without_comments(list.strip_suffix('}')?);
+    let mut members = Vec::new();
+    for member in list.split(',') {
+        let words: Vec<&str> = member.split_whitespace().collect();
+        match words[..] {
+            [] | ["type", _] | ["type", _, "as", _] => {}
+            [one] => members.push(name(one)?.to_owned()),
+            [member, "as", local] => members.push(format!("{}:{}", name(member)?, name(local)?)),
+            _ => return None,
+        }
+    }
+    Some(vec![format!("{{{}}}=T", members.join(","))])
+}
+
+/// A name and nothing besides: what is in the list is not looked at for how deep it nests.
+fn name(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let fits = |it: char| it.is_alphanumeric() || matches!(it, '_' | '$');
+    (!text.is_empty() && text.chars().all(fits)).then_some(text)
+}
+
+fn without_comments(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some((before, comment)) = rest.split_once('/') {
+        kept.push_str(before);
+        rest = if let Some(comment) = comment.strip_prefix('/') {
+            comment.find('\n').map_or("", |end| &comment[end..])
+        } else if let Some(comment) = comment.strip_prefix('*') {
+            comment.find("*/").map_or("", |end| &comment[end + 2..])
+        } else {
+            kept.push('/');
+            comment
+        };
+    }
+    kept.push_str(rest);
+    kept
 }
 
 #[cfg(test)]
@@ -113,7 +156,20 @@ mod tests {
         assert_eq!(imported.text.len(), text.len());
         assert_eq!(imported.text.lines().count(), 5);
         assert!(!imported.text.contains("import"), "{}", imported.text);
-        assert_eq!(imported.declarations, ["{ EStatusCode:S }=T", "db=T"]);
+        assert_eq!(imported.declarations, ["{EStatusCode:S}=T", "db=T"]);
+    }
+
+    #[test]
+    fn a_list_becomes_one_line_of_names() {
+        for (list, expected) in [
+            ("{A}", "{A}=T"),
+            ("{ A, B as C, }", "{A,B:C}=T"),
+            ("{\n  A, // one\n  B /* two */,\n}", "{A,B}=T"),
+            ("{ type D, A, type E as F }", "{A}=T"),
+        ] {
+            let imported = take(&format!("import {list} from 'types';")).expect(list);
+            assert_eq!(imported.declarations, [expected], "{list}");
+        }
     }
 
     #[test]
@@ -123,6 +179,11 @@ mod tests {
             "import fs from 'fs';",
             "important()",
             "import('types')",
+            "import {a:{b}} from 'types';",
+            "import {a = [[1]]} from 'types';",
+            "import {a} = T, {b} from 'types';",
+            "import * as a=T,b from 'types';",
+            "import {a b} from 'types';",
             "'import * as T from \"types\"'",
             "",
         ] {

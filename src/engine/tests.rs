@@ -19,6 +19,7 @@ mod moves;
 mod panics;
 mod reachable;
 mod refusal;
+mod script_text;
 mod surrogates;
 mod time;
 mod verdicts;

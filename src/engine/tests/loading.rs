@@ -1,5 +1,9 @@
 //! What is told of handlers and modules before any of them runs.
 
+use std::fs;
+use std::path::Path;
+
+use super::script_text::Loader;
 use super::*;
 
 #[test]
@@ -30,4 +34,18 @@ fn a_broken_file_is_told_with_its_place() {
             .next(),
         Some("00-x.js:2:7")
     );
+}
+
+#[test]
+fn texts_that_fuzzing_kept_are_loaded_or_refused_at_a_place() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/script");
+    let loader = Loader::start();
+    let mut count = 0;
+    for seed in fs::read_dir(seeds).expect("there are seeds") {
+        let path = seed.expect("a directory entry can be read").path();
+        let bytes = fs::read(&path).expect("a seed can be read");
+        assert!(loader.holds(&bytes), "{}", path.display());
+        count += 1;
+    }
+    assert!(count > 0, "there are seeds");
 }
