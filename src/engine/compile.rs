@@ -13,7 +13,7 @@ use rquickjs::{Context, Ctx, Runtime};
 use crate::crash::{Compiling, Description, Registered};
 use crate::generation::{Compile, Compiled, Facts, Module};
 use crate::handler::nesting::{self, Notation, TooDeep};
-use crate::handler::{BodyPlan, Declared, Diagnostic};
+use crate::handler::{BodyPlan, Declared, Diagnostic, MAX_TOLD};
 
 use super::analysis::{Analysis, Note, analyse, analyse_module};
 use super::habit::Habit;
@@ -175,14 +175,12 @@ impl Compilation<'_> {
         let mut analysis = match analyse(text, handler.kind.phase()) {
             Ok(analysis) => analysis,
             Err(notes) => {
-                self.errors
-                    .extend(notes.into_iter().map(|note| diagnostic(file, text, note)));
+                self.errors.extend(diagnostics(file, text, notes));
                 return None;
             }
         };
         let warnings = analysis.warnings.iter().cloned();
-        self.warnings
-            .extend(warnings.map(|note| diagnostic(file, text, note)));
+        self.warnings.extend(diagnostics(file, text, warnings));
         if facts(handler, &analysis).sees_body && !handler.names_requests() {
             self.warnings
                 .push(Diagnostic::of_file(file, READS_EVERY_BODY));
@@ -229,8 +227,7 @@ impl Compilation<'_> {
                 self.fields.extend(analysis.fields);
             }
             Err(notes) => {
-                self.errors
-                    .extend(notes.into_iter().map(|note| diagnostic(file, text, note)));
+                self.errors.extend(diagnostics(file, text, notes));
                 return;
             }
         }
@@ -241,23 +238,14 @@ impl Compilation<'_> {
 
     /// A literal name that isn't there is a load error; any other is found out at run time.
     fn check_requires(&mut self, file: &str, text: &str, requires: &[Note], from: Option<&str>) {
-        for Note {
-            offset,
-            message: name,
-        } in requires
-        {
-            if self.library.resolve(name, from).is_none() {
-                let message = format!("there is no module `{name}` in lib/");
-                self.errors.push(diagnostic(
-                    file,
-                    text,
-                    Note {
-                        offset: *offset,
-                        message,
-                    },
-                ));
-            }
-        }
+        let missing = requires
+            .iter()
+            .filter(|name| self.library.resolve(&name.message, from).is_none())
+            .map(|name| Note {
+                offset: name.offset,
+                message: format!("there is no module `{}` in lib/", name.message),
+            });
+        self.errors.extend(diagnostics(file, text, missing));
     }
 }
 
@@ -302,6 +290,16 @@ fn entry(handler: &Declared, script: Script, analysis: Analysis) -> Entry {
 
 fn diagnostic(file: &str, text: &str, note: Note) -> Diagnostic {
     Diagnostic::at(file, text, note.offset, note.message)
+}
+
+/// The first ones of a file.
+fn diagnostics(
+    file: &str,
+    text: &str,
+    notes: impl IntoIterator<Item = Note>,
+) -> impl Iterator<Item = Diagnostic> {
+    let notes = notes.into_iter().take(MAX_TOLD);
+    notes.map(move |note| diagnostic(file, text, note))
 }
 
 /// What the parser let pass and the engine doesn't: told in the engine's words.

@@ -9,6 +9,10 @@ use super::one_line::OneLine;
 /// An excerpt is cut here; a minified file is one line of a megabyte.
 const EXCERPT_CHARS: usize = 120;
 
+/// How many errors, and how many warnings, of one file are told. To find the place of each takes a
+/// walk over its text.
+pub const MAX_TOLD: usize = 100;
+
 /// One error or warning about one file of the script set.
 ///
 /// Displays as `file:line:column: message`; as `directory: message` where it is about the set as a whole.

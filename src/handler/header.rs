@@ -4,7 +4,7 @@
 //! word that is nearly one gets a warning, for `@onerror skip` would otherwise
 //! be silently without effect.
 
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, MAX_TOLD};
 use super::directive::{Directive, Word};
 
 /// What a file's leading comments say.
@@ -27,15 +27,16 @@ impl Header {
             };
             match Word::parse(word).map(|word| Directive::parse(word, value)) {
                 Some(Ok(directive)) => header.directives.push((offset, directive)),
-                Some(Err(error)) => {
+                Some(Err(error)) if header.diagnostics.errors.len() < MAX_TOLD => {
                     let error = Diagnostic::at(file, text, offset, error);
                     header.diagnostics.errors.push(error);
                 }
-                None => {
+                None if header.diagnostics.warnings.len() < MAX_TOLD => {
                     let warning = slip_warning(word)
                         .map(|message| Diagnostic::at(file, text, offset, message));
                     header.diagnostics.warnings.extend(warning);
                 }
+                Some(Err(_)) | None => {}
             }
         }
         header

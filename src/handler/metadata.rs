@@ -62,7 +62,7 @@ impl Metadata {
         };
 
         let mut metadata = Self::default();
-        for (key, value) in &object {
+        for (key, value) in object.iter().filter(|(key, _)| is_ours(key)) {
             let at = offset_of_key(text, key);
             if let Err(error) = metadata.take(&object, at, key, value) {
                 let error = Diagnostic::at(file, text, at, error);
@@ -105,6 +105,12 @@ impl Metadata {
         }
         Ok(())
     }
+}
+
+/// Exports have many other keys, of which nothing is told.
+fn is_ours(key: &str) -> bool {
+    matches!(key, "eventType" | "allow_event_modification" | "isActive")
+        || Word::parse(key).is_some()
 }
 
 /// The kind that `eventType` names. Its case is not ours: exports differ.

@@ -46,7 +46,7 @@ pub use call::{Call, Fallback, Kept, LookedUp, Origin, TransactionId};
 pub use capture::Capture;
 pub use chain::{Chain, Chains, Order};
 pub use declared::{Declared, DeclaredFile, declare};
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use diagnostic::{Diagnostic, Diagnostics, MAX_TOLD};
 pub use directive::{BodyPlan, Directive, DirectiveError, OnError, Word};
 pub use emitted::{Audience, Emitted, Event};
 pub use event::{EventError, EventName, Verb};
