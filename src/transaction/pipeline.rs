@@ -9,6 +9,7 @@
 //! [`Pipeline::exchange`] is the whole line; a body that no handler sees streams past it.
 //! Nothing here returns an error: whatever happens, there is a reply.
 
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -185,7 +186,10 @@ impl Pipeline {
         }
         let mut client = Resumed::new(client);
         let deadline = tx.call.deadline;
-        let read = before(deadline, self.read_request(tx, &mut client, interim)).await;
+        let read = {
+            let reading = pin!(self.read_request(tx, &mut client, interim));
+            before(deadline, reading).await
+        };
         let coded = match read.unwrap_or(Err(Refusal::BodyTimedOut)) {
             Ok(coded) => coded,
             Err(refusal) => {
@@ -214,14 +218,17 @@ impl Pipeline {
         }
         let waits_for_client = Arc::new(AtomicBool::new(false));
         let sending = Sending::of(&tx.call.request, Box::new(client)).watched(&waits_for_client);
-        let asked = before(deadline, async {
-            let upstream = self.upstreams.of(&tx.call.origin.service);
-            let exchange = upstream
-                .exchange(tx.behalf(), &tx.call.request, sending, interim)
-                .await?;
-            self.make_whole(tx, exchange, interim).await
-        });
-        match asked.await.unwrap_or_else(|| {
+        let asked = {
+            let asking = pin!(async {
+                let upstream = self.upstreams.of(&tx.call.origin.service);
+                let exchange = upstream
+                    .exchange(tx.behalf(), &tx.call.request, sending, interim)
+                    .await?;
+                self.make_whole(tx, exchange, interim).await
+            });
+            before(deadline, asking).await
+        };
+        match asked.unwrap_or_else(|| {
             Err(if waits_for_client.load(Ordering::Relaxed) {
                 UpstreamError::Client(BodyError::TimedOut).into()
             } else {
@@ -409,7 +416,10 @@ impl Pipeline {
         exchange: Exchange<'a>,
     ) -> Result<(Exchange<'a>, Option<Coded>), Refusal> {
         let deadline = tx.call.deadline;
-        let read = before(deadline, self.read_response(tx, exchange)).await;
+        let read = {
+            let reading = pin!(self.read_response(tx, exchange));
+            before(deadline, reading).await
+        };
         read.unwrap_or_else(|| {
             let limit = self.settings.transaction_time;
             let error = UpstreamError::Deadline { limit };
@@ -508,8 +518,9 @@ impl Pipeline {
 }
 
 /// Waits for something until `deadline`; `None` once that has passed. What is there already counts
-/// whatever the time is.
-async fn before<T>(deadline: Instant, waited_for: impl Future<Output = T>) -> Option<T> {
+/// whatever the time is. What is waited for is pinned where it was made: to move it costs more
+/// than the wait.
+async fn before<T>(deadline: Instant, waited_for: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     let deadline = tokio::time::Instant::from_std(deadline);
     tokio::time::timeout_at(deadline, waited_for).await.ok()
 }
