@@ -168,7 +168,9 @@ fn proxy_address(log: &mut impl BufRead) -> SocketAddr {
         .find(|line| line.contains("listener="))
         .expect("the sidecar starts");
     let (_, address) = line.split_once("address=").expect("a listener has one");
-    address.trim().parse().expect("it is a socket's")
+    let address = address.split_whitespace().next();
+    let address = address.expect("a value has a text");
+    address.parse().expect("it is a socket's")
 }
 
 /// An upstream that answers every request with 50 rows, those for a lot with 5,000, for as long as this process lives.

@@ -56,20 +56,17 @@ fn write_event(format: Format, line: &mut dyn Write, now: &str, event: &Event<'_
         line,
         is_first: true,
         scratch: String::new(),
-        target_of_log: None,
         result: Ok(()),
     };
     let [time, level, message, target] = reserved(format);
     fields.put(time, |fields| fields.text(now));
     fields.put(level, |fields| fields.text(level_of(metadata)));
-    // Every event of ours has one, and it reads best in front.
-    let mut text = Text(String::new());
+    let mut text = Text::default();
     event.record(&mut text);
-    fields.put(message, |fields| fields.text(&text.0));
-    event.record(&mut fields);
-    let of_log = fields.target_of_log.take();
-    let target_of_event = of_log.as_deref().unwrap_or(metadata.target());
+    let target_of_event = text.target_of_log.as_deref().unwrap_or(metadata.target());
+    fields.put(message, |fields| fields.text(&text.message));
     fields.put(target, |fields| fields.text(target_of_event));
+    event.record(&mut fields);
     fields.result?;
     line.write_str(match format {
         Format::Text => "\n",
@@ -95,20 +92,26 @@ fn level_of(metadata: &Metadata<'_>) -> &'static str {
     }
 }
 
-/// The text of an event.
-struct Text(String);
+/// The text of an event, and the target that the crate `log` knows: both stand before the fields.
+#[derive(Default)]
+struct Text {
+    message: String,
+    target_of_log: Option<String>,
+}
 
 impl Visit for Text {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == MESSAGE {
-            self.0.push_str(value);
+        match field.name() {
+            MESSAGE => self.message.push_str(value),
+            TARGET_OF_LOG => self.target_of_log = Some(value.to_owned()),
+            _ => {}
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == MESSAGE {
             // A `Display` that fails has its text up to there.
-            write!(self.0, "{value:?}").ok();
+            write!(self.message, "{value:?}").ok();
         }
     }
 }
@@ -120,7 +123,6 @@ struct Fields<'a> {
     is_first: bool,
     /// Values that have to be seen whole before they are written.
     scratch: String,
-    target_of_log: Option<String>,
     result: fmt::Result,
 }
 
@@ -215,9 +217,6 @@ impl Visit for Fields<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == TARGET_OF_LOG {
-            self.target_of_log = Some(value.to_owned());
-        }
         self.field(field, |fields| fields.text(value));
     }
 

@@ -417,3 +417,25 @@ fn a_release_outlives_the_worker_that_answered_it() {
         assert_eq!(sidecar.generations()["quarantined"], json!([]));
     }
 }
+
+#[test]
+fn a_start_with_a_set_whose_trial_fails_is_not_ready_until_somebody_asks_or_it_changes() {
+    let upstream = api();
+    let scripts = ScriptDir::with(&[(BAD, "")]);
+    let sidecar = Sidecar::before(upstream.url())
+        .scripts(scripts.path())
+        .env("FAIL_POINT", &dies("exit"))
+        .unready()
+        .start();
+
+    let error = sidecar.next_load_failure().to_string();
+    assert!(error.contains("could not try the set"), "{error}");
+    assert_eq!(get(sidecar.status, "/readyz").status(), 503);
+    assert_eq!(sidecar.get("/").status(), 503);
+
+    scripts.write("response/10-mark.js", MARK);
+    scripts.remove(BAD);
+    eventually("a good set", || {
+        (get(sidecar.status, "/readyz").status() == 200).then_some(())
+    });
+}

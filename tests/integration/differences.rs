@@ -33,7 +33,7 @@ const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 0);
 const EDIT: &str = "if (json) json.seen = true;\nres.headers['x-seen'] = 'yes';\n";
 
 /// Limits of time that a test can wait for.
-const SHORT: &str = "[limits]\nhead_time = \"300ms\"\nbody_time = \"300ms\"\nidle_time = \"300ms\"\nupstream_read = \"300ms\"\n";
+const SHORT: &str = "[limits]\nhead_time = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"300ms\"\nupstream_read = \"300ms\"\n";
 
 /// A head, as it came.
 #[derive(Debug, Default)]

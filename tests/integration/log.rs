@@ -501,8 +501,7 @@ fn every_line_of_text_is_logfmt_whatever_comes_from_outside() {
     let read = lines.iter().map(|line| {
         let pairs = logfmt::read(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         let keys: Vec<_> = pairs.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(keys[..3], ["ts", "level", "msg"], "{line:?}");
-        assert_eq!(keys.last(), Some(&"target"), "{line:?}");
+        assert_eq!(keys[..4], ["ts", "level", "msg", "target"], "{line:?}");
         pairs
     });
     assert_nothing_is_forged(&read.collect::<Vec<_>>(), "msg");
@@ -640,6 +639,36 @@ fn a_log_that_is_written_beside_the_scripts_comes_to_rest_at_every_level() {
                 }
                 (last.1.elapsed() > Duration::from_millis(1500)).then_some(())
             });
+        }
+    }
+}
+
+/// `FAIL_POINT` makes a handler's run panic; only debug builds obey it.
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_of_ours_is_one_line_of_the_log_too() {
+    for format in ["text", "json"] {
+        let upstream = Upstream::answering(|_| json("{}"));
+        let scripts = ScriptDir::with(&[("10-a.request.js", "// @match /panic\n")]);
+        let mut launch = Sidecar::before(upstream.url())
+            .scripts(scripts.path())
+            .env("FAIL_POINT", "handler:10-a=panic");
+        if format == "text" {
+            launch = launch.text_log();
+        }
+        let sidecar = launch.start();
+
+        assert_eq!(sidecar.get("/panic").status(), 500);
+        assert_eq!(sidecar.get("/").status(), 200);
+
+        sidecar.logs(|line| line.contains("wanted by a test") && line.contains("ERROR"));
+        for line in sidecar.log().lines() {
+            if format == "text" {
+                logfmt::read(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+            } else {
+                let read: Result<Value, _> = serde_json::from_str(&line);
+                assert!(read.is_ok(), "{line:?}");
+            }
         }
     }
 }

@@ -203,7 +203,7 @@ fn a_line_of_text_begins_with_time_level_and_message_and_quotes_what_needs_it() 
     assert!(time.starts_with("ts=2") && time.ends_with('Z'), "{line}");
     assert_eq!(
         rest,
-        "level=INFO msg=\"generation is live\" path=/a?b id=\"a b\" none=\"\" target=access\n"
+        "level=INFO msg=\"generation is live\" target=access path=/a?b id=\"a b\" none=\"\"\n"
     );
 }
 
