@@ -6,17 +6,20 @@ use std::sync::Arc;
 use crate::config::{self, Config, Serving};
 use crate::transaction::Routes;
 use crate::upstream;
+use crate::wire::Buffers;
 
 /// A client for each upstream; they keep so many `idle` connections together.
 pub(super) fn clients(
     serving: &Serving,
     config: &Config,
     idle: usize,
+    buffers: &Arc<Buffers>,
 ) -> Result<Routes<Arc<upstream::Client>>, upstream::SetupError> {
     let config::Upstream { origin, tls } = &serving.upstream;
     let main = upstream::Settings {
         server_name: tls.as_ref().map(|tls| tls.server_name.as_str().to_owned()),
         pool: upstream_pool(config, idle),
+        buffers: Arc::clone(buffers),
         ..upstream_settings(origin.url(tls.is_some()), serving, config)
     };
     let main = Arc::new(upstream::Client::new(&main)?);
@@ -64,6 +67,7 @@ pub(super) fn egress(
     serving: &Serving,
     config: &Config,
     idle: usize,
+    buffers: &Arc<Buffers>,
 ) -> Result<upstream::Egress, upstream::SetupError> {
     upstream::Egress::new(upstream::EgressSettings {
         ca_file: serving.hosts_ca_file.clone(),
@@ -72,6 +76,7 @@ pub(super) fn egress(
         read: config.limits.upstream_read,
         write: config.limits.upstream_write,
         max_idle: idle,
+        buffers: Arc::clone(buffers),
     })
 }
 

@@ -194,7 +194,19 @@ fn runtime(config: &Config) -> io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-fn client_side(limits: &config::Limits, descriptors: &Descriptors) -> proxy::Settings {
+/// The budget of what is read from clients and upstreams and waits.
+fn buffers(limits: &config::Limits) -> Arc<Buffers> {
+    Arc::new(Buffers::new(memory::for_buffers(
+        limits,
+        memory::there_is(),
+    )))
+}
+
+fn client_side(
+    limits: &config::Limits,
+    descriptors: &Descriptors,
+    buffers: Arc<Buffers>,
+) -> proxy::Settings {
     let few = |count: NonZeroUsize| u32::try_from(count.get()).expect("it is a million at most");
     let wanted = few(limits.max_connections);
     let allowed = descriptors.clients;
@@ -225,10 +237,7 @@ fn client_side(limits: &config::Limits, descriptors: &Descriptors) -> proxy::Set
         request_timeout: limits.request_timeout,
         max_connections: wanted.min(allowed),
         requests: few(limits.max_requests_per_connection),
-        buffers: Arc::new(Buffers::new(memory::for_buffers(
-            limits,
-            memory::there_is(),
-        ))),
+        buffers,
     }
 }
 

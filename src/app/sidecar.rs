@@ -19,6 +19,7 @@ use crate::supervisor::{KeptSet, Sockets};
 use crate::telemetry::Ring;
 use crate::transaction::Line;
 use crate::transaction::story::Chronicler;
+use crate::wire::Buffers;
 
 use super::checked::Checked;
 use super::clients::{clients, egress};
@@ -31,7 +32,7 @@ use super::parent::Parent;
 use super::quarantine::Wards;
 use super::reloads::{Publisher, reload_loop, wait_for_handlers};
 use super::trial::Trial;
-use super::{AppError, Bound, LAST_WORDS, client_side, queue_settings};
+use super::{AppError, Bound, LAST_WORDS, buffers, client_side, queue_settings};
 
 /// Everything but the sockets.
 pub(super) struct Sidecar {
@@ -39,6 +40,7 @@ pub(super) struct Sidecar {
     config: Config,
     parent: Parent,
     descriptors: Descriptors,
+    buffers: Arc<Buffers>,
     generations: Arc<Generations>,
     publisher: Arc<Publisher>,
     wards: Arc<Wards>,
@@ -74,8 +76,10 @@ impl Sidecar {
         };
         // Most of what is kept leads to the API.
         let for_hosts = descriptors.idle / 4;
-        let clients = clients(&serving, &config, descriptors.idle - for_hosts)?;
-        let egress = egress(&serving, &config, for_hosts)?;
+        let for_api = descriptors.idle - for_hosts;
+        let buffers = buffers(&config.limits);
+        let clients = clients(&serving, &config, for_api, &buffers)?;
+        let egress = egress(&serving, &config, for_hosts, &buffers)?;
         let queue = Queue::new(queue_settings(&config));
         let line = line(
             &serving,
@@ -95,6 +99,7 @@ impl Sidecar {
             config,
             parent,
             descriptors,
+            buffers,
             generations,
             publisher: Arc::new(publisher),
             wards,
@@ -136,6 +141,7 @@ impl Sidecar {
             config,
             parent,
             descriptors,
+            buffers,
             generations,
             publisher,
             wards,
@@ -170,7 +176,7 @@ impl Sidecar {
         let server = listener.start(proxy::Service {
             line,
             observer: Some(observer(&config, &transactions)),
-            settings: client_side(&config.limits, &descriptors),
+            settings: client_side(&config.limits, &descriptors, buffers),
         });
         let (stage, lifecycle) = watch::channel(Stage::Serving);
         let (end, ended) = watch::channel(false);

@@ -9,7 +9,7 @@ use crate::telemetry::Log;
 
 use super::checked::Checked;
 use super::clients::{clients, egress};
-use super::{AppError, Bound, announce, log_settings, quarantine, sockets};
+use super::{AppError, Bound, announce, buffers, log_settings, quarantine, sockets};
 
 /// Runs workers, each by these `words` as its command line, until the process is asked to end.
 ///
@@ -36,8 +36,9 @@ pub fn supervise(
         .build()?;
     runtime.block_on(async {
         // A worker makes its own; what is wrong with them is said before an address is bound.
-        clients(&serving, &config, 1)?;
-        egress(&serving, &config, 1)?;
+        let buffers = buffers(&config.limits);
+        clients(&serving, &config, 1, &buffers)?;
+        egress(&serving, &config, 1, &buffers)?;
         let supervisor = Supervisor::new(settings)?;
         let sockets = sockets::bind(&serving)?;
         let bound = bound(&sockets)?;

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::transaction::ports::{BodyError, BodySource};
-use crate::wire::{Head, Inbox, Patience};
+use crate::wire::{Head, Held, Inbox, Patience};
 
-use super::connection::{Connection, LARGE_READ_SIZE, Outgoing, Unsent};
+use super::connection::{Connection, Outgoing, READ_SIZE, Unsent};
 use super::connections::Connections;
 use super::idle::User;
 
@@ -23,6 +23,8 @@ pub(super) struct ResponseBody<'a> {
     /// Gone with the last piece.
     connection: Option<Connection>,
     inbox: Inbox,
+    /// The last piece, where it is large: whoever is slow to take the next one still has it.
+    given_out: Option<Held>,
     /// What is left of the request.
     outgoing: Option<Outgoing<'a>>,
     keeps_alive: bool,
@@ -58,6 +60,7 @@ impl<'a> ResponseBody<'a> {
             } else {
                 Inbox::new(head.length)
             },
+            given_out: None,
             outgoing: (!is_sent && goes_on).then_some(outgoing),
             keeps_alive: head.keeps_alive && (is_sent || goes_on),
             patience: Patience::new(if is_tunnel {
@@ -119,17 +122,19 @@ impl<'a> ResponseBody<'a> {
     /// comes back short tells the runtime that nothing is left, so that it needn't ask the
     /// kernel before the connection is used again.
     fn read_size(&self) -> usize {
+        let most = self.connections.buffers.read_size();
         match &self.inbox {
-            Inbox::Known(left) => usize::try_from(*left).map_or(LARGE_READ_SIZE, |left| {
-                left.saturating_add(1).min(LARGE_READ_SIZE)
-            }),
-            Inbox::Chunked(_) | Inbox::UntilClosed => LARGE_READ_SIZE,
+            Inbox::Known(left) => {
+                usize::try_from(*left).map_or(most, |left| left.saturating_add(1).min(most))
+            }
+            Inbox::Chunked(_) | Inbox::UntilClosed => most,
         }
     }
 }
 
 impl BodySource for ResponseBody<'_> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        self.given_out = None;
         self.poll_send(cx)?;
         loop {
             let size = self.read_size();
@@ -143,13 +148,16 @@ impl BodySource for ResponseBody<'_> {
             if self.inbox.has_ended() {
                 self.end();
             }
-            if piece.is_some() {
-                return Poll::Ready(Ok(piece));
+            if let Some(piece) = piece {
+                if piece.len() > READ_SIZE {
+                    self.given_out = Some(self.connections.buffers.hold(piece.len()));
+                }
+                return Poll::Ready(Ok(Some(piece)));
             }
             let Some(connection) = &mut self.connection else {
                 return Poll::Ready(Ok(None));
             };
-            match connection.poll_read(cx, size) {
+            match connection.poll_read(cx, size, &self.connections.buffers) {
                 Poll::Pending => {
                     ready!(self.patience.poll_end(cx));
                     self.connection = None;

@@ -37,6 +37,7 @@ impl Client {
                 settings.verify,
                 times,
                 settings.pool,
+                Arc::clone(&settings.buffers),
             )?),
         })
     }

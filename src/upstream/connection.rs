@@ -24,7 +24,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use crate::message::framing::{self, Length};
 use crate::message::{Pieces, Request};
 use crate::transaction::ports::{BodyError, BodySource, Interim, Sending};
-use crate::wire::{self, Framing, Head, Outbox, Patience};
+use crate::wire::{self, Buffers, Framing, Head, Held, Outbox, Patience};
 
 use super::binding;
 use super::connections::Times;
@@ -35,10 +35,8 @@ use super::stream::Stream;
 /// The most interim responses before a final one.
 const INTERIM_LIMIT: usize = 16;
 
-/// How much is read at once, in bytes: heads and small bodies, and what is known to be
-/// large.
-const READ_SIZE: usize = 8 * 1024;
-pub(super) const LARGE_READ_SIZE: usize = 64 * 1024;
+/// How much is read at once of heads and small bodies, in bytes.
+pub(super) const READ_SIZE: usize = 8 * 1024;
 
 /// A connection to the upstream that is used for one exchange.
 pub(super) struct Connection {
@@ -46,6 +44,8 @@ pub(super) struct Connection {
     place: Option<Place>,
     /// What was read and isn't used yet.
     incoming: BytesMut,
+    /// What is counted for the part of a message that has come, while the rest is waited for.
+    held: Option<Held>,
     /// Where it leads to.
     pub(super) address: Arc<Address>,
     /// Whether it is logged in, or about to be.
@@ -92,6 +92,8 @@ pub(super) enum Lost {
     TimedOut(Duration),
     /// The client's body did not arrive.
     Client(BodyError),
+    /// There is no memory for a head that is slow to arrive.
+    NoMemory,
 }
 
 /// Why a request could not be sent as a whole.
@@ -232,6 +234,7 @@ impl Connection {
             stream,
             place,
             incoming: BytesMut::new(),
+            held: None,
             address,
             is_bound,
             is_reused,
@@ -251,14 +254,16 @@ impl Connection {
         outgoing: &mut Outgoing<'_>,
         method: &Method,
         times: &Times,
+        buffers: &Arc<Buffers>,
         interim: &mut dyn Interim,
     ) -> Result<Head, Lost> {
-        if !self.is_reused && poll_fn(|cx| Poll::Ready(self.speaks_first(cx))).await {
+        if !self.is_reused && poll_fn(|cx| Poll::Ready(self.speaks_first(cx, buffers))).await {
             return Err(Lost::Broken("it sent something before it was asked"));
         }
         let mut waits = Waits::new(times);
         for _ in 0..INTERIM_LIMIT {
-            let head = poll_fn(|cx| self.poll_exchange(cx, outgoing, method, &mut waits)).await?;
+            let head =
+                poll_fn(|cx| self.poll_exchange(cx, outgoing, method, &mut waits, buffers)).await?;
             let status = head.response.status;
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 return match outgoing.state {
@@ -281,6 +286,7 @@ impl Connection {
         outgoing: &mut Outgoing<'_>,
         method: &Method,
         waits: &mut Waits,
+        buffers: &Arc<Buffers>,
     ) -> Poll<Result<Head, Lost>> {
         let before = outgoing.written;
         let mut closed = None;
@@ -292,7 +298,7 @@ impl Connection {
             Poll::Ready(Err(Unsent::Closed(error))) => closed = Some(error),
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
-        if let Poll::Ready(head) = self.poll_head(cx, method) {
+        if let Poll::Ready(head) = self.poll_head(cx, method, buffers) {
             return Poll::Ready(match (head, closed) {
                 (Err(Lost::Closed(_)), Some(error)) => Err(Lost::Closed(error.to_string())),
                 (head, _) => head,
@@ -365,20 +371,30 @@ impl Connection {
     }
 
     /// Reads the head of a response.
-    fn poll_head(&mut self, cx: &mut Context<'_>, method: &Method) -> Poll<Result<Head, Lost>> {
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        method: &Method,
+        buffers: &Arc<Buffers>,
+    ) -> Poll<Result<Head, Lost>> {
         loop {
             if !self.incoming.is_empty()
                 && let Some(head) =
                     wire::read_response(&mut self.incoming, method).map_err(Lost::Broken)?
             {
-                return Poll::Ready(if self.ends_behind(&head, cx) {
+                return Poll::Ready(if self.ends_behind(&head, cx, buffers) {
                     Err(Lost::Broken("the connection ended with the head"))
                 } else {
                     Ok(head)
                 });
             }
-            let read = ready!(self.poll_read(cx, READ_SIZE))
-                .map_err(|error| Lost::Closed(error.to_string()))?;
+            let read = match self.poll_read(cx, READ_SIZE, buffers) {
+                Poll::Ready(read) => read.map_err(|error| Lost::Closed(error.to_string()))?,
+                Poll::Pending if self.held.as_ref().is_some_and(Held::is_too_much) => {
+                    return Poll::Ready(Err(Lost::NoMemory));
+                }
+                Poll::Pending => return Poll::Pending,
+            };
             if read == 0 {
                 return Poll::Ready(Err(if self.incoming.is_empty() {
                     Lost::Closed("it closed the connection".to_owned())
@@ -391,14 +407,20 @@ impl Connection {
 
     /// Whether something came before anything was asked: it is no answer. One that has been
     /// used before was looked at when it was taken from those that wait.
-    fn speaks_first(&mut self, cx: &mut Context<'_>) -> bool {
-        matches!(self.poll_read(cx, READ_SIZE), Poll::Ready(Ok(1..)))
+    fn speaks_first(&mut self, cx: &mut Context<'_>, buffers: &Arc<Buffers>) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => self.stream.has_bytes(),
+            // Some of its bytes are of TLS itself.
+            Stream::Tls(_) => {
+                matches!(self.poll_read(cx, READ_SIZE, buffers), Poll::Ready(Ok(1..)))
+            }
+        }
     }
 
     /// Whether the connection is known to have ended before the body that `head` promises:
     /// while nothing is sent to the client, that can still be told by a status. Looks at
     /// what has arrived and waits for nothing.
-    fn ends_behind(&mut self, head: &Head, cx: &mut Context<'_>) -> bool {
+    fn ends_behind(&mut self, head: &Head, cx: &mut Context<'_>, buffers: &Arc<Buffers>) -> bool {
         let is_owed = match head.length {
             Length::Known(length) => length > 0,
             Length::Chunked => true,
@@ -407,7 +429,10 @@ impl Connection {
         };
         is_owed
             && self.incoming.is_empty()
-            && matches!(self.poll_read(cx, READ_SIZE), Poll::Ready(Ok(0) | Err(_)))
+            && matches!(
+                self.poll_read(cx, READ_SIZE, buffers),
+                Poll::Ready(Ok(0) | Err(_))
+            )
     }
 
     /// Whether nothing is left over of what was read.
@@ -425,9 +450,32 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
         size: usize,
+        buffers: &Arc<Buffers>,
     ) -> Poll<io::Result<usize>> {
         self.incoming.reserve(size);
-        pin!(self.stream.read_buf(&mut self.incoming)).poll(cx)
+        let read = pin!(self.stream.read_buf(&mut self.incoming)).poll(cx);
+        if read.is_pending() {
+            self.hold_little(buffers);
+        } else if self.held.is_some() {
+            self.held = None;
+        }
+        read
+    }
+
+    /// Keeps no more memory for what has come than that needs, and counts it: the rest may be
+    /// long in coming.
+    fn hold_little(&mut self, buffers: &Arc<Buffers>) {
+        if self.incoming.is_empty() {
+            self.incoming = BytesMut::new();
+            return;
+        }
+        if self.incoming.capacity() > 2 * (self.incoming.len() + READ_SIZE) {
+            self.incoming = BytesMut::from(&self.incoming[..]);
+        }
+        let bytes = self.incoming.capacity();
+        if self.held.as_ref().is_none_or(|held| held.bytes() != bytes) {
+            self.held = Some(buffers.hold(bytes));
+        }
     }
 
     /// The bare connection, to be used again.
@@ -454,3 +502,6 @@ impl Waits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ use rustix::io::Errno;
 use crate::message::{Pieces, Request};
 use crate::transaction::ports::{Exchange, Interim, OnBehalfOf, Sending, UpstreamError};
 
+use crate::wire::Buffers;
+
 use super::body::ResponseBody;
 use super::connection::{Connection, Lost, Outgoing};
 use super::idle::{Acquired, Idle, Kept, NoPlace, Place, User};
@@ -26,6 +28,8 @@ pub(super) struct Connections {
     pub(super) idle: Arc<Idle>,
     /// What all connections obey.
     pub(super) times: Times,
+    /// The budget of what is read and waits.
+    pub(super) buffers: Arc<Buffers>,
 }
 
 /// How long what may take.
@@ -71,6 +75,7 @@ impl Connections {
         verify: bool,
         times: Times,
         pool: UpstreamPool,
+        buffers: Arc<Buffers>,
     ) -> Result<Self, SetupError> {
         // Pingora opens connections; those that wait are in `Idle`. It would read the system's
         // certificates at once, and panic where it can't: TLS is not its business here.
@@ -81,6 +86,7 @@ impl Connections {
             tls: Tls::new(ca_file, verify)?,
             idle: Idle::new(pool),
             times,
+            buffers,
         })
     }
 
@@ -104,7 +110,13 @@ impl Connections {
         let mut connection = self.connection(peer, user, request).await?;
         loop {
             let answer = connection
-                .exchange(&mut outgoing, &request.method, &self.times, interim)
+                .exchange(
+                    &mut outgoing,
+                    &request.method,
+                    &self.times,
+                    &self.buffers,
+                    interim,
+                )
                 .await;
             match answer {
                 Ok(head) => {
@@ -142,12 +154,12 @@ impl Connections {
             .await
             .map_err(|error| not_connected(peer, NoConnection::Failed(error.to_string())))?;
         let address = peer.preferred(&addresses);
-        // What is not idempotent is not sent into a connection that the upstream has just closed.
-        let must_be_seen = !request.method.is_idempotent();
         let place = loop {
             let acquired = self.idle.acquire(address.key, user, self.times.read).await;
             match acquired.map_err(|why| not_connected(peer, why.into()))? {
-                Acquired::Kept(kept) if must_be_seen && !kept.stream.is_silent() => {
+                // Bytes that nobody asked for would be taken for the answer, and what can't be
+                // repeated is not sent into a connection that has just been closed.
+                Acquired::Kept(kept) if !kept.stream.is_silent() => {
                     if kept.place.is_some() {
                         break kept.into_place();
                     }
@@ -268,6 +280,11 @@ impl Lost {
                 limit,
             },
             Self::Client(error) => UpstreamError::Client(error),
+            Self::NoMemory => UpstreamError::NoRoom {
+                peer: peer.authority().to_owned(),
+                reason: "limits.buffer_memory is used up, and the head of its response is slow"
+                    .to_owned(),
+            },
         }
     }
 }
@@ -299,4 +316,75 @@ fn is_want_of_room(error: &Error) -> bool {
         cause = this.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use pingora_core::protocols::l4;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use crate::message::Fields;
+    use crate::upstream::Reuse;
+
+    use super::*;
+
+    /// What the runtime has not been told yet is looked up: between the bytes and the request there
+    /// is no await that waits.
+    #[tokio::test]
+    async fn no_request_is_sent_on_a_connection_on_which_bytes_have_just_come_or_its_end() {
+        let pool = UpstreamPool {
+            reuse: Reuse::Shared,
+            ..UpstreamPool::default()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let url = format!("http://{address}").parse().expect("an address");
+        let peer = Peer::new(&url, None).expect("an address");
+        let key = peer.addresses().await.expect("an address")[0].key;
+        let pairs = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let other = pairs.local_addr().expect("bound");
+        for method in [
+            Method::GET,
+            Method::HEAD,
+            Method::PUT,
+            Method::DELETE,
+            Method::POST,
+        ] {
+            for (bytes, is_usable) in [
+                (Some(&b"HTTP/1.1 200"[..]), false),
+                (None, false),
+                (Some(b""), true),
+            ] {
+                let buffers = crate::upstream::usual_buffers();
+                let connections = Connections::new(None, true, Times::default(), pool, buffers);
+                let connections = connections.expect("nothing to read");
+                let ours = TcpStream::connect(other).await.expect("it listens");
+                let (theirs, _) = pairs.accept().await.expect("a connection");
+                theirs.writable().await.expect("it is open");
+                let kept = Kept {
+                    stream: Stream::Plain(Box::new(l4::stream::Stream::from(ours))),
+                    place: None,
+                    is_bound: false,
+                };
+                let user = connections.idle.user(OnBehalfOf::Nobody);
+                let request = Request::new(method.clone(), "/", Fields::default());
+
+                connections.idle.put(key, kept, user, None);
+                match bytes {
+                    Some([]) => {}
+                    Some(bytes) => drop(theirs.try_write(bytes)),
+                    None => theirs
+                        .into_std()
+                        .expect("a socket")
+                        .shutdown(std::net::Shutdown::Both)
+                        .expect("it is open"),
+                }
+                let connection = connections.connection(&peer, user, &request).await;
+
+                let connection = connection.unwrap_or_else(|error| panic!("{error}"));
+                assert_eq!(connection.is_reused, is_usable, "{method}, {bytes:?}");
+            }
+        }
+    }
 }

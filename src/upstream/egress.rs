@@ -13,9 +13,10 @@ use url::Url;
 
 use crate::message::Request;
 use crate::transaction::ports::{Exchange, Hosts, Nobody, OnBehalfOf, Sending, UpstreamError};
+use crate::wire::Buffers;
 
 use super::connections::{Connections, Times};
-use super::{Peer, Reach, Reuse, SetupError, UpstreamPool};
+use super::{Peer, Reach, Reuse, SetupError, UpstreamPool, usual_buffers};
 
 /// A client of the hosts that handlers may call.
 pub struct Egress {
@@ -38,6 +39,8 @@ pub struct EgressSettings {
     pub write: Duration,
     /// The most connections that are kept while nobody uses them.
     pub max_idle: usize,
+    /// The budget of what is read and waits.
+    pub buffers: Arc<Buffers>,
 }
 
 impl Default for EgressSettings {
@@ -55,6 +58,7 @@ impl Default for EgressSettings {
             read,
             write,
             max_idle: UpstreamPool::default().max_idle,
+            buffers: usual_buffers(),
         }
     }
 }
@@ -73,6 +77,7 @@ impl Egress {
             read,
             write,
             max_idle,
+            buffers,
         } = settings;
         let times = Times {
             connect,
@@ -85,8 +90,9 @@ impl Egress {
             max_idle,
             ..UpstreamPool::default()
         };
+        let connections = Connections::new(ca_file.as_deref(), true, times, pool, buffers)?;
         Ok(Self {
-            connections: Arc::new(Connections::new(ca_file.as_deref(), true, times, pool)?),
+            connections: Arc::new(connections),
             reach,
         })
     }

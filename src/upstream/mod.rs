@@ -22,9 +22,12 @@ mod stream;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
+
+use crate::wire::Buffers;
 
 pub use client::Client;
 pub use egress::{Egress, EgressSettings};
@@ -52,6 +55,8 @@ pub struct Settings {
     pub tunnel_idle: Duration,
     /// Which connections are used again, and how many there may be.
     pub pool: UpstreamPool,
+    /// The budget of what is read and waits.
+    pub buffers: Arc<Buffers>,
 }
 
 /// Which connections to an upstream are used again, and how many there may be.
@@ -103,8 +108,14 @@ impl Settings {
             write: Duration::from_secs(30),
             tunnel_idle: Duration::from_hours(1),
             pool: UpstreamPool::default(),
+            buffers: usual_buffers(),
         }
     }
+}
+
+/// A budget for those who name none.
+fn usual_buffers() -> Arc<Buffers> {
+    Arc::new(Buffers::new(64 * 1024 * 1024))
 }
 
 /// Why the upstream can't be set up as configured.

@@ -27,12 +27,21 @@ impl Stream {
     /// Asks the kernel. The runtime knows only what it has been told, and a connection that
     /// was closed a moment ago is still alive to it.
     pub(super) fn is_silent(&self) -> bool {
+        self.look() == Err(Errno::EAGAIN)
+    }
+
+    /// Whether bytes are there at this moment, of TLS or in it. Asks the kernel too.
+    pub(super) fn has_bytes(&self) -> bool {
+        matches!(self.look(), Ok(1..))
+    }
+
+    fn look(&self) -> Result<usize, Errno> {
         let socket = match self {
             Self::Plain(tcp) => tcp.id(),
             Self::Tls(tls) => tls.get_ref().0.id(),
         };
         let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        recv(socket, &mut [0; 1], look) == Err(Errno::EAGAIN)
+        recv(socket, &mut [0; 1], look)
     }
 
     #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Memory for what is read and waits: one budget for all connections.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How much is read at once of what is known to be large, in bytes.
@@ -38,6 +39,20 @@ impl Buffers {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// Counts `bytes` as used for as long as what it gives is kept.
+    pub fn hold(self: &Arc<Self>, bytes: usize) -> Held {
+        self.take(bytes);
+        Held {
+            buffers: Arc::clone(self),
+            bytes,
+        }
+    }
+
+    /// How much is used.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// The budget.
     pub fn budget(&self) -> usize {
         self.budget
@@ -46,7 +61,7 @@ impl Buffers {
     /// How much to read at once of a large body: less once half of the budget is used, so that
     /// those who take their bodies slowly leave the other half to heads.
     pub fn read_size(&self) -> usize {
-        if self.used.load(Ordering::Relaxed) > self.budget / 2 {
+        if self.used() > self.budget / 2 {
             SMALL_READ
         } else {
             LARGE_READ
@@ -54,9 +69,48 @@ impl Buffers {
     }
 }
 
+/// Bytes that are counted as used.
+#[derive(Debug)]
+pub struct Held {
+    buffers: Arc<Buffers>,
+    bytes: usize,
+}
+
+impl Held {
+    /// How many.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether more than the budget is used by all.
+    pub fn is_too_much(&self) -> bool {
+        self.buffers.used() > self.buffers.budget
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.buffers.give_back(self.bytes);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_held_is_used_until_it_is_dropped() {
+        let buffers = Arc::new(Buffers::new(100));
+        let first = buffers.hold(60);
+        let second = buffers.hold(60);
+
+        assert_eq!((buffers.used(), second.bytes()), (120, 60));
+        assert!(first.is_too_much());
+        drop(second);
+        assert!(!first.is_too_much());
+        drop(first);
+        assert_eq!(buffers.used(), 0);
+    }
 
     #[test]
     fn what_is_used_beyond_the_budget_is_told_and_reads_get_smaller_before() {

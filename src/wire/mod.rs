@@ -22,7 +22,7 @@ use http::{HeaderName, header};
 
 use crate::message::framing;
 
-pub use buffers::Buffers;
+pub use buffers::{Buffers, Held};
 pub use frame::{Frame, Recipient};
 pub use inbox::Inbox;
 pub use outbox::{Outbox, Slices};

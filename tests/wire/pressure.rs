@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use interpose::handler::Verdict;
+use interpose::wire::Buffers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::support::{Handlers, Setup, soon};
+use crate::support::{Handlers, Setup, Upstream, eventually, ok, soon};
 
 const MUCH: usize = 100 * 1024 * 1024;
 
@@ -92,4 +93,33 @@ async fn flooding_upstream(taken: Arc<AtomicUsize>) -> (SocketAddr, tokio::task:
         taken.store(flood(&mut stream).await, Ordering::SeqCst);
     });
     (address, flooded)
+}
+
+#[tokio::test]
+async fn responses_for_slow_clients_stay_within_the_memory_for_buffers() {
+    for handlers in ways(Handlers::default().on_request(|_| Verdict::Continue)) {
+        let body = "b".repeat(4 * 1024 * 1024);
+        let upstream = Upstream::answering(ok("", &body)).await;
+        let buffers = Arc::new(Buffers::new(512 * 1024));
+        let mut setup = Setup::before(&upstream).handlers(handlers);
+        setup.upstream.buffers = Arc::clone(&buffers);
+        let sidecar = setup.start();
+
+        let mut clients = Vec::new();
+        for _ in 0..30 {
+            let mut client = sidecar.client().await;
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            clients.push(client);
+        }
+        eventually(|| buffers.used() > 128 * 1024).await;
+        let mut most = 0;
+        for client in &mut clients[..20] {
+            let response = client.response().await;
+            assert_eq!(response.body.len(), body.len());
+            most = most.max(buffers.used());
+        }
+        assert!(most <= 512 * 1024, "{most}");
+        drop(clients);
+        eventually(|| buffers.used() == 0).await;
+    }
 }
