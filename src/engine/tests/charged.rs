@@ -13,7 +13,7 @@ const HEAP: usize = 8 << 20;
 const SLACK: usize = 3 << 19;
 
 /// What is made of `text`, whose bytes are `bytes`.
-const NATIVES: [&str; 50] = [
+const NATIVES: [&str; 56] = [
     "new TextEncoder().encode(text)",
     "new TextDecoder().decode(bytes)",
     "new TextDecoder().decode(bytes.fill(255))",
@@ -64,6 +64,12 @@ const NATIVES: [&str; 50] = [
     "event.request.content = text",
     "return { text }",
     "require(text)",
+    "exact(JSON.parse(`[${'1'.repeat(text.length / 2)}]`), 0)",
+    "exact.text(JSON.parse(`[${'1'.repeat(text.length / 2)}]`), 0)",
+    "JSON.stringify(JSON.parse(`[1.${'0'.repeat(text.length / 2)}]`))",
+    "json = JSON.parse(`[1.${'0'.repeat(text.length / 2)}]`)",
+    "structuredClone({ text, bytes })",
+    "new Headers({ x: text }).get('x')",
 ];
 
 /// The most that Rust has at a time while a native is called with so long a text.

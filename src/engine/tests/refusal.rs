@@ -81,6 +81,45 @@ const ROWS: [&str; 63] = [
 /// After how many requests of QuickJS's memory runs out.
 const REQUESTS: [usize; 14] = [0, 1, 2, 3, 4, 5, 7, 9, 12, 16, 22, 30, 45, 70];
 
+/// The text of rows that make no code.
+const NONE: &str = "''";
+
+/// What is made of a text, `code`, where `scripts.allow_eval` allows it. None fits into what a heap grants
+/// in any case.
+const CODE: [(&str, &str); 8] = [
+    ("'[' + '1,'.repeat(20000) + ']'", "eval(code)"),
+    (
+        "many.map((i) => `let v${i} = { k${i}: [${i}, \\`x${i}\\`] };`).join('')",
+        "(0, eval)(code)",
+    ),
+    (
+        "many.map((i) => `let v${i} = function (a, {b}, ...d) { return v${i} };`).join('')",
+        "Function(code)()",
+    ),
+    (
+        "'return ' + 'a + '.repeat(20000) + '1'",
+        "new Function('a', code)(1)",
+    ),
+    (
+        "'class C { ' + many.map((i) => `m${i}() { return /x${i}/u }`).join('') + '}; C'",
+        "new (eval(code))().m1()",
+    ),
+    (
+        "'switch (1) {' + many.map((i) => `case ${i}: l${i}: for (;;) { break l${i} }`).join('') + '}'",
+        "eval(code)",
+    ),
+    (
+        "'yield 1;'.repeat(9000)",
+        "Object.getPrototypeOf(function* () {}).constructor(code)",
+    ),
+    ("text", "eval('`' + code + '`')"),
+];
+
+/// After how many requests memory runs out where code is made.
+const CODE_REQUESTS: [usize; 22] = [
+    0, 1, 2, 3, 4, 5, 7, 9, 12, 16, 22, 30, 45, 70, 100, 150, 220, 330, 500, 750, 1100, 1600,
+];
+
 /// A host that lets the next request but so many be the first that is refused.
 struct RunsOut {
     after: std::sync::atomic::AtomicUsize,
@@ -94,11 +133,11 @@ impl Host for RunsOut {
     }
 }
 
-fn set(source: &str) -> Set {
+fn set(code: &str, source: &str) -> Set {
     let source = format!(
         "if (req.path === '/bad') {{\n\
            const list = JSON.parse(json); const many = Array.from({{ length: 2000 }}, (_, i) => i);\n\
-           const text = 'a,b='.repeat(5000);\n\
+           const text = 'a,b='.repeat(5000); const code = {code};\n\
            getResource('now');\n\
            {source}\n\
          }}\n\
@@ -107,6 +146,7 @@ fn set(source: &str) -> Set {
     let mut set = Set::of(Kind::Request, &[&source]);
     set.limits.memory = 8 << 20;
     set.limits.handler_time = Duration::from_secs(20);
+    set.limits.code_from_text = code != NONE;
     set
 }
 
@@ -115,11 +155,11 @@ fn list() -> String {
 }
 
 /// Runs one row with memory for so many requests, then a call that has enough.
-fn run_row(source: &str) {
+fn run_row(code: &str, source: &str, requests: &[usize]) {
     let host = Arc::new(RunsOut {
         after: std::sync::atomic::AtomicUsize::new(0),
     });
-    let calls = REQUESTS.into_iter().flat_map(|requests| {
+    let calls = requests.iter().flat_map(|&requests| {
         let host = Arc::clone(&host);
         ["/bad", "/good"].into_iter().map(move |path| {
             refusal::never();
@@ -128,8 +168,13 @@ fn run_row(source: &str) {
             call("POST", path, &list())
         })
     });
+    if code != NONE {
+        let enough = set(code, source).run(call("POST", "/bad", &list()));
+        let is_well = matches!(enough.verdict, Verdict::Continue | Verdict::Answer(_));
+        assert!(is_well, "{source}: {:?}", enough.verdict);
+    }
     let mut refused = 0;
-    set(source).run_with(Arc::clone(&host) as Arc<dyn Host>, calls, |ran| {
+    set(code, source).run_with(Arc::clone(&host) as Arc<dyn Host>, calls, |ran| {
         refusal::never();
         if ran.call.request.path == "/good" {
             assert!(matches!(ran.verdict, Verdict::Continue), "{source}");
@@ -168,18 +213,37 @@ pub(super) fn row() -> Option<usize> {
 
 #[test]
 fn memory_that_runs_out_anywhere_ends_its_request_and_nothing_else() {
+    let rows: Vec<_> = ROWS.iter().map(|source| (NONE, *source)).collect();
+    run_rows(
+        "memory_that_runs_out_anywhere_ends_its_request_and_nothing_else",
+        &rows,
+        &REQUESTS,
+    );
+}
+
+#[test]
+fn memory_that_runs_out_where_code_is_made_ends_its_request_and_nothing_else() {
+    run_rows(
+        "memory_that_runs_out_where_code_is_made_ends_its_request_and_nothing_else",
+        &CODE,
+        &CODE_REQUESTS,
+    );
+}
+
+/// Runs all rows of a test, in processes of their own.
+fn run_rows(test: &str, rows: &[(&str, &str)], requests: &[usize]) {
     if let Some(first) = row() {
-        for (at, source) in ROWS.iter().enumerate().skip(first) {
+        for (at, (code, source)) in rows.iter().enumerate().skip(first) {
             println!("\nrow {at}: {source}");
-            run_row(source);
+            run_row(code, source, requests);
         }
         return;
     }
+    let test = format!("engine::tests::refusal::{test}");
     let mut failed = Vec::new();
     let mut next = 0;
-    while next < ROWS.len() {
-        let test = "engine::tests::refusal::memory_that_runs_out_anywhere_ends_its_request_and_nothing_else";
-        let (is_well, said) = alone(test, next);
+    while next < rows.len() {
+        let (is_well, said) = alone(&test, next);
         if is_well {
             break;
         }
@@ -190,7 +254,7 @@ fn memory_that_runs_out_anywhere_ends_its_request_and_nothing_else() {
         let at = begun.and_then(|line| line.split(':').next()?.parse::<usize>().ok());
         let at = at.unwrap_or_else(|| panic!("it did not begin: {said}"));
         let end: Vec<_> = said.lines().rev().take(12).collect();
-        failed.push(format!("{}\n{}", ROWS[at], end.join("\n")));
+        failed.push(format!("{:?}\n{}", rows[at], end.join("\n")));
         next = at + 1;
     }
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
