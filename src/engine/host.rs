@@ -51,6 +51,10 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// bytes: at worst a map of names with short values.
 const PARSED: usize = 64;
 
+/// What a field of a call's response takes while it becomes a script's, in bytes, besides its text:
+/// entries of lists and maps.
+const FIELD: usize = 256;
+
 /// Makes the calls of one isolate.
 #[derive(Clone)]
 pub(super) struct HostCalls {
@@ -166,7 +170,7 @@ impl HostCalls {
             Ok(response) => {
                 answer.set("status", response.status.as_u16())?;
                 answer.set("reason", response.status.canonical_reason().unwrap_or(""))?;
-                let _charge = value::charged(ctx, response.body.len())?;
+                let _charge = value::charged(ctx, copies(&response))?;
                 let pair = |(name, value): &(HeaderName, HeaderValue)| {
                     vec![name.as_str().to_owned(), scope.field_text(name, &[value])]
                 };
@@ -195,7 +199,7 @@ impl HostCalls {
         let answer = Object::new(ctx.clone())?;
         match self.wait_for(scope, request, timeout) {
             Ok(response) => {
-                let _charge = value::charged(ctx, response.body.len())?;
+                let _charge = value::charged(ctx, copies(&response))?;
                 answer.set("status", response.status.as_u16())?;
                 answer.set("text", web::decoded(ctx, &response.body, false)?)?;
                 answer.set("headers", headers(ctx, scope, &response)?)?;
@@ -309,6 +313,14 @@ fn refused(answer: &Object<'_>, error: &HostError) -> rquickjs::Result<()> {
     answer.set("error", error.to_string())?;
     answer.set("code", code.as_u16())?;
     answer.set("isRefused", code == StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// What is copied of a call's response, at worst, while it becomes a script's: the texts of the
+/// fields twice, of bytes that are two each where they are no UTF-8.
+fn copies(response: &HostResponse) -> usize {
+    let fields = response.fields.iter();
+    let fields = fields.map(|(name, value)| FIELD + 2 * name.as_str().len() + 4 * value.len());
+    response.body.len() + fields.sum::<usize>()
 }
 
 /// A response's fields as an object: names in lower case, repeated ones joined, but for

@@ -72,8 +72,39 @@ const NATIVES: [&str; 56] = [
     "new Headers({ x: text }).get('x')",
 ];
 
+/// What becomes of a response with many fields.
+const CALLS: [&str; 5] = [
+    "getResource('/a')",
+    "SysUtility.restGet('/a')",
+    "platform.api.get('/a')",
+    "await fetch('/a')",
+    "await g.sys.system.callExternalApi({ url: '/a' })",
+];
+
+/// A host that answers with so many bytes of fields, which are its own.
+struct Fields(Vec<(HeaderName, HeaderValue)>);
+
+impl Fields {
+    fn of(length: usize) -> Self {
+        let value = HeaderValue::try_from("v".repeat(length / 400)).expect("a value");
+        let name = |at| HeaderName::try_from(format!("x-{at}")).expect("a name");
+        Self((0..400).map(|at| (name(at), value.clone())).collect())
+    }
+}
+
+#[async_trait::async_trait]
+impl Host for Fields {
+    async fn call(&self, _: &Caller, _: HostRequest) -> Result<HostResponse, HostError> {
+        let fields = self.0.clone();
+        Ok(HostResponse {
+            fields,
+            ..response(200, "{}")
+        })
+    }
+}
+
 /// The most that Rust has at a time while a native is called with so long a text.
-fn peak(source: &str, length: usize) -> usize {
+fn peak(host: Arc<dyn Host>, source: &str, length: usize) -> usize {
     let source = format!(
         "if (req.path === '/2') {{\n\
            const held = require('held');\n\
@@ -95,7 +126,7 @@ fn peak(source: &str, length: usize) -> usize {
         counting::begin_peak();
         call
     });
-    set.run_with(Arc::new(Echo), next, |_| peak = counting::peak_since());
+    set.run_with(host, next, |_| peak = counting::peak_since());
     peak
 }
 
@@ -107,10 +138,14 @@ fn natives_take_no_more_than_their_heap_has() {
         return;
     };
     let mut over = Vec::new();
-    for source in NATIVES.iter().skip(first) {
+    let echo: Arc<dyn Host> = Arc::new(Echo);
+    let fields: Arc<dyn Host> = Arc::new(Fields::of(HEAP / 2));
+    let natives = NATIVES.iter().map(|source| (&echo, source));
+    let calls = CALLS.iter().map(|source| (&fields, source));
+    for (host, source) in natives.chain(calls).skip(first) {
         // Text and bytes take twice the length of the heap's own memory.
         for length in [HEAP / 8, HEAP * 7 / 16] {
-            let peak = peak(source, length);
+            let peak = peak(Arc::clone(host), source, length);
             let most = HEAP - 2 * length + SLACK;
             if peak > most {
                 over.push(format!("{source} of {length}: {peak}, not {most}"));
