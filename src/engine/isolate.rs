@@ -316,7 +316,13 @@ impl Isolate {
         }
         let mut now = began;
         for (at, step) in steps.iter().enumerate() {
-            let checkpoint = self.checkpoint(ctx, step);
+            // What can't be written is no failure of this handler, and undoing that would lose it.
+            let Ok(checkpoint) = self.checkpoint(ctx, step) else {
+                let mut thrown = self.explain(ctx);
+                thrown.spoils_isolate = true;
+                self.report(&thrown);
+                return (End::Decided(reject(thrown)), at, true);
+            };
             if checkpoint.is_some() {
                 now = self.clock.read();
             }

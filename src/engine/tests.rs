@@ -22,6 +22,7 @@ mod refusal;
 mod script_text;
 mod surrogates;
 mod time;
+mod unwritable;
 mod verdicts;
 mod vocabularies;
 mod writes;

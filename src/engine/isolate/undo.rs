@@ -12,12 +12,20 @@ use super::Isolate;
 
 impl Isolate {
     /// What a handler that may fail must leave behind as it found it.
-    pub(super) fn checkpoint(&self, ctx: &Ctx<'_>, step: &Step) -> Option<Box<Call>> {
+    ///
+    /// # Errors
+    ///
+    /// What the handlers before it have edited can't be written.
+    pub(super) fn checkpoint(
+        &self,
+        ctx: &Ctx<'_>,
+        step: &Step,
+    ) -> rquickjs::Result<Option<Box<Call>>> {
         if !self.may_fail(step) && self.allows_edits(step) {
-            return None;
+            return Ok(None);
         }
-        self.flush_phase(ctx);
-        Some(self.scope.with(snapshot))
+        self.flush_phase(ctx)?;
+        Ok(Some(self.scope.with(snapshot)))
     }
 
     /// Whether its failure does no harm.
@@ -32,7 +40,10 @@ impl Isolate {
 
     /// Takes back what a handler made of request and response that is not allowed to, and says so.
     pub(super) fn withdraw(&self, ctx: &Ctx<'_>, before: &Call, verdict: Option<&Verdict>) {
-        self.flush_phase(ctx);
+        // What can't be written is left out as all else.
+        if self.flush_phase(ctx).is_err() {
+            drop(ctx.catch());
+        }
         let after = self.scope.with(snapshot);
         self.scope.with(|state| {
             if verdict.is_some() || state.stops || after.is_edited_since(before) {
@@ -47,14 +58,11 @@ impl Isolate {
     }
 
     /// Turns what handlers have edited so far into bytes and texts.
-    fn flush_phase(&self, ctx: &Ctx<'_>) {
-        // What can't be written fails the phase's end, not this handler.
-        if self.keep(ctx).is_err() {
-            drop(ctx.catch());
-        }
-        if self.scope.with(|state| state.phase) == Phase::Response && self.scope.flush(ctx).is_err()
-        {
-            drop(ctx.catch());
+    fn flush_phase(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
+        self.keep(ctx)?;
+        match self.scope.with(|state| state.phase) {
+            Phase::Request => Ok(()),
+            Phase::Response => self.scope.flush(ctx),
         }
     }
 
