@@ -1,78 +1,69 @@
-//! What clients and handlers can make more of takes a time that grows as it does: no native and no parser of ours compares each
-//! with each.
+//! What clients, upstreams and handlers can make more of takes work that grows as it does: no native
+//! and no parser of ours compares each with each.
 //!
-//! Counted is the time that the quickest of some runs takes, at one, two, four and eight times a size, since neither the
-//! natives nor QuickJS count their steps, and not every machine lets a program count its instructions. Work that
-//! grows with the square takes sixty-four times as long at eight times the size; what is linear eight times, and some more
-//! for sorting and for caches. All three doublings are judged together, by a bound between the two: what disturbs one of
-//! them is smoothed out, and a square is found all the same.
+//! Counted are instructions, at one, two, four and eight times a size, by valgrind's callgrind: this
+//! program starts itself under it. All it needs is a function that is entered and left once for each
+//! run, [`counted`]. No doubling may take more than two and a half times as many, which leaves
+//! sorting and tables that grow their room, and a square none. What is looked for among the fields of
+//! a message is not among the rows: one has 512 of them at most, and they are looked at one by one.
+//!
+//! ```text
+//! test ──valgrind --dump-after=counted──▶ test, as its own child
+//!   ▲                                       │ a row: prepare, counted(nothing), counted(run), …
+//!   └── counts.1, counts.2, … ──────────────┘
+//! ```
+
+mod handlers;
+mod parsers;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use super::*;
 
-use crate::message::coding::Codings;
-use crate::message::{Query, forwarded};
+/// What one doubling may make of the instructions.
+const MOST: f64 = 2.5;
 
-/// What three doublings may make of a time.
-const THREE_DOUBLINGS: f64 = 3.0 * 3.0 * 3.0;
+/// How often the smallest size is doubled.
+const DOUBLINGS: u32 = 3;
 
-/// What a run must take to be measured: less is mostly what surrounds it.
-const LONG_ENOUGH: Duration = Duration::from_millis(2);
+/// How often a row is counted that takes too much. A collection of garbage falls into any count; a
+/// square is there every time.
+const TRIES: usize = 3;
 
-/// How often each size is tried.
-const TRIES: usize = 5;
+/// This test, as the child is told.
+const TEST: &str = "engine::tests::growth::a_doubling_takes_no_more_than_two_and_a_half_times_as_many_instructions";
 
-fn quickest(mut run: impl FnMut() -> Duration) -> Duration {
-    (0..TRIES).map(|_| run()).min().expect("there are some")
+/// Tells the child the numbers of its rows.
+const CHILD: &str = "INTERPOSE_COUNTED";
+
+/// What the child says before the name of a row.
+const ROW: &str = "counted row: ";
+
+/// Work on something of a size.
+struct Row {
+    name: String,
+    /// The smallest size.
+    from: usize,
+    prepare: Box<dyn Fn(usize) -> Work>,
 }
 
-/// Fails where the time of a size grows faster than it. The size is at least `from`; it is doubled until a run is long
-/// enough to be measured.
-fn check(name: &str, from: usize, mut run: impl FnMut(usize) -> Duration) {
-    let mut size = from;
-    while quickest(|| run(size)) < LONG_ENOUGH && size < 64 * from {
-        size *= 2;
+/// What is counted, once all it works on is there.
+type Work = Box<dyn FnMut()>;
+
+fn row(name: impl Into<String>, from: usize, prepare: impl Fn(usize) -> Work + 'static) -> Row {
+    Row {
+        name: name.into(),
+        from,
+        prepare: Box::new(prepare),
     }
-    let mut ratio = f64::INFINITY;
-    // A machine that does something else meanwhile makes times longer, never shorter.
-    for _ in 0..6 {
-        let (small, large) = (quickest(|| run(size)), quickest(|| run(8 * size)));
-        ratio = ratio.min(large.as_secs_f64() / small.as_secs_f64());
-        if ratio < THREE_DOUBLINGS {
-            return;
-        }
-    }
-    panic!("{name}: eight times {size} takes {ratio:.1} times as long");
 }
 
-/// The times of a handler's runs on calls of a size.
-fn check_handler(name: &str, kind: Kind, source: &str, from: usize, call: impl Fn(usize) -> Call) {
-    let mut set = Set::of(kind, &[source]);
-    set.limits.handler_time = Duration::from_secs(60);
-    set.limits.memory = 1 << 30;
-    let compiled = set.compile().unwrap_or_else(|errors| panic!("{errors:?}"));
-    let host: Arc<dyn Host> = Arc::new(Echo);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    check(name, from, |size| {
-        let call = Box::new(call(size));
-        runtime.block_on(async {
-            let began = Instant::now();
-            let ran = compiled
-                .program
-                .run(call, vec![Step { handler: 0, kind }], &host)
-                .await;
-            let took = began.elapsed();
-            assert!(
-                !matches!(ran.verdict, Verdict::Reject(_)),
-                "{name}: {:?}",
-                ran.verdict
-            );
-            took
-        })
-    });
+/// The instructions from one end of this function to the next are one count.
+#[inline(never)]
+fn counted(work: &mut dyn FnMut()) {
+    work();
 }
 
 fn list(size: usize, item: impl Fn(usize) -> String, between: &str) -> String {
@@ -80,159 +71,131 @@ fn list(size: usize, item: impl Fn(usize) -> String, between: &str) -> String {
 }
 
 #[test]
-fn parameters_take_as_long_as_they_are_many() {
-    let names = |size| {
-        call(
-            "GET",
-            &format!("/?{}", list(size, |at| format!("n{at}=v"), "&")),
-            "",
-        )
-    };
-    let values = |size| {
-        call(
-            "GET",
-            &format!("/?{}", list(size, |at| format!("a={at}"), "&")),
-            "",
-        )
-    };
-    for source in [
-        "for (const name in req.query) if (!req.query[name]) throw 1",
-        "const all = {...req.query}; if (!all.n1) throw 1",
-        "for (const name of Object.keys(req.query)) delete req.query[name]",
-        "for (const name of Object.keys(req.query)) req.query[name] = 'x'",
-        "req.query = {...req.query, x: 1}",
-        "JSON.stringify(req.query)",
-        "const n = Object.keys(req.query).length; for (let i = 0; i < n; i++) req.query['x' + i] = i",
-    ] {
-        check_handler(source, Kind::Request, source, 128, names);
+fn a_doubling_takes_no_more_than_two_and_a_half_times_as_many_instructions() {
+    if let Ok(numbers) = std::env::var(CHILD) {
+        let numbers = numbers.split(',').map(|it| it.parse().expect("a number"));
+        return run_rows(&numbers.collect::<Vec<usize>>());
     }
-    for source in [
-        "for (let i = 0; i < req.query.a.length; i++) if (!req.query.a[i]) throw 1",
-        "for (const value of req.query.a) if (!value) throw 1",
-    ] {
-        check_handler(source, Kind::Request, source, 64, values);
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("not shown here: needs valgrind");
+        return;
+    }
+    let mut rows: Vec<Counted> = all_rows()
+        .into_iter()
+        .enumerate()
+        .map(|(number, row)| Counted::new(number, row.name))
+        .collect();
+    for _ in 0..TRIES {
+        let Some(()) = count(&mut rows) else {
+            println!("not shown here: valgrind can't run this program on this processor");
+            return;
+        };
+        rows.retain(|row| !row.grows_as_its_input());
+        if rows.is_empty() {
+            return;
+        }
+    }
+    panic!("{rows:#?}");
+}
+
+/// A row, and the least instructions that each of its sizes took.
+#[derive(Debug)]
+struct Counted {
+    number: usize,
+    name: String,
+    least: [u64; 1 + DOUBLINGS as usize],
+}
+
+impl Counted {
+    fn new(number: usize, name: String) -> Self {
+        let least = [u64::MAX; 1 + DOUBLINGS as usize];
+        Self {
+            number,
+            name,
+            least,
+        }
+    }
+
+    fn grows_as_its_input(&self) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "it is a ratio")]
+        let is_within = |two: &[u64]| two[1] as f64 <= MOST * two[0] as f64;
+        // What takes the same for eight times as much is refused before anything is done.
+        let is_work = self.least[DOUBLINGS as usize] >= 2 * self.least[0];
+        is_work && self.least.windows(2).all(is_within)
     }
 }
 
-#[test]
-fn searches_and_fields_of_scripts_take_as_long_as_they_are_many() {
-    let sized = |size| call("GET", &format!("/?n={size}"), "");
-    for source in [
-        "const p = new URLSearchParams(); for (let i = 0; i < req.query.n; i++) p.append('a' + i, i); p.toString()",
-        "const u = new URL('http://a/'); for (let i = 0; i < req.query.n; i++) u.searchParams.append('a' + i, i); u.href",
-        "const p = new URLSearchParams('a=b&'.repeat(req.query.n)); p.set('a', 1); p.sort()",
-        "const h = new Headers(); for (let i = 0; i < req.query.n; i++) h.append('a', i); h.get('a')",
-        "const p = []; for (let i = 0; i < req.query.n; i++) p.push(Promise.reject(i)); for (const it of p) it.catch(() => {})",
-        "const r = []; for (let i = 0; i < req.query.n; i++) r.push(JSON.parse('[1.5, 2.0]')); JSON.stringify(r)",
-        "const k = []; for (let i = 0; i < req.query.n; i++) k.push('k' + i); JSON.stringify({k1: 1}, k)",
-        "new TextEncoder().encode('\\ud800'.repeat(req.query.n))",
-        "JSON.parse(JSON.stringify('\\ud800'.repeat(req.query.n)))",
-        "JSON.parse(JSON.stringify('\\ud55c\\n'.repeat(req.query.n)))",
-        "JSON.parse(JSON.stringify('\\ud55c'.repeat(req.query.n)))",
-        "atob(btoa('a'.repeat(req.query.n)))",
-        "for (let i = 0; i < req.query.n; i++) platform.store.set('k' + i, i, 1)",
-    ] {
-        check_handler(source, Kind::Request, source, 128, sized);
+/// Has these rows counted; none where valgrind doesn't run this program at all.
+fn count(rows: &mut [Counted]) -> Option<()> {
+    let folder = tempfile::tempdir().expect("a directory for what is counted");
+    let numbers: Vec<String> = rows.iter().map(|row| row.number.to_string()).collect();
+    let told = told_by_child(folder.path(), &numbers.join(","))?;
+    let names = told.lines().filter_map(|line| line.split_once(ROW));
+    let names: Vec<&str> = names.map(|(_, name)| name).collect();
+    let asked: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(names, asked, "{told}");
+    let mut counts = (1..).map(|number| count_in(folder.path(), 2 * number));
+    for row in rows {
+        for least in &mut row.least {
+            let count = counts.next().flatten().expect("each run was counted");
+            *least = count.min(*least);
+        }
+        println!("{}: {:?}", row.name, row.least);
     }
+    assert_eq!(counts.next().flatten(), None, "a run that no row names");
+    Some(())
 }
 
-#[test]
-fn bodies_take_as_long_as_they_are_long() {
-    let object = |size| list(size, |at| format!(r#""k{at}":{at}.50"#), ",");
-    let object = |size| answered(200, "application/json", &format!("{{{}}}", object(size)));
-    for source in [
-        "for (const key in json) if (!json.hasOwnProperty(key)) throw 1",
-        "for (const key of Object.keys(json)) delete json[key]",
-        "for (const key of Object.keys(json)) json['x' + key] = json[key]",
-        "for (const key of Object.keys(json)) json[key] = json[key] + 1",
-        "json = {...json}",
-        "json = Object.fromEntries(Object.entries(json).reverse())",
-        "json = structuredClone(json)",
-        "for (const key of Object.keys(json)) exact.text(json, key)",
-    ] {
-        check_handler(source, Kind::Response, source, 64, object);
+/// What this test says when valgrind runs it; none where it doesn't come to say anything, or to an
+/// instruction that valgrind doesn't know.
+fn told_by_child(folder: &Path, numbers: &str) -> Option<String> {
+    let this = std::env::current_exe().expect("the tests' program");
+    let child = Command::new("valgrind")
+        .args(["--tool=callgrind", "--quiet", "--dump-line=no"])
+        .arg(format!(
+            "--callgrind-out-file={}",
+            folder.join("counts").display()
+        ))
+        .arg("--dump-after=*growth::counted*")
+        .arg(this)
+        .args(["--exact", "--nocapture", "--test-threads=1"])
+        .arg(TEST)
+        .env(CHILD, numbers)
+        .output()
+        .expect("valgrind starts");
+    let told = String::from_utf8_lossy(&child.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&child.stderr);
+    if !told.contains("running 1 test") || errors.contains("unrecognised instruction") {
+        return None;
     }
-    let twice = |size| list(size, |at| format!(r#""k":{at}.50"#), ",");
-    let twice = |size| answered(200, "application/json", &format!("{{{}}}", twice(size)));
-    for source in [
-        "const n = Number(res.headers['x-n'] || 400); for (let i = 0; i < n; i++) json.k = i",
-        "json.k = 1; Object.keys(json)",
-    ] {
-        check_handler(source, Kind::Response, source, 64, |size| {
-            let mut call = twice(size);
-            let count = HeaderValue::from_str(&size.to_string()).expect("digits");
-            call.response
-                .fields
-                .insert(HeaderName::from_static("x-n"), count);
-            call
-        });
-    }
-    let rows = |size| {
-        list(
-            size,
-            |at| format!(r#"{{"id":{at}.0,"l":[1.5,{at}.50]}}"#),
-            ",",
-        )
-    };
-    let rows = |size| answered(200, "application/json", &format!("[{}]", rows(size)));
-    for source in [
-        "json = json.map(({id, ...rest}) => ({...rest, id}))",
-        "json = structuredClone(json)",
-        "json = json.filter(row => row.id % 2 === 0).reverse()",
-        "json = json.map(row => row.l[1])",
-        "while (json.length > 1) json.splice(json.length - 1, 1)",
-        "json = json.flatMap(row => row.l)",
-    ] {
-        check_handler(source, Kind::Response, source, 32, rows);
-    }
-    let numbers = |size| list(size, |at| format!("{at}.50"), ",");
-    let numbers = |size| answered(200, "application/json", &format!("[{}]", numbers(size)));
-    for source in [
-        "json = json.slice()",
-        "json = [0, ...json]",
-        "json.reverse()",
-        "for (let i = 0; i < json.length; i++) exact.text(json, i)",
-        "for (let i = json.length - 1; i >= 0; i--) exact.text(json, i)",
-    ] {
-        check_handler(source, Kind::Response, source, 64, numbers);
-    }
+    assert!(child.status.success(), "{told}\n{errors}");
+    Some(told)
 }
 
-#[test]
-fn parsers_take_as_long_as_their_texts() {
-    let mut fields = Fields::default();
-    let mut given = |name: &'static str, size: usize, item: &str| {
-        let value = vec![item; size].join(",");
-        fields = Fields::default();
-        fields.insert(
-            HeaderName::from_static(name),
-            HeaderValue::try_from(value).expect("a value"),
-        );
-        fields.clone()
-    };
-    let timed = |run: &dyn Fn()| {
-        let began = Instant::now();
-        run();
-        began.elapsed()
-    };
-    check("content codings", 256, |size| {
-        let fields = given("content-encoding", size, "identity");
-        timed(&|| drop(Codings::of(&fields)))
-    });
-    check("hops", 256, |size| {
-        let fields = given("x-forwarded-for", size, "10.0.0.1");
-        let trusted = ["10.0.0.0/8".parse().expect("a net")];
-        let peer = "10.1.1.1:1".parse().expect("an address");
-        timed(&|| {
-            let _ = forwarded::client(peer, false, &fields, &trusted);
-        })
-    });
-    check("a query", 256, |size| {
-        let raw = list(size, |at| format!("n{at}=%20"), "&");
-        timed(&|| {
-            let mut query = Query::parse(&raw);
-            query.set("n1", &["x"]);
-            drop((query.names().len(), query.to_string()));
-        })
-    });
+/// The count of this number, from 1.
+fn count_in(folder: &Path, number: u32) -> Option<u64> {
+    let text = fs::read_to_string(folder.join(format!("counts.{number}"))).ok()?;
+    let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
+    totals.map(|it| it.trim().parse().expect("a number"))
+}
+
+fn all_rows() -> Vec<Row> {
+    let mut rows = handlers::rows();
+    rows.extend(parsers::rows());
+    rows
+}
+
+fn run_rows(numbers: &[usize]) {
+    let rows = all_rows().into_iter().enumerate();
+    for (_, row) in rows.filter(|(number, _)| numbers.contains(number)) {
+        // What happens once, such as compiling, is in none of the counts.
+        (row.prepare)(row.from << DOUBLINGS)();
+        println!("{ROW}{}", row.name);
+        for doubling in 0..=DOUBLINGS {
+            let mut work = (row.prepare)(row.from << doubling);
+            // What was done to prepare it is a count of its own.
+            counted(&mut || ());
+            counted(&mut work);
+        }
+    }
 }
