@@ -1,4 +1,5 @@
-//! Which letters of a field's name are capitals, eight bytes at a time.
+//! What the bytes of a field's name are, eight at a time: which letters are capitals, and whether
+//! there is an underscore.
 //!
 //! Names are compared in lower case and written as they were sent: this is all that is between.
 
@@ -40,6 +41,14 @@ impl Capitals {
             }
             left &= left - 1;
         }
+    }
+}
+
+/// Whether there is a `_` in a name.
+pub(super) fn has_underscore(name: &[u8]) -> bool {
+    match words(name) {
+        Some(mut words) => words.any(|(word, _)| within(word, b'_', b'_') & eight(0x80) != 0),
+        None => name.contains(&b'_'),
     }
 }
 
@@ -96,6 +105,19 @@ mod tests {
                 name[at] = byte;
                 let expected = u64::from(byte.is_ascii_uppercase()) << at;
                 assert_eq!(Capitals::of(&name), Some(Capitals(expected)), "{byte} {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_underscore_is_found_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for at in 0..70 {
+                for length in [at + 1, at + 4, at + 9] {
+                    let mut name = vec![b'x'; length];
+                    name[at] = byte;
+                    assert_eq!(has_underscore(&name), byte == b'_', "{byte} {at} {length}");
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-use super::capitals::Capitals;
+use super::capitals::{Capitals, has_underscore};
 use super::field_text;
 
 /// One header field.
@@ -355,10 +355,6 @@ impl Fields {
         self.list
             .retain(|field| place.next() == Some(first) || field.name != name);
     }
-}
-
-fn has_underscore(name: &[u8]) -> bool {
-    memchr::memchr(b'_', name).is_some()
 }
 
 /// What is wrong with a field that was received.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::uri::Authority;
 use http::{HeaderValue, Method, StatusCode, header};
 
+use super::capitals::has_underscore;
 use super::fields::BadField;
 use super::framing::{self, Length, Unframed};
 use super::namesakes;
@@ -438,7 +439,7 @@ fn parse_field(head: &Bytes, line: &[u8], fields: &mut Fields) -> Result<(), Fau
     let colon = memchr::memchr(b':', line).ok_or(Fault::Malformed("a field has no colon"))?;
     let (name, value) = line.split_at(colon);
     // What is behind us may read an underscore as a dash.
-    if memchr::memchr(b'_', name).is_some() {
+    if has_underscore(name) {
         let dashed = namesakes::dashed(name).to_ascii_lowercase();
         if matches!(&dashed[..], b"content-length" | b"transfer-encoding") {
             return Err(Fault::Malformed("a field looks like one that frames"));

@@ -104,7 +104,7 @@ async fn exchange_all(
         };
         connection.begin(head.request.method.as_str(), &head.request.path);
         // In a box, so that a connection without a request is a small one.
-        let serving = Box::pin(service.serve(visit, &mut reader, &mut writer, *head));
+        let serving = Box::pin(service.serve(visit, &mut reader, &mut writer, head));
         if let Some(parting) = serving.await {
             return parting;
         }

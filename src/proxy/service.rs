@@ -94,7 +94,7 @@ impl Service {
         visit: &Visit<'_>,
         reader: &mut Reader<'_>,
         writer: &mut Writer<'_>,
-        head: Head,
+        head: Box<Head>,
     ) -> Option<Parting> {
         let asker = Asker {
             wants_no_body: head.request.method == Method::HEAD,
