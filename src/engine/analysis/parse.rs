@@ -6,6 +6,8 @@ use oxc_parser::{ParseOptions, Parser, ParserReturn};
 use oxc_semantic::{Semantic, SemanticBuilder};
 use oxc_span::{GetSpan, SourceType};
 
+use crate::handler::MAX_TOLD;
+
 use super::super::old_spellings;
 use super::Note;
 
@@ -29,6 +31,7 @@ pub(super) fn parse<'a>(
         return Err(parsed
             .diagnostics
             .iter()
+            .take(MAX_TOLD)
             .map(|problem| explain(problem, shift, text))
             .collect());
     }
@@ -60,6 +63,7 @@ pub(super) fn resolve<'a>(
     Err(built
         .diagnostics
         .iter()
+        .take(MAX_TOLD)
         .map(|problem| explain(problem, head.len(), ""))
         .collect())
 }
