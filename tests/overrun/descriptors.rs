@@ -133,7 +133,7 @@ fn allow_many_here() -> u64 {
 fn places(sidecar: &Sidecar) -> usize {
     let line = eventually("how many clients there may be", || {
         let mut lines = sidecar.log().lines().into_iter();
-        lines.find(|line| line.contains("raise the limit of open files"))
+        lines.find(|line| line.contains("limit of open files allows more"))
     });
     let line: Value = serde_json::from_str(&line).expect("the log is JSON");
     let count = [&line["connections"], &line["fields"]["connections"]];
