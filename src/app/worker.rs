@@ -37,9 +37,15 @@ pub fn work(serving: Serving, config: Config, begin: Begin, link: Link) -> Resul
     {
         tracing::warn!(%error, "should this process die, nobody will know what it did");
     }
+    let runtime = runtime(&config)?;
+    {
+        // Before all that takes long: until then a signal to the group would end this process.
+        let _context = runtime.enter();
+        obey_the_supervisor_alone()?;
+    }
     let checked = Checked::new(&serving, &config)?;
     name(SPARE);
-    runtime(&config)?.block_on(serve(serving, config, checked, begin, link))
+    runtime.block_on(serve(serving, config, checked, begin, link))
 }
 
 async fn serve(
@@ -49,7 +55,6 @@ async fn serve(
     begin: Begin,
     link: Link,
 ) -> Result<(), AppError> {
-    obey_the_supervisor_alone()?;
     // Once handlers were there, a worker that finds none serves what it was given.
     config.require_handlers &= begin.is_first;
     let (reports, mut orders) = link.start()?;
