@@ -144,7 +144,7 @@ impl Wards {
         Arc::clone(&known.of_live)
     }
 
-    /// The same for a set that went live in another worker, which has told of it.
+    /// The same for a set that went live in another worker, which has reported it.
     pub(super) fn follows(&self, generation: GenerationId) -> Arc<Quarantine> {
         let mut known = lock(&self.known);
         let before = known.suspects.clone();

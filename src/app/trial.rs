@@ -7,7 +7,7 @@
 //!                └─ no child can be started ──▶ a warning; load it here
 //! ```
 //!
-//! What the child finds wrong is found here again and told from here. A set whose trial began and
+//! What the child finds wrong is found here again and reported from here. A set whose trial began and
 //! has not ended well is never live. Where no child can be started nothing is known of the set, and
 //! a machine that allows no child would else serve nothing: the set is compiled without a trial.
 

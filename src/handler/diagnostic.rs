@@ -9,7 +9,7 @@ use super::one_line::OneLine;
 /// An excerpt is cut here; a minified file is one line of a megabyte.
 const EXCERPT_CHARS: usize = 120;
 
-/// How many errors, and how many warnings, of one file are told. To find the place of each takes a
+/// How many errors, and how many warnings, of one file are reported. To find the place of each takes a
 /// walk over its text.
 pub const MAX_TOLD: usize = 100;
 

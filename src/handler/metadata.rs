@@ -107,7 +107,7 @@ impl Metadata {
     }
 }
 
-/// Exports have many other keys, of which nothing is told.
+/// Exports have many other keys, of which nothing is reported.
 fn is_ours(key: &str) -> bool {
     matches!(key, "eventType" | "allow_event_modification" | "isActive")
         || Word::parse(key).is_some()

@@ -501,7 +501,7 @@ where
         self.stall(Activity::Compiling);
     }
 
-    /// Makes a load's outcome known, and gives what those who asked are told. One that was asked
+    /// Makes a load's outcome known, and gives the answer for those who asked. One that was asked
     /// for has a line in the log, whatever came of it.
     fn conclude(
         &mut self,

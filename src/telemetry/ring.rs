@@ -88,7 +88,7 @@ pub struct End {
 
 impl Entry {
     /// Whether it is of this transaction, and not of another one that its client has given the same
-    /// name: all that is told of a transaction shares the one text that was made when it began.
+    /// name: all reports of a transaction share the one text that was made when it began.
     fn is_of(&self, transaction: &TransactionId) -> bool {
         let id = self.id.as_ref();
         id.is_some_and(|id| Arc::ptr_eq(id, &transaction.0))

@@ -23,7 +23,7 @@ pub(super) struct ResponseBody<'a> {
     /// Gone with the last piece.
     connection: Option<Connection>,
     inbox: Inbox,
-    /// The last piece, where it is large: whoever is slow to take the next one still has it.
+    /// The last piece, where it is large: a client that is slow to take the next one still has it.
     given_out: Option<Held>,
     /// What is left of the request.
     outgoing: Option<Outgoing<'a>>,

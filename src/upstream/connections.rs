@@ -329,7 +329,7 @@ mod tests {
 
     use super::*;
 
-    /// What the runtime has not been told yet is looked up: between the bytes and the request there
+    /// What the runtime does not know yet is looked up: between the bytes and the request there
     /// is no await that waits.
     #[tokio::test]
     async fn no_request_is_sent_on_a_connection_on_which_bytes_have_just_come_or_its_end() {

@@ -103,7 +103,7 @@ fn what_the_readme_shows_comes_of_what_it_says_to_type() {
             .filter(|next| next.language == "json" || next.language == "text")
             .unwrap_or_else(|| panic!("nothing is shown for\n{}", block.text));
         let said = if at > 0 && blocks[at - 1].language == "js" {
-            // Whoever saves a file and types a command has given it more time.
+            // A person who saves a file and types a command has given it more time.
             let found = within(std::time::Duration::from_secs(20), || {
                 let said = pasted("sh", site.path(), &lines);
                 (shown(&said) == shown(&expected.text)).then_some(said)

@@ -1,4 +1,4 @@
-//! Keys and texts that QuickJS hashes alike. It hashes without a seed, so whoever writes a body can choose them, and each
+//! Keys and texts that QuickJS hashes alike. It hashes without a seed, so the writer of a body can choose them, and each
 //! takes the longer the more there are: an honest handler is stopped for what a client sent. That is to cost the client's
 //! request, and nobody else's.
 

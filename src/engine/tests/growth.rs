@@ -32,7 +32,7 @@ const DOUBLINGS: u32 = 3;
 /// square is there every time.
 const TRIES: usize = 3;
 
-/// This test, as the child is told.
+/// This test, by the name that the child gets.
 const TEST: &str = "engine::tests::growth::a_doubling_takes_no_more_than_two_and_a_half_times_as_many_instructions";
 
 /// Tells the child the numbers of its rows.
